@@ -1,0 +1,1 @@
+"""Mixup with K ordered interpolations per pair."""
