@@ -1,7 +1,7 @@
 """The masks that minimise an energy, for K thresholds at once."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 
@@ -89,3 +89,29 @@ def _check_values(gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor)
             raise ValueError(f"{name} must be >= 0, got a lowest value of {lowest}; an energy with less has no exact cut")
     if bool(thresholds.isnan().any()) or not bool((thresholds[1:] >= thresholds[:-1]).all()):
         raise ValueError("thresholds must be numbers that do not fall along K, got others; sort lam in falling order")
+
+
+def solve_levels(
+    gain: Float[Tensor, "P H W"],
+    right: Float[Tensor, "P H W1"],
+    down: Float[Tensor, "P H1 W"],
+    thresholds: Float[Tensor, "K P"],
+    spread: Float[Tensor, "P"] | None = None,
+) -> UInt8[Tensor, "K P H W"]:
+    """`solve_masks` as bytes 0 and 1; with `spread`, three-level masks as bytes 0, 1 and 2 (for 0, 1/2 and 1).
+
+    The three-level mask minimises, over z_i in {0, 1/2, 1},
+
+        sum_i prior(z_i) - gain_i z_i + sum_{i~j} w_ij (z_i - z_j)^2
+        prior(0) = 0, prior(1/2) = threshold - spread, prior(1) = 2 threshold
+
+    as a cut in Ishikawa's graph: for spread >= 0 the prior is convex and the masks are exact (on the CPU) and nested.
+    """
+    if gain.device.type == "cpu":
+        from multimix.puzzle.solver_cpu import solve_three_levels, solve_two_levels
+    else:
+        from multimix.puzzle.solver_torch import solve_three_levels_batched as solve_three_levels
+        from multimix.puzzle.solver_torch import solve_two_levels_batched as solve_two_levels
+    if spread is None:
+        return solve_two_levels(gain, right, down, thresholds).view(torch.uint8)
+    return solve_three_levels(gain, right, down, thresholds, spread)
