@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 from torch import Tensor
 
-from multimix.puzzle.blocks import Axis, as_images, cell_areas, cell_edges, cell_of
+from multimix.puzzle.blocks import cell_of
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ class Boxes:
     low: Int64[Tensor, "K P d"]
     high: Int64[Tensor, "K P d"]
 
+    @property
+    def axes(self) -> int:
+        """Number of spatial axes."""
+        return self.low.shape[-1]
+
     def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions of an image of this size: the label weight, rounded once."""
         area = (self.high - self.low).prod(-1)
@@ -89,55 +94,66 @@ class Blocks:
     Attributes:
         kept: the share of the sample in each block, as an integer from 0 to `whole`.
         whole: what `kept` is where all of a block is the sample's.
-        rows: how the image's rows are cut into the mask's blocks, and these into the cells that move.
-        columns: the same for its columns.
+        rows: where the cells start that the image is cut into downwards, and the last end. Each block of the mask
+            holds the same number of cells.
+        columns: the same, across.
         source: the cell whose pixels are shown in each cell, of the sample (0) and of the partner (1); None: no cell
             moves. A cell that is one position shorter than where it goes repeats its last row or column.
+        axes: number of spatial axes: 2, or 1 for a series, which is an image of one row.
     """
 
     kept: UInt8[Tensor, "K P h w"]
     whole: int
-    rows: Axis
-    columns: Axis
+    rows: Int64[Tensor, "cells_down_1"]
+    columns: Int64[Tensor, "cells_across_1"]
     source: Int32[Tensor, "K P 2 cells"] | None
+    axes: int = 2
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Number of cells downwards and across."""
+        return self.rows.shape[0] - 1, self.columns.shape[0] - 1
+
+    @property
+    def per_block(self) -> tuple[int, int]:
+        """Number of cells in a block, downwards and across."""
+        return self.cells[0] // self.kept.shape[2], self.cells[1] // self.kept.shape[3]
 
     def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
-        """Mean of the mask over the positions of an image: the label weight, rounded once."""
-        areas = cell_areas(Axis(self.rows.size, self.rows.blocks), Axis(self.columns.size, self.columns.blocks))
-        areas = areas.to(self.kept.device, non_blocking=True)
-        return ((self.kept * areas).sum((2, 3)) / self.whole).clamp(max=1).float()
+        """Mean of the mask over the positions of an image of this size: the label weight, rounded once."""
+        heights, widths = (edges[::n].diff() for edges, n in zip((self.rows, self.columns), self.per_block, strict=True))
+        kept = (self.kept * heights[:, None] * widths).sum((2, 3))
+        return (kept.double() / (self.whole * math.prod(spatial))).float()
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Blocks":
         """The masks of these pairs."""
         source = None if self.source is None else self.source[:, pairs]
         return replace(self, kept=self.kept[:, pairs], source=source)
 
-    def image(self) -> Float32[Tensor, "K P H W"]:
-        """The mask, position by position."""
-        share = self.kept / self.whole
-        for axis, cut in ((2, self.rows), (3, self.columns)):
-            share = share.index_select(axis, cell_of(Axis(cut.size, cut.blocks), share.device))
-        return share
+    def share(self, spatial: Sequence[int]) -> UInt8[Tensor, "K P H W"]:
+        """`kept`, position by position; a series is an image of one row."""
+        height, width = (1, *spatial)[-2:]
+        down, across = (n // per for n, per in zip(self._cell_of(height, width), self.per_block, strict=True))
+        return self.kept[:, :, down[:, None], across]
 
-    def moved(self, x: Tensor, rows: Tensor, k: int, which: int) -> Tensor:
-        """Images `x[rows]` as mix k shows them, cells moved; `which`: 0 as samples, 1 as partners."""
-        images = as_images(x)[rows]
+    def shown(self, k: int, which: int, spatial: Sequence[int]) -> Int64[Tensor, "P HW"] | None:
+        """The position, in reading order, that mix k shows at each position of sample (0) or partner (1); None: itself."""
         if self.source is None:
-            return images
-        place = self.source[k, :, which].long().unflatten(1, (self.rows.total, self.columns.total))
-        device = x.device
-        r, c = cell_of(self.rows, device), cell_of(self.columns, device)
-        shown = place[:, r[:, None], c]
-        y = _position(self.rows, shown // self.columns.total, r[:, None])
-        index = y * self.columns.size + _position(self.columns, shown % self.columns.total, c)
-        flat = index.flatten(1)[:, None].expand(-1, images.shape[1], -1)
-        return images.flatten(2).gather(2, flat).view_as(images)
+            return None
+        height, width = (1, *spatial)[-2:]
+        down, across = self._cell_of(height, width)
+        wide = self.cells[1]
+        source = self.source[k, :, which].long()[:, (down[:, None] * wide + across).flatten()]
+        y_offset = (torch.arange(height, device=down.device) - self.rows[down]).repeat_interleave(width)
+        x_offset = (torch.arange(width, device=down.device) - self.columns[across]).repeat(height)
+        y = _position(self.rows, source // wide, y_offset)
+        return y * width + _position(self.columns, source % wide, x_offset)
+
+    def _cell_of(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        return cell_of(self.rows, height), cell_of(self.columns, width)
 
 
-def _position(axis: Axis, cell: Int64[Tensor, "P H W"], goal: Tensor) -> Int64[Tensor, "P H W"]:
-    """The position in `cell` that is shown at each position of the axis, which lies in the cell `goal`."""
-    edges = cell_edges(axis).to(cell.device)
-    offset = torch.arange(axis.size, device=cell.device).reshape(goal.shape) - edges[goal]
+def _position(edges: Tensor, cell: Int64[Tensor, "P HW"], offset: Int64[Tensor, "HW"]) -> Int64[Tensor, "P HW"]:
     return torch.minimum(edges[cell] + offset, edges[cell + 1] - 1)
 
 

@@ -11,7 +11,7 @@ from multimix import checks
 from multimix.blend import blend
 from multimix.coefficients import SAMPLINGS, draw_lam
 from multimix.inside import forward_mixed
-from multimix.methods import Choice, Method, MixesInside, NoMix, Step, as_method, options
+from multimix.methods import Choice, Method, MixesInside, NeedsSaliency, NoMix, Step, as_method, options
 from multimix.methods.step import to_device
 from multimix.pairing import PARTNERS, draw_fresh_partners, draw_partner
 from multimix.plan import Plan
@@ -30,7 +30,7 @@ class MultiMix:
 
     Args:
         method: a method object such as `CutMix(alpha=1.0)`, or its name: `"mixup"`, `"cutmix"`, `"manifold"`,
-            `"none"`.
+            `"puzzlemix"`, `"none"`.
         num_mixes: K >= 1, the number of mixes per pair. To keep the cost of a step, load B / K samples.
         num_classes: C, needed to make soft labels from integer classes.
         sampling: `"stratified"` (a pair's coefficients lie in K strata of equal probability, and each stratum's draws
@@ -120,7 +120,7 @@ class MultiMix:
         checks.check_targets(x, y, self.num_classes, self.dense_targets)
         if out is not None:
             checks.check_out(x, out, self.num_mixes * len(x))
-        plan = self.plan(x, model=model, saliency=saliency, generator=generator)
+        plan = self._draw(x, y, model, saliency, generator)
         x_mix = self._mixed(plan, x, out)
         return x_mix, self._targets(plan, x, y)
 
@@ -137,7 +137,7 @@ class MultiMix:
 
         Args:
             x: the batch; only its shape and device matter to most methods.
-            y: its targets, checked if given.
+            y: its targets, checked if given; needed if saliency is to come from the model.
             model: for methods that need a saliency or the names of layers.
             saliency: for methods that need it.
             generator: a CPU generator from which one seed is taken; None: torch's global one. The step's layer,
@@ -147,11 +147,21 @@ class MultiMix:
             ValueError, TypeError: as for calling the object.
         """
         checks.check_batch(x, y)
+        if y is not None:
+            checks.check_targets(x, y, self.num_classes, self.dense_targets)
+        return self._draw(x, y, model, saliency, generator)
+
+    def _draw(
+        self,
+        x: Tensor,
+        y: Tensor | None,
+        model: nn.Module | None,
+        saliency: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> Plan:
         for method in options(self.method):
             if method.blends and not isinstance(method, MixesInside):
                 checks.check_blendable(x, type(method).__name__)
-        if y is not None:
-            checks.check_targets(x, y, self.num_classes, self.dense_targets)
         streams = open_streams(generator)
         method = self.method.pick(streams.batch) if isinstance(self.method, Choice) else self.method
         layer = method.draw_layer(model, streams.batch) if isinstance(method, MixesInside) else None
@@ -168,9 +178,11 @@ class MultiMix:
         lam = draw_lam(method.alpha, num_mixes, columns, self.sampling, streams.batch if shared else streams.pairs)
         if isinstance(method, NoMix):
             lam = np.ones_like(lam)
+        if saliency is None and isinstance(method, NeedsSaliency):
+            saliency = method.find_saliency(x, y, model)
         step = Step(x, to_device(torch.from_numpy(partner), x.device), lam, streams, shared, saliency)
         mask = method.mask(step)
-        if shared:
+        if mask.weight(step.spatial).shape[1] < len(x):  # one geometry for all
             mask = mask.select(torch.zeros(len(x), dtype=torch.int64, device=x.device))
         return Plan(
             lam=torch.from_numpy(lam).repeat(1, len(x) // columns),
@@ -240,7 +252,7 @@ class MultiMix:
         checks.check_batch(x, y)
         checks.check_targets(x, y, self.num_classes, self.dense_targets)
         if plan is None:
-            plan = self.plan(x, model=model, saliency=saliency, generator=generator)
+            plan = self._draw(x, y, model, saliency, generator)
         checks.check_plan(x, plan)
         y_mix = self._targets(plan, x, y)
         if plan.layer:

@@ -18,6 +18,7 @@ ORDER = [
     "streams",
     "coefficients",
     "pairing",
+    "puzzle",
     "masks",
     "layers",
     "plan",

@@ -6,7 +6,8 @@ from multimix.methods.manifold import ManifoldMixup
 from multimix.methods.mixup import MixUp
 from multimix.methods.names import METHODS, as_method
 from multimix.methods.none import NoMix
-from multimix.methods.step import Method, MixesInside, Step
+from multimix.methods.puzzlemix import PuzzleMix
+from multimix.methods.step import Method, MixesInside, NeedsSaliency, Step
 
 __all__ = [
     "METHODS",
@@ -16,7 +17,9 @@ __all__ = [
     "Method",
     "MixUp",
     "MixesInside",
+    "NeedsSaliency",
     "NoMix",
+    "PuzzleMix",
     "Step",
     "as_method",
     "options",

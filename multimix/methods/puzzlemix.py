@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from multimix.masks import Blocks
-from multimix.methods.step import Step, check_alpha, spatial_shape
-from multimix.puzzle.blocks import cut
+from multimix.methods.step import Step, check_alpha
+from multimix.puzzle.blocks import cell_edges, cut
 from multimix.puzzle.energy import block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import check_saliency, input_saliency
 from multimix.puzzle.solve import solve_levels
@@ -87,7 +87,7 @@ class PuzzleMix:
                 f"saliency_resolution must lie in (0, 1], got saliency_resolution={self.saliency_resolution!r}; try 0.5"
             )
 
-    def saliency(self, x: Tensor, y: Tensor | None, model: nn.Module | None) -> Float[Tensor, "B *spatial"]:
+    def find_saliency(self, x: Tensor, y: Tensor | None, model: nn.Module | None) -> Float[Tensor, "B *spatial"]:
         """Saliency of a batch, from the model.
 
         Raises:
@@ -139,7 +139,8 @@ class PuzzleMix:
             rule = "exact" if self.transport == "exact" else "auction"
             source = transport(kept, self.levels - 1, importance, sample, partner, self.transport_cost, rule)
             source = source.view(mixes, len(x), 2, -1)
-        return Blocks(kept.view(mixes, len(x), *kept.shape[2:]), self.levels - 1, rows, columns, source)
+        edges = (cell_edges(axis, x.device) for axis in (rows, columns))
+        return Blocks(kept.view(mixes, len(x), *kept.shape[2:]), self.levels - 1, *edges, source, len(spatial))
 
     def _grids(self, spatial: Sequence[int]) -> list[int]:
         assert isinstance(self.grid, tuple)

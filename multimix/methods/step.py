@@ -90,3 +90,13 @@ class MixesInside(Protocol):
 
     def draw_layer(self, model: nn.Module | None, rng: np.random.Generator) -> str:
         """Name of the module whose input is mixed in this step; `""` is the model's input."""
+
+
+@runtime_checkable
+class NeedsSaliency(Protocol):
+    """A method whose masks depend on what is important in x."""
+
+    def find_saliency(
+        self, x: Tensor, y: Tensor | None, model: nn.Module | None
+    ) -> Float[Tensor, "B *spatial"]:
+        """Importance of each position, for a step that was given none."""

@@ -17,7 +17,6 @@ def assemble_pairs(first, last, x, out, sample, partner, kept, whole, source, ro
     Edges are those of the cells, `per_block` says how many there are in a block of the mask, down and across.
     """
     height, width = row_edges.size - 1, column_edges.size - 1
-    unit = x.dtype.type(1) / x.dtype.type(whole)
     for p in range(first, last):
         for k in range(out.shape[0]):
             own, other = x[sample[p]], x[partner[min(k, partner.shape[0] - 1), p]]
@@ -37,7 +36,7 @@ def assemble_pairs(first, last, x, out, sample, partner, kept, whole, source, ro
                         if share == 0:
                             put(other[channel], row_edges, column_edges, d, e, i, goal)
                         elif share < whole:
-                            mix(other[channel], row_edges, column_edges, d, e, i, goal, share * unit)
+                            mix(other[channel], row_edges, column_edges, d, e, i, goal, share, whole)
 
 
 @no_type_check
@@ -55,17 +54,24 @@ def put(image, row_edges, column_edges, r, c, i, goal):
 
 @no_type_check
 @compiled
-def mix(image, row_edges, column_edges, r, c, i, goal, share):
+def mix(image, row_edges, column_edges, r, c, i, goal, share, whole):
     """The same, blended with what is there."""
     y = min(row_edges[r] + i, row_edges[r + 1] - 1)
     line = image[y, column_edges[c] : column_edges[c + 1]]
     for j in range(goal.size):
-        goal[j] = share * goal[j] + (1 - share) * line[min(j, line.size - 1)]
+        goal[j] = (share * goal[j] + (whole - share) * line[min(j, line.size - 1)]) / whole
 
 
 def assemble(
-    x: Tensor, sample: Tensor, partner: Tensor, kept: Tensor, whole: int, source: Tensor, edges: tuple[Tensor, Tensor],
-    per_block: tuple[int, int], out: Tensor
+    x: Tensor,
+    sample: Tensor,
+    partner: Tensor,
+    kept: Tensor,
+    whole: int,
+    source: Tensor | None,
+    edges: tuple[Tensor, Tensor],
+    per_block: tuple[int, int],
+    out: Tensor,
 ) -> None:
     """Write the mixes of a plan.
 
@@ -73,19 +79,30 @@ def assemble(
         x: (B, C, H, W), contiguous.
         sample: (P,), long.
         partner: (P,), or (K, P) for a partner per mix, long.
-        kept: (K, P, rows, columns), unsigned bytes from 0 to `whole`: the share of the sample in each block.
-        whole: what `kept` is if a block is the sample's.
-        source: (K, P, 2, cells): the cell whose pixels go to each cell, of the sample and of the partner.
+        kept: (K, P, rows, columns), bytes from 0 to `whole`: the share of the sample in each block.
+        whole: what `kept` is if a block is the sample's; 1 for types that are not float32 or float64.
+        source: (K, P, 2, cells): the cell whose pixels go to each cell, of the sample and of the partner; None: its own.
         edges: where the cells start and end, down and across.
         per_block: cells per block, down and across.
         out: (K, P, C, H, W), contiguous, of x's dtype.
     """
-    if out.dtype.itemsize == 2 and whole == 1:
+    if out.dtype.itemsize == 2:
         x, out = x.view(torch.int16), out.view(torch.int16)  # numba knows no bfloat16, and nothing is blended
+    mixes, pairs = out.shape[:2]
+    if source is None:
+        cells = (len(edges[0]) - 1) * (len(edges[1]) - 1)
+        source = torch.arange(cells, dtype=torch.int32).expand(mixes, pairs, 2, cells)
     partners = partner if partner.ndim == 2 else partner[None]
-    tensors = (x.detach(), out, sample, partners, kept)
-    arrays = [t.contiguous().numpy() if t is not out else t.numpy() for t in tensors]
-    ends = [e.numpy() for e in edges]
+    inputs = [t.detach().contiguous().numpy() for t in (sample, partners, kept)]
+    ends = [e.contiguous().numpy() for e in edges]
     over_pairs(
-        assemble_pairs, out.shape[1], *arrays, whole, source.contiguous().numpy(), *ends, np.array(per_block)
+        assemble_pairs,
+        pairs,
+        x.detach().contiguous().numpy(),
+        out.numpy(),
+        *inputs,
+        whole,
+        source.contiguous().numpy(),
+        *ends,
+        np.array(per_block),
     )

@@ -82,13 +82,12 @@ def cut(spatial: tuple[int, ...], n: int) -> tuple[Axis, Axis]:
     return Axis(height, min(n, height) if len(spatial) == 2 else 1), Axis(width, n)
 
 
-@lru_cache(maxsize=256)
-def cell_edges(axis: Axis) -> Int64[Tensor, "n"]:
+def cell_edges(axis: Axis, device: torch.device) -> Int64[Tensor, "cells1"]:
     """`axis.edges()` as a tensor."""
-    return torch.tensor(axis.edges(), dtype=torch.int64)
+    host = torch.tensor(axis.edges(), dtype=torch.int64)
+    return host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else host.to(device)
 
 
-def cell_of(axis: Axis, device: torch.device) -> Int64[Tensor, "size"]:
-    """The cell that each position lies in."""
-    edges = cell_edges(axis)
-    return torch.repeat_interleave(torch.arange(axis.total), edges.diff()).to(device, non_blocking=True)
+def cell_of(edges: Int64[Tensor, "cells1"], size: int) -> Int64[Tensor, "size"]:
+    """The cell that each of the positions up to `size` lies in."""
+    return torch.bucketize(torch.arange(size, device=edges.device), edges[1:], right=True)
