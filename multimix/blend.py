@@ -123,7 +123,8 @@ def _assemble_compiled(
     if layout is not torch.contiguous_format:  # one image of H rows, W * C values each
         columns = columns * x.shape[-1]
         x, out = x.flatten(2)[:, None], out.flatten(2)[:, None]
-    x, out = as_images(x), as_images(out).unflatten(0, (plan.num_mixes, plan.num_pairs))
+    x, out = as_images(x), as_images(out)
+    out = out.view(plan.num_mixes, plan.num_pairs, *out.shape[1:])
     assemble(x, sample, plan.partner, mask.kept, mask.whole, mask.source, (mask.rows, columns), mask.per_block, out)
 
 

@@ -121,7 +121,9 @@ class Blocks:
 
     def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions of an image of this size: the label weight, rounded once."""
-        heights, widths = (edges[::n].diff() for edges, n in zip((self.rows, self.columns), self.per_block, strict=True))
+        heights, widths = (
+            edges[::n].diff() for edges, n in zip((self.rows, self.columns), self.per_block, strict=True)
+        )
         kept = (self.kept * heights[:, None] * widths).sum((2, 3))
         return (kept.double() / (self.whole * math.prod(spatial))).float()
 
@@ -137,7 +139,7 @@ class Blocks:
         return self.kept[:, :, down[:, None], across]
 
     def shown(self, k: int, which: int, spatial: Sequence[int]) -> Int64[Tensor, "P HW"] | None:
-        """The position, in reading order, that mix k shows at each position of sample (0) or partner (1); None: itself."""
+        """The position, in reading order, shown at each position of the sample (0) or partner (1); None: itself."""
         if self.source is None:
             return None
         height, width = (1, *spatial)[-2:]

@@ -11,7 +11,7 @@ from multimix import checks
 from multimix.blend import blend
 from multimix.coefficients import SAMPLINGS, draw_lam
 from multimix.inside import forward_mixed
-from multimix.methods import Choice, Method, MixesInside, NeedsSaliency, NoMix, Step, as_method, options
+from multimix.methods import Choice, Method, NoMix, Step, as_method, mixes_inside, needs_saliency, options
 from multimix.methods.step import to_device
 from multimix.pairing import PARTNERS, draw_fresh_partners, draw_partner
 from multimix.plan import Plan
@@ -160,11 +160,11 @@ class MultiMix:
         generator: torch.Generator | None,
     ) -> Plan:
         for method in options(self.method):
-            if method.blends and not isinstance(method, MixesInside):
+            if method.blends and not mixes_inside(method):
                 checks.check_blendable(x, type(method).__name__)
         streams = open_streams(generator)
         method = self.method.pick(streams.batch) if isinstance(self.method, Choice) else self.method
-        layer = method.draw_layer(model, streams.batch) if isinstance(method, MixesInside) else None
+        layer = method.draw_layer(model, streams.batch) if mixes_inside(method) else None
         if layer == "":
             checks.check_blendable(x, "mixing at the input")
         shared = self.share == "batch"
@@ -178,7 +178,7 @@ class MultiMix:
         lam = draw_lam(method.alpha, num_mixes, columns, self.sampling, streams.batch if shared else streams.pairs)
         if isinstance(method, NoMix):
             lam = np.ones_like(lam)
-        if saliency is None and isinstance(method, NeedsSaliency):
+        if saliency is None and needs_saliency(method):
             saliency = method.find_saliency(x, y, model)
         step = Step(x, to_device(torch.from_numpy(partner), x.device), lam, streams, shared, saliency)
         mask = method.mask(step)
@@ -260,7 +260,7 @@ class MultiMix:
         return model(self._mixed(plan, x, None)), y_mix
 
     def _check_at_input(self) -> None:
-        if any(isinstance(method, MixesInside) for method in options(self.method)):
+        if any(mixes_inside(method) for method in options(self.method)):
             raise ValueError(
                 f"method must mix at the input to be called on a batch, got method={self.method!r}; "
                 f"use logits, y_mix = mix.run(model, x, y)"

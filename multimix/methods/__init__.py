@@ -7,7 +7,7 @@ from multimix.methods.mixup import MixUp
 from multimix.methods.names import METHODS, as_method
 from multimix.methods.none import NoMix
 from multimix.methods.puzzlemix import PuzzleMix
-from multimix.methods.step import Method, MixesInside, NeedsSaliency, Step
+from multimix.methods.step import Method, Step, mixes_inside, needs_saliency
 
 __all__ = [
     "METHODS",
@@ -16,11 +16,11 @@ __all__ = [
     "ManifoldMixup",
     "Method",
     "MixUp",
-    "MixesInside",
-    "NeedsSaliency",
     "NoMix",
     "PuzzleMix",
     "Step",
     "as_method",
+    "mixes_inside",
+    "needs_saliency",
     "options",
 ]

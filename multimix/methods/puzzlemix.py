@@ -139,8 +139,9 @@ class PuzzleMix:
             rule = "exact" if self.transport == "exact" else "auction"
             source = transport(kept, self.levels - 1, importance, sample, partner, self.transport_cost, rule)
             source = source.view(mixes, len(x), 2, -1)
-        edges = (cell_edges(axis, x.device) for axis in (rows, columns))
-        return Blocks(kept.view(mixes, len(x), *kept.shape[2:]), self.levels - 1, *edges, source, len(spatial))
+        kept = kept.view(mixes, len(x), *kept.shape[2:])
+        down, across = cell_edges(rows, x.device), cell_edges(columns, x.device)
+        return Blocks(kept, self.levels - 1, down, across, source, len(spatial))
 
     def _grids(self, spatial: Sequence[int]) -> list[int]:
         assert isinstance(self.grid, tuple)
@@ -155,8 +156,10 @@ class PuzzleMix:
 
 def _as_grid(grid: object) -> tuple[int, ...]:
     sizes = (grid,) if isinstance(grid, int) else tuple(grid) if isinstance(grid, Sequence) else ()
-    if not sizes or any(isinstance(n, bool) or not isinstance(n, int) or n < 2 for n in sizes):
-        raise ValueError(f"grid must be one or more integers >= 2, got grid={grid!r}; try PuzzleMix(grid=(2, 4, 8, 16))")
+    if not sizes or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in sizes):
+        raise ValueError(
+            f"grid must be one or more integers >= 1, got grid={grid!r}; try PuzzleMix(grid=(2, 4, 8, 16))"
+        )
     return sizes
 
 

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import torch
@@ -84,19 +84,25 @@ class Method(Protocol):
         """The masks of a step, nested along K; a single column where the step is shared."""
 
 
-@runtime_checkable
-class MixesInside(Protocol):
+class InsideMethod(Method, Protocol):
     """A method that mixes at a layer of the model rather than at its input."""
 
     def draw_layer(self, model: nn.Module | None, rng: np.random.Generator) -> str:
         """Name of the module whose input is mixed in this step; `""` is the model's input."""
 
 
-@runtime_checkable
-class NeedsSaliency(Protocol):
+class SaliencyMethod(Method, Protocol):
     """A method whose masks depend on what is important in x."""
 
-    def find_saliency(
-        self, x: Tensor, y: Tensor | None, model: nn.Module | None
-    ) -> Float[Tensor, "B *spatial"]:
+    def find_saliency(self, x: Tensor, y: Tensor | None, model: nn.Module | None) -> Float[Tensor, "B *spatial"]:
         """Importance of each position, for a step that was given none."""
+
+
+def mixes_inside(method: Method) -> TypeGuard[InsideMethod]:
+    """Whether a method mixes at a layer of the model."""
+    return hasattr(method, "draw_layer")
+
+
+def needs_saliency(method: Method) -> TypeGuard[SaliencyMethod]:
+    """Whether a method needs to know what is important in x."""
+    return hasattr(method, "find_saliency")

@@ -81,7 +81,7 @@ def assemble(
         partner: (P,), or (K, P) for a partner per mix, long.
         kept: (K, P, rows, columns), bytes from 0 to `whole`: the share of the sample in each block.
         whole: what `kept` is if a block is the sample's; 1 for types that are not float32 or float64.
-        source: (K, P, 2, cells): the cell whose pixels go to each cell, of the sample and of the partner; None: its own.
+        source: (K, P, 2, cells): the cell whose pixels go to each cell, of the sample and the partner; None: its own.
         edges: where the cells start and end, down and across.
         per_block: cells per block, down and across.
         out: (K, P, C, H, W), contiguous, of x's dtype.

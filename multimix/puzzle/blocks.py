@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -29,8 +30,7 @@ class Axis:
     def edges(self) -> list[int]:
         """Where each cell starts, and the end of the last."""
         starts = [i * self.size // self.blocks for i in range(self.blocks + 1)]
-        within = zip(starts, starts[1:], strict=False)
-        return [a + c * (b - a) // self.cells for a, b in within for c in range(self.cells)] + [self.size]
+        return [a + c * (b - a) // self.cells for a, b in pairwise(starts) for c in range(self.cells)] + [self.size]
 
     def divided(self, cell_size: int) -> "Axis":
         """The same blocks, in cells of about `cell_size` positions: exactly that where it divides the block."""
@@ -52,7 +52,7 @@ class Axis:
 def _averaging(axis: Axis) -> Float[Tensor, "cells size"]:
     edges = axis.edges()
     matrix = torch.zeros(axis.total, axis.size)
-    for i, (a, b) in enumerate(zip(edges, edges[1:], strict=False)):
+    for i, (a, b) in enumerate(pairwise(edges)):
         matrix[i, a:b] = 1 / (b - a)
     return matrix
 

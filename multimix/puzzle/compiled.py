@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import torch
@@ -26,10 +26,10 @@ def compiled(function: Function) -> Function:
     Where no folder can be written to, every process compiles it afresh.
     """
     try:
-        jitted: Function = numba.njit(nogil=True, cache=True)(function)
+        jitted: Any = numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:
         jitted = numba.njit(nogil=True)(function)
-    return jitted
+    return cast(Function, jitted)
 
 
 def over_pairs(kernel: Callable[..., Any], pairs: int, *arguments: Any) -> None:

@@ -2,7 +2,8 @@
 
 For z_i in {0, 1} (1 keeps the sample's block), block saliencies s1 (sample) and s2 (partner), each of sum 1:
 
-    E(z) = sum_i (1 - z_i) s1_i + z_i s2_i + sum_{i~j} b (z_i - z_j)^2 + b gamma Psi_ij + eta/N sum_i -log Binom(m z_i; m, lam)
+    E(z) = sum_i (1 - z_i) s1_i + z_i s2_i  +  sum_{i~j} b (z_i - z_j)^2 + b gamma Psi_ij
+           + eta/N sum_i -log Binom(m z_i; m, lam)
     Psi_ij = p11 z_i z_j + p01 (1 - z_i) z_j + p10 z_i (1 - z_j) + p00 (1 - z_i) (1 - z_j)
 
 with p_ab the mean difference of the cells on both sides of the border of i and j, the first from image a, the second
@@ -112,16 +113,14 @@ def _border_cells(
     """The cells before and after every border across an axis (2: rows, 3: columns), m cells along each."""
     r, c = rows.divided(neighbourhood), columns.divided(neighbourhood)
     cells = cell_means(as_images(x.detach()), r, c)
-    cells = cells.unflatten(3, (c.blocks, c.cells)).unflatten(2, (r.blocks, r.cells))  # B C h mh w mw
+    cells = cells.view(*cells.shape[:2], r.blocks, r.cells, c.blocks, c.cells)
     if axis == 2:
         return cells[:, :, :-1, -1], cells[:, :, 1:, 0]
     across = cells.transpose(3, 4)
     return across[..., :-1, :, -1], across[..., 1:, :, 0]
 
 
-def thresholds(
-    lam: Float64[Tensor, "K P"], eta: float, blocks: int
-) -> Float64[Tensor, "K P"]:
-    """Where the prior of lam cuts: a block is kept if its part of the total-variation prox is above. Rises as lam falls."""
+def thresholds(lam: Float64[Tensor, "K P"], eta: float, blocks: int) -> Float64[Tensor, "K P"]:
+    """Where the prior of lam cuts the total-variation prox of the gains; rises as lam falls."""
     lam = lam.clamp(1e-8, 1 - 1e-8)
     return eta / blocks * torch.log((1 - lam) / lam)

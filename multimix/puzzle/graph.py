@@ -66,8 +66,8 @@ def doubled_graph(height: int, width: int) -> Graph:
 
 
 def _right_places(height: int, width: int) -> NDArray[np.int64]:
-    places = np.arange(height * width)
-    return places[places % width != width - 1]
+    places = np.arange(height * width).reshape(height, width)
+    return places[:, :-1].ravel()
 
 
 def _build(nodes: int, places: int, families: list[tuple[int, int, NDArray[np.int64]]]) -> Graph:

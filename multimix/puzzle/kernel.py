@@ -10,8 +10,9 @@ blocks.
 
 References:
     Beck and Teboulle (2009), A fast iterative shrinkage-thresholding algorithm. Dinic (1970), Algorithm for solution
-    of a problem of maximum flow in networks with power estimation. Chambolle and Darbon (2009), On total variation minimization and surface evolution using parametric maximum
-    flows. Ishikawa (2003), Exact optimization for Markov random fields with convex priors.
+    of a problem of maximum flow in networks with power estimation. Chambolle and Darbon (2009), On total variation
+    minimization and surface evolution using parametric maximum flows. Ishikawa (2003), Exact optimization for Markov
+    random fields with convex priors.
 """
 
 import math
@@ -286,47 +287,61 @@ def integer_threshold(threshold, lowest, highest, unit):
 
 @no_type_check
 @compiled
+def set_up(gain, spread, right, down, layers, amount, low, high):
+    """Gains of all nodes, and the capacities; the largest number in them."""
+    blocks = gain.size
+    for i in range(blocks):
+        amount[i] = gain[i] / layers + spread
+        if layers == 2:
+            amount[blocks + i] = gain[i] / layers - spread
+    limit = amount.size * (amount.max() - amount.min())  # no flow is larger: a weight above it is as good as infinite
+    if layers == 1:
+        fill_grid(right, down, low, high, limit)
+    else:
+        fill_doubled(right, down, low, high, limit)
+    size = max(abs(amount.min()), abs(amount.max()), high.max())
+    return size if size > 0.0 else 1.0
+
+
+@no_type_check
+@compiled
+def warm_start(amount, low, high, size, graph, width, steps, flow, ahead, start, bottom, top, floating):
+    """The dual steps, in units of the largest number, because float32 has few exponents and is twice as fast."""
+    inverse = 1.0 / size
+    for v in range(amount.size):
+        start[v] = amount[v] * inverse
+    for f in range(low.shape[0]):
+        for i in range(low.shape[1]):
+            bottom[f, i] = low[f, i] * inverse
+            top[f, i] = high[f, i] * inverse
+    if low.shape[0] == 2:
+        grid_steps(start, top, width, steps, flow, ahead, floating)
+    else:
+        dual_steps(start, bottom, top, graph, steps, flow, ahead, floating)
+
+
+@no_type_check
+@compiled
 def solve_pairs(first, last, gain, spread, right, down, thresholds, graph, steps, kept):
     """Fill `kept[:, p]` for the pairs from first to last: per block, how many of its nodes are on the sample's side."""
     num_mixes, blocks, families = thresholds.shape[0], gain.shape[1], graph.tail.size
     layers = 2 if families == 9 else 1
     nodes = layers * blocks
     amount, low, high = np.empty(nodes), np.empty((families, blocks)), np.empty((families, blocks))
-    start, bottom, top = np.empty(nodes, np.float32), np.empty(low.shape, np.float32), np.empty(low.shape, np.float32)
-    flow, ahead, floating = np.empty(low.shape, np.float32), np.empty(low.shape, np.float32), np.empty(nodes, np.float32)
-    level, residual, integer = np.empty(nodes, np.int64), np.empty(2 * graph.edges, np.int64), np.empty(num_mixes, np.int64)
-    distance, queue, current = np.empty(nodes, np.int32), np.empty(nodes, np.int32), np.empty(nodes, np.int32)
-    path, trail = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
-    masks = np.empty((num_mixes, nodes), np.bool_)
+    bottom, top = np.empty(low.shape, np.float32), np.empty(low.shape, np.float32)
+    flow, ahead = np.empty(low.shape, np.float32), np.empty(low.shape, np.float32)
+    start, floating = np.empty(nodes, np.float32), np.empty(nodes, np.float32)
+    level, residual = np.empty(nodes, np.int64), np.empty(2 * graph.edges, np.int64)
+    integer, masks = np.empty(num_mixes, np.int64), np.empty((num_mixes, nodes), np.bool_)
+    distance, queue, current, path, trail = np.empty((5, nodes), np.int32)
     for p in range(first, last):
-        for i in range(blocks):
-            amount[i] = gain[p, i] / layers + spread[p]
-            if layers == 2:
-                amount[blocks + i] = gain[p, i] / layers - spread[p]
-        lowest, highest = amount.min(), amount.max()
-        limit = nodes * (highest - lowest)  # no flow is ever larger: a weight above it is as good as infinite
-        if layers == 1:
-            fill_grid(right[p], down[p], low, high, limit)
-        else:
-            fill_doubled(right[p], down[p], low, high, limit)
-        size = max(abs(lowest), abs(highest), high.max())
-        if size == 0.0:
-            size = 1.0
+        size = set_up(gain[p], spread[p], right[p], down[p], layers, amount, low, high)
+        width = right.shape[2] + 1
+        warm_start(amount, low, high, size, graph, width, steps, flow, ahead, start, bottom, top, floating)
         unit = math.ldexp(1.0, min(BITS - math.frexp(size)[1], 1000))
-        inverse = 1.0 / size
-        for v in range(nodes):
-            start[v] = amount[v] * inverse
-        for f in range(families):
-            for i in range(blocks):
-                bottom[f, i] = low[f, i] * inverse
-                top[f, i] = high[f, i] * inverse
-        if layers == 1:
-            grid_steps(start, top, right.shape[2] + 1, steps, flow, ahead, floating)
-        else:
-            dual_steps(start, bottom, top, graph, steps, flow, ahead, floating)
         to_integers(amount, low, high, unit, flow, size, graph, level, residual)
         for k in range(num_mixes):
-            integer[k] = integer_threshold(thresholds[k, p], lowest, highest, unit)
+            integer[k] = integer_threshold(thresholds[k, p], amount.min(), amount.max(), unit)
         cut_all(level, residual, graph, integer, distance, queue, current, path, trail, masks)
         for k in range(num_mixes):
             for i in range(blocks):

@@ -52,9 +52,8 @@ def input_saliency(
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(_untouched(model, x))
-        parts = zip(*(t.split(chunk_size or len(x)) for t in (x, y)), strict=True)
-        gradient = torch.cat([_gradient(model, part, targets, criterion, resolution) for part, targets in parts])
-    return gradient
+        parts = zip(torch.split(x, chunk_size or len(x)), torch.split(y, chunk_size or len(x)), strict=True)
+        return torch.cat([_gradient(model, part, targets, criterion, resolution) for part, targets in parts])
 
 
 def _gradient(
@@ -112,8 +111,10 @@ def check_saliency(saliency: Any, x: Tensor) -> None:
     wanted = (len(x), *spatial)
     if not isinstance(saliency, Tensor) or tuple(saliency.shape) != wanted:
         got = tuple(saliency.shape) if isinstance(saliency, Tensor) else type(saliency).__name__
-        raise ValueError(f"saliency must be a tensor of shape {wanted} for x: {tuple(x.shape)}, got saliency: {got}; "
-                         f"average or sum over channels first")
+        raise ValueError(
+            f"saliency must be a tensor of shape {wanted} for x: {tuple(x.shape)}, got saliency: {got}; "
+            f"average or sum over channels first"
+        )
     if saliency.device != x.device or not saliency.is_floating_point():
         raise ValueError(
             f"saliency must be floating point on x's device, got {saliency.dtype} on {saliency.device}, x: {x.device}; "

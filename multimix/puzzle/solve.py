@@ -86,7 +86,9 @@ def _check_values(gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor)
     for name, weight in {"right": right, "down": down}.items():
         if not bool((weight >= 0).all()):
             lowest = weight.min().item()
-            raise ValueError(f"{name} must be >= 0, got a lowest value of {lowest}; an energy with less has no exact cut")
+            raise ValueError(
+                f"{name} must be >= 0, got a lowest value of {lowest}; an energy with less has no exact cut"
+            )
     if bool(thresholds.isnan().any()) or not bool((thresholds[1:] >= thresholds[:-1]).all()):
         raise ValueError("thresholds must be numbers that do not fall along K, got others; sort lam in falling order")
 

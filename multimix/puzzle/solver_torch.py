@@ -1,7 +1,8 @@
 """Masks of a whole batch in plain tensor operations: any device, no value is read by the host.
 
-Grids whose shorter side is at most `EXACT_SIDE` are solved exactly by dynamic programming over broken profiles; larger ones, and
-three levels, by accelerated projected gradient on the dual of the total-variation prox, which is cut at every threshold.
+Grids whose shorter side is at most `EXACT_SIDE` are solved exactly by dynamic programming over broken profiles; larger
+ones, and three levels, by accelerated projected gradient on the dual of the total-variation prox, whose solution is
+cut at every threshold.
 """
 
 import torch
@@ -56,6 +57,9 @@ def tv_prox(
     return _project(gain[:, None], [_Flow(right, 3, 0, 0), _Flow(down, 2, 0, 0)], 1 / 8, steps)[:, 0]
 
 
+Index = tuple[slice, int, slice, slice]
+
+
 class _Flow:
     """What flows along one family of edges of (P, layers, H, W): between neighbours on an axis, or between layers."""
 
@@ -69,7 +73,8 @@ class _Flow:
             first[axis - 2], second[axis - 2] = slice(None, -1), slice(1, None)
         if backward:
             first, second = second, first
-        self.tail, self.head = (slice(None), tail, *first), (slice(None), head, *second)
+        self.tail: Index = (slice(None), tail, first[0], first[1])
+        self.head: Index = (slice(None), head, second[0], second[1])
 
     def step(self, level: Tensor, rate: float, momentum: float) -> None:
         before = self.now
@@ -103,7 +108,7 @@ def _above(level: Tensor, thresholds: Tensor, gain: Tensor) -> Tensor:
 
 
 def _steps(gain: Tensor) -> int:
-    return round(20 * min(max(gain.shape[1:]), 64) ** 1.25)
+    return int(20 * min(max(gain.shape[1:]), 64) ** 1.25)
 
 
 def _profile_masks(gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor) -> Bool[Tensor, "K P H W"]:
@@ -139,7 +144,7 @@ def _place_block(
         chosen.append(from_one < from_zero)
         best = torch.minimum(from_zero, from_one)
         if beside is not None:  # position j - 1 is the highest bit of the last axis
-            halves = best.unflatten(-1, (2, -1)).clone()
+            halves = best.view(*best.shape[:-1], 2, -1).clone()
             halves[..., 1 - z, :] += beside[None, :, None, None]
             best = halves.flatten(-2)
         placed.append(best + price[..., None, None] if z else best)
@@ -161,7 +166,7 @@ def _integers(gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor) -> 
     smallest mask wins ties. No sum of them overflows."""
     wide = gain.dtype if gain.device.type == "mps" else torch.float64
     gain, right, down, thresholds = (a.to(wide) for a in (gain, right, down, thresholds))
-    pairs, height, width = gain.shape
+    height, width = gain.shape[1:]
     blocks = height * width
     lowest, highest = gain.amin((1, 2)), gain.amax((1, 2))
     limit = blocks * (highest - lowest)

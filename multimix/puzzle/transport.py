@@ -14,7 +14,7 @@ from typing import NamedTuple, no_type_check
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int32, Int64
+from jaxtyping import Float, Int32, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -47,8 +47,8 @@ def moves(height: int, width: int, cost: float) -> Moves:
     price = np.float32(cost) * (squared.astype(np.float32) / unit)
     order = np.lexsort((right.ravel(), down.ravel(), squared.ravel()))
     order = order[price.ravel()[order] < 1]
-    down, right = down.ravel()[order].astype(np.int32), right.ravel()[order].astype(np.int32)
-    return Moves(down, right, price.ravel()[order], side)
+    downwards, rightwards = (a.ravel()[order].astype(np.int32) for a in (down, right))
+    return Moves(downwards, rightwards, price.ravel()[order], side)
 
 
 @no_type_check
@@ -111,9 +111,7 @@ def transport_pairs(first, last, kept, whole, rows, saliency, height, width, tab
                     for c in range(width):
                         share = kept[k, p, r // tall, c // wide]
                         visible[r * width + c] = share < whole if image else share > 0
-                auction(
-                    visible, saliency[rows[image, p]], height, width, table, source[k, p, image], asking, position
-                )
+                auction(visible, saliency[rows[image, p]], height, width, table, source[k, p, image], asking, position)
 
 
 def transport(
@@ -140,7 +138,7 @@ def transport(
         rule: `"auction"`, or `"exact"` for the cheapest assignment of blocks to visible places.
     """
     if kept.device.type != "cpu":
-        moved = transport(*(t.cpu() for t in (kept,)), whole, saliency.cpu(), sample.cpu(), partner.cpu(), cost, rule)
+        moved = transport(kept.cpu(), whole, saliency.cpu(), sample.cpu(), partner.cpu(), cost, rule)
         return moved.to(kept.device)
     mixes, pairs = kept.shape[:2]
     height, width = saliency.shape[1:]

@@ -1,6 +1,7 @@
 """Masks are exact, smallest among ties, nested, and turn with their problem."""
 
 import os
+from functools import partial
 
 import numpy as np
 import pytest
@@ -59,7 +60,9 @@ def test_smallest_of_all_minimisers_by_trying_every_mask(shape):
         thresholds = np.arange(-2.0, 3.0)[:, None]
         masks = solve(gain, right, down, thresholds)
         for k, t in enumerate(thresholds[:, 0]):
-            expected = smallest_minimiser(lambda z, t=t: binary_energy(z, gain[0], right[0], down[0], t), shape)
+            expected = smallest_minimiser(
+                partial(binary_energy, gain=gain[0], right=right[0], down=down[0], threshold=t), shape
+            )
             assert (masks[k, 0] == expected).all()
 
 
@@ -72,7 +75,9 @@ def test_smallest_of_all_three_level_minimisers_by_trying_every_mask():
         masks = solve_three_levels(*map(torch.from_numpy, (gain, right, down, thresholds, spread))).numpy() / 2
         for k, t in enumerate(thresholds[:, 0]):
             expected = smallest_minimiser(
-                lambda z, t=t: level_energy(z, gain[0], right[0], down[0], t, 1.0), (2, 3), levels=3
+                partial(level_energy, gain=gain[0], right=right[0], down=down[0], threshold=t, spread=1.0),
+                (2, 3),
+                levels=3,
             )
             assert (masks[k, 0] == expected).all()
 
