@@ -178,8 +178,9 @@ class MultiMix:
         lam = draw_lam(method.alpha, num_mixes, columns, self.sampling, streams.batch if shared else streams.pairs)
         if isinstance(method, NoMix):
             lam = np.ones_like(lam)
-        if saliency is None and needs_saliency(method):
-            saliency = method.find_saliency(x, y, model)
+        if needs_saliency(method):
+            saliency = method.find_saliency(x, y, model) if saliency is None else saliency
+            checks.check_saliency(saliency, x)
         step = Step(x, to_device(torch.from_numpy(partner), x.device), lam, streams, shared, saliency)
         mask = method.mask(step)
         if mask.weight(step.spatial).shape[1] < len(x):  # one geometry for all

@@ -14,7 +14,7 @@ from multimix.masks import Blocks
 from multimix.methods.step import Step, check_alpha
 from multimix.puzzle.blocks import cell_edges, cut
 from multimix.puzzle.energy import block_saliency, pair_energy, thresholds
-from multimix.puzzle.saliency import check_saliency, input_saliency
+from multimix.puzzle.saliency import input_saliency
 from multimix.puzzle.solve import solve_levels
 from multimix.puzzle.transport import transport
 
@@ -113,7 +113,6 @@ class PuzzleMix:
             )
         if step.saliency is None:
             raise ValueError("PuzzleMix needs saliency: call mix(x, y, model=model), or mix.run(model, x, y)")
-        check_saliency(step.saliency, x)
         sizes = self._grids(spatial)
         rows, columns = cut(spatial, sizes[int(step.streams.batch.integers(len(sizes)))])
         lam = torch.from_numpy(step.lam).expand(-1, len(x))

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 
@@ -49,9 +49,9 @@ class Axis:
 
 
 @lru_cache(maxsize=256)
-def _averaging(axis: Axis) -> Float[Tensor, "cells size"]:
+def _averaging(axis: Axis) -> Float64[Tensor, "cells size"]:
     edges = axis.edges()
-    matrix = torch.zeros(axis.total, axis.size)
+    matrix = torch.zeros(axis.total, axis.size, dtype=torch.float64)
     for i, (a, b) in enumerate(pairwise(edges)):
         matrix[i, a:b] = 1 / (b - a)
     return matrix
