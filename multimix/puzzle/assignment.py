@@ -7,11 +7,11 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from torch import Tensor
 
-from multimix.puzzle.transport import Moves
+from multimix.puzzle.moves import Moves
 
 
 def assign(
-    kept: Tensor, whole: int, rows: np.ndarray, saliency: np.ndarray, height: int, width: int, table: Moves
+    kept: Tensor, whole: int, saliency: Tensor, sample: Tensor, partner: Tensor, table: Moves
 ) -> Int32[Tensor, "K P 2 places"]:
     """For every mix and image the source of each place, of least total `price - saliency` over the visible places.
 
@@ -19,12 +19,14 @@ def assign(
     a move that does not pay can always be undone along the chain it started, at no loss.
     """
     mixes, pairs = kept.shape[:2]
+    height, width = saliency.shape[1:]
+    rows, amounts = (sample, partner), saliency.detach().float().flatten(1).numpy()
     tall, wide = height // kept.shape[2], width // kept.shape[3]
     share = kept.repeat_interleave(tall, 2).repeat_interleave(wide, 3).flatten(2).numpy()
     source = np.tile(np.arange(height * width, dtype=np.int32), (mixes, pairs, 2, 1))
     for image, visible in enumerate((share > 0, share < whole)):
         for p in range(pairs):
-            offers = _offers(saliency[rows[image, p]], height, width, table)
+            offers = _offers(amounts[rows[image][p]], height, width, table)
             for k in range(mixes):
                 places = np.flatnonzero(visible[k, p])
                 if len(places):
