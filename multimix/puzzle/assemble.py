@@ -1,4 +1,8 @@
-"""How K mixes are put together from blocks, on a CPU: every run of pixels is copied once, into its place."""
+"""How K mixes are put together from blocks, on a CPU: in runs of pixels, as long as they can be.
+
+Most blocks stay where they are and most neighbours are of one image, so neighbouring cells whose pixels lie side by
+side are joined: each run is copied once, straight to its place.
+"""
 
 from typing import no_type_check
 
@@ -11,55 +15,84 @@ from multimix.puzzle.compiled import compiled, over_pairs
 
 @no_type_check
 @compiled
-def assemble_pairs(first, last, x, out, sample, partner, kept, whole, source, row_edges, column_edges, per_block):
-    """Fill `out[k, p]` for the pairs from first to last. `partner` is (K, P), or (1, P) for all mixes.
+def assemble_pairs(
+    first, last, x, out, shape, sample, partner, kept, whole, source, row_edges, column_edges, per_block
+):
+    """Fill the mixes of the pairs from first to last. x and out are flat, `partner` is (K, P), or (1, P) for all mixes.
 
     Edges are those of the cells, `per_block` says how many there are in a block of the mask, down and across.
     """
-    height, width = row_edges.size - 1, column_edges.size - 1
+    channels, height, width = shape
+    down, across = row_edges.size - 1, column_edges.size - 1
+    mixes, pairs = kept.shape[0], kept.shape[1]
+    image = channels * height * width
+    # Per run: where it starts in x and in the row, its length, the lines it may read, its share; and how many repeats.
+    runs = np.empty((6, 2 * across), np.int64)
     for p in range(first, last):
-        for k in range(out.shape[0]):
-            own, other = x[sample[p]], x[partner[min(k, partner.shape[0] - 1), p]]
-            for place in range(height * width):
-                r, c = place // width, place % width
-                share = kept[k, p, r // per_block[0], c // per_block[1]]
-                top, left = row_edges[r], column_edges[c]
-                tall, wide = row_edges[r + 1] - top, column_edges[c + 1] - left
-                mine, theirs = source[k, p, 0, place], source[k, p, 1, place]
-                a, b = mine // width, mine % width
-                d, e = theirs // width, theirs % width
-                for channel in range(x.shape[1]):
+        for k in range(mixes):
+            own, other = sample[p] * image, partner[min(k, partner.shape[0] - 1), p] * image
+            goal = (k * pairs + p) * image
+            for r in range(down):
+                shares = kept[k, p, r // per_block[0]]
+                count = list_runs(
+                    source[k, p], shares, whole, own, other, r, row_edges, column_edges, per_block[1], width, runs
+                )
+                top, tall = row_edges[r], row_edges[r + 1] - row_edges[r]
+                for c in range(channels):
                     for i in range(tall):
-                        goal = out[k, p, channel, top + i, left : left + wide]
-                        if share > 0:
-                            put(own[channel], row_edges, column_edges, a, b, i, goal)
-                        if share == 0:
-                            put(other[channel], row_edges, column_edges, d, e, i, goal)
-                        elif share < whole:
-                            mix(other[channel], row_edges, column_edges, d, e, i, goal, share, whole)
+                        line = goal + (c * height + top + i) * width
+                        copy_runs(x, out, line, c * height * width, i, width, runs, count, whole)
 
 
 @no_type_check
 @compiled
-def put(image, row_edges, column_edges, r, c, i, goal):
-    """Row i of block (r, c). A block that is one pixel short repeats its last row or column."""
-    y = min(row_edges[r] + i, row_edges[r + 1] - 1)
-    line = image[y, column_edges[c] : column_edges[c + 1]]
-    n = min(goal.size, line.size)
-    for j in range(n):
-        goal[j] = line[j]
-    for j in range(n, goal.size):
-        goal[j] = line[n - 1]
+def list_runs(source, shares, whole, own, other, r, row_edges, column_edges, per_block, width, runs):
+    """The runs of one row of cells; how many there are. A blended cell is two: the second is added to the first."""
+    across = column_edges.size - 1
+    tall = row_edges[r + 1] - row_edges[r]
+    count = 0
+    for c in range(across):
+        share = shares[c // per_block]
+        left, wide = column_edges[c], column_edges[c + 1] - column_edges[c]
+        for which in range(2):
+            part = whole - share if which else share
+            if part == 0:
+                continue
+            cell = source[which, r * across + c]
+            a, b = cell // across, cell % across
+            start = (other if which else own) + row_edges[a] * width + column_edges[b]
+            lines, length = row_edges[a + 1] - row_edges[a], min(wide, column_edges[b + 1] - column_edges[b])
+            j = count - 1
+            joins = count > 0 and part == whole and runs[4, j] == whole and runs[5, j] == 0 and length == wide
+            if joins and runs[0, j] + runs[2, j] == start and min(lines, tall) == min(runs[3, j], tall):
+                runs[2, j] += length
+                continue
+            runs[0, count], runs[1, count], runs[2, count], runs[3, count] = start, left, length, lines
+            runs[4, count], runs[5, count] = part if which == 0 or part == whole else -part, wide - length
+            count += 1
+    return count
 
 
 @no_type_check
 @compiled
-def mix(image, row_edges, column_edges, r, c, i, goal, share, whole):
-    """The same, blended with what is there."""
-    y = min(row_edges[r] + i, row_edges[r + 1] - 1)
-    line = image[y, column_edges[c] : column_edges[c + 1]]
-    for j in range(goal.size):
-        goal[j] = (share * goal[j] + (whole - share) * line[min(j, line.size - 1)]) / whole
+def copy_runs(x, out, line, plane, i, width, runs, count, whole):
+    """One line of pixels. A cell that is a pixel short repeats its last column, and its last row."""
+    for j in range(count):
+        start, length, part = runs[0, j] + plane + min(i, runs[3, j] - 1) * width, runs[2, j], runs[4, j]
+        at = line + runs[1, j]
+        read, written = x[start : start + length], out[at : at + length]
+        if part == whole:
+            for n in range(length):
+                written[n] = read[n]
+        elif part > 0:
+            for n in range(length):
+                written[n] = part * read[n] / whole
+        else:
+            for n in range(length):
+                written[n] += -part * read[n] / whole
+        for n in range(runs[5, j]):
+            last = out.dtype.type(abs(part) * read[length - 1] / whole)
+            out[at + length + n] = last if part > 0 else out[at + length + n] + last
 
 
 def assemble(
@@ -98,8 +131,9 @@ def assemble(
     over_pairs(
         assemble_pairs,
         pairs,
-        x.detach().contiguous().numpy(),
-        out.numpy(),
+        x.detach().contiguous().view(-1).numpy(),
+        out.view(-1).numpy(),
+        tuple(out.shape[2:]),
         *inputs,
         whole,
         source.contiguous().numpy(),
