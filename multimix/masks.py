@@ -124,8 +124,8 @@ class Blocks:
         heights, widths = (
             edges[::n].diff() for edges, n in zip((self.rows, self.columns), self.per_block, strict=True)
         )
-        kept = (self.kept * heights[:, None] * widths).sum((2, 3))
-        return (kept.double() / (self.whole * math.prod(spatial))).float()
+        areas = (heights[:, None] * widths).flatten().double()  # integers in float64: the sum is exact
+        return (self.kept.flatten(2).double() @ areas / (self.whole * math.prod(spatial))).float()
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Blocks":
         """The masks of these pairs."""

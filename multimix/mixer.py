@@ -183,11 +183,15 @@ class MultiMix:
             checks.check_saliency(saliency, x)
         step = Step(x, to_device(torch.from_numpy(partner), x.device), lam, streams, shared, saliency)
         mask = method.mask(step)
-        if mask.weight(step.spatial).shape[1] < len(x):  # one geometry for all
-            mask = mask.select(torch.zeros(len(x), dtype=torch.int64, device=x.device))
+        weight = mask.weight(step.spatial)
+        if weight.shape[1] < len(x):  # one geometry for all
+            mask, weight = (
+                mask.select(torch.zeros(len(x), dtype=torch.int64, device=x.device)),
+                weight.expand(-1, len(x)),
+            )
         return Plan(
             lam=torch.from_numpy(lam).repeat(1, len(x) // columns),
-            weight=mask.weight(step.spatial),
+            weight=weight.contiguous(),
             partner=step.partner,
             mask=mask,
             batch_size=len(x),

@@ -81,17 +81,19 @@ def pair_energy(
     if gamma == 0:
         return Energy(gain, right, down)
     gain = gain.clone()
+    scale = strength * gamma / 2 * _unit_range(x)
+    r, c = rows.divided(neighbourhood), columns.divided(neighbourhood)
+    cells = cell_means(as_images(x.detach()), r, c).to(gain.dtype)
+    cells = cells.view(*cells.shape[:2], r.blocks, r.cells, c.blocks, c.cells)
     for axis, weight in ((3, right), (2, down)):
         if weight.numel() == 0:
             continue
-        before, after = _border_cells(x, rows, columns, neighbourhood, axis)
-        before, after = before.to(gain.dtype), after.to(gain.dtype)
+        before, after = _border_cells(cells, axis)
         alike = (before - after).abs().mean((1, -1))
         p11, p00 = alike if sample is None else alike[sample], alike[partner]
         own_before, own_after = (before, after) if sample is None else (before[sample], after[sample])
         p10 = (own_before - after[partner]).abs().mean((1, -1))
         p01 = (before[partner] - own_after).abs().mean((1, -1))
-        scale = strength * gamma / 2 * _unit_range(x)
         weight += scale * (p10 + p01 - p11 - p00)
         weight.clamp_(min=0)  # gamma = 1 leaves exact zeros, up to rounding
         length = gain.shape[axis - 1]
@@ -108,12 +110,9 @@ def _unit_range(x: Tensor) -> Float[Tensor, ""]:
 
 
 def _border_cells(
-    x: Tensor, rows: Axis, columns: Axis, neighbourhood: int, axis: int
+    cells: Float[Tensor, "B C h mh w mw"], axis: int
 ) -> tuple[Float[Tensor, "B C h w m"], Float[Tensor, "B C h w m"]]:
     """The cells before and after every border across an axis (2: rows, 3: columns), m cells along each."""
-    r, c = rows.divided(neighbourhood), columns.divided(neighbourhood)
-    cells = cell_means(as_images(x.detach()), r, c)
-    cells = cells.view(*cells.shape[:2], r.blocks, r.cells, c.blocks, c.cells)
     if axis == 2:
         return cells[:, :, :-1, -1], cells[:, :, 1:, 0]
     across = cells.transpose(3, 4)

@@ -43,8 +43,8 @@ def _solve(
 
 
 def warm_steps(height: int, width: int) -> int:
-    """Dual steps that pay: measured best at 10, 30 and 80 on grids of 4, 8 and 16. Any number gives exact masks."""
-    return int(1.3 * min(max(height, width), 64) ** 1.5)
+    """Dual steps that pay: 11, 32 and 92 on grids of 4, 8 and 16, found by trying. Any number gives exact masks."""
+    return int(1.45 * min(max(height, width), 64) ** 1.5)
 
 
 def _array(tensor: Tensor) -> np.ndarray:
