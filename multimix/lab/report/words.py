@@ -1,0 +1,76 @@
+"""The table in words: the same on the terminal and on the page."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from multimix.lab.report.table import TableRow
+from multimix.lab.statistics import Interval
+
+METRIC_TITLES = {"error": "error, %", "nll": "NLL", "ece": "ECE, %"}
+# Fractions are shown in percent; NLL is in nats.
+SCALES = {"error": 100.0, "nll": 1.0, "ece": 100.0}
+DIGITS = {"error": 2, "nll": 3, "ece": 2}
+MARKS = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}
+NOTE = (
+    "Mean ± half-width of the 95 % t-interval over n seeds. Against K = 1 of the same method, seed by seed, at 95 %: "
+    "▲ worse, ▼ better, ≈ not distinguishable."
+)
+
+
+def with_interval(value: Interval, scale: float = 1.0, digits: int = 2) -> str:
+    """Returns `mean ± half-width`; a single value has no half-width."""
+    mean = f"{value.mean * scale:.{digits}f}"
+    return mean if math.isnan(value.half_width) else f"{mean} ± {value.half_width * scale:.{digits}f}"
+
+
+def metric(row: TableRow, name: str) -> str:
+    """Returns one metric of a row, marked where it differs from K = 1: ▲ is worse, ▼ is better."""
+    if name not in row.metrics:
+        return ""
+    mark = MARKS[row.changes[name].verdict] if name in row.changes else ""
+    return f"{with_interval(row.metrics[name], SCALES[name], DIGITS[name])} {mark}".rstrip()
+
+
+def change(row: TableRow) -> str:
+    """Returns how a row's error differs from its K = 1 row's, in points."""
+    if "error" not in row.changes:
+        return ""
+    change = row.changes["error"]
+    return f"{MARKS[change.verdict]} {change.difference.mean * 100:+.2f}"
+
+
+def change_interval(row: TableRow) -> str:
+    """Returns the verdict on that difference, and its 95 % interval."""
+    if "error" not in row.changes:
+        return ""
+    change = row.changes["error"]
+    low, high = change.difference.low * 100, change.difference.high * 100
+    return change.verdict if math.isnan(low) else f"{change.verdict}, between {low:+.2f} and {high:+.2f}"
+
+
+def time(row: TableRow) -> str:
+    """Returns the training time in seconds."""
+    return "" if row.time_s is None else with_interval(row.time_s, digits=1)
+
+
+def ratio(value: float | None) -> str:
+    """Returns a ratio of training times."""
+    return "" if value is None else f"{value:.2f}"
+
+
+def count(value: int) -> str:
+    """Returns a count short enough for a column."""
+    return f"{value / 1000:,.0f} k" if value >= 10_000 else str(value)
+
+
+def conditions(rows: Sequence[TableRow]) -> str:
+    """Returns under what conditions the training times were measured, and warns if they differ."""
+    found = sorted({_conditions(run.environment) for row in rows for run in row.results})
+    if len(found) > 1:
+        return f"Training times are not comparable, they were measured under {len(found)} conditions: {'; '.join(found)}."
+    return f"Training times: {found[0]}; evaluation and writing not counted." if found else ""
+
+
+def _conditions(environment: Mapping[str, Any]) -> str:
+    return "{device}, {processor}, {threads} thread(s) per run, {jobs} run(s) at a time, torch {torch}".format_map(environment)
