@@ -1,0 +1,91 @@
+"""The kernel: masks applied to pixels, K mixes at once, into one buffer."""
+
+import torch
+from torch import Tensor
+
+from multimix.masks import Boxes, Constant, Everything
+from multimix.methods.step import spatial_shape
+from multimix.plan import Plan
+
+
+def blend(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
+    """The K * P mixed rows of a plan, mix-major: row `k * P + i` is mix k of pair i.
+
+    `mask * x[sample] + (1 - mask) * x[partner]`; a mask of 1 gives the sample itself, 0 the partner. Types narrower
+    than float32 are blended in float32 and rounded once.
+
+    Args:
+        x: the batch, B rows.
+        plan: what to mix.
+        out: a buffer of K * P rows to fill; its memory format wins. None: a new tensor in x's memory format.
+    """
+    layout = _memory_format(x)
+    if _compiled_fits(x, plan):
+        if out is None:
+            rows = plan.num_mixes * plan.num_pairs
+            out = torch.empty((rows, *x.shape[1:]), dtype=x.dtype, memory_format=layout)
+        if out.is_contiguous(memory_format=layout):
+            _blend_compiled(x.contiguous(memory_format=layout), plan, out, layout)
+            return out
+    if out is None:
+        return _blend_torch(x, plan).flatten(0, 1).contiguous(memory_format=layout)
+    _blend_torch(x, plan, out.view(plan.num_mixes, plan.num_pairs, *x.shape[1:]))
+    return out
+
+
+def _blend_torch(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
+    """Any device, differentiable, traceable: one broadcast operation over (K, P, ...)."""
+    own = (x if plan.sample is None else x[plan.sample])[None]
+    if isinstance(plan.mask, Everything):
+        return own.clone() if out is None else out.copy_(own)
+    partner = x[plan.partner] if plan.partner.ndim == 2 else x[plan.partner][None]
+    if isinstance(plan.mask, Boxes):
+        inside = plan.mask.inside(spatial_shape(x))
+        return torch.where(inside.unsqueeze(2) if x.ndim > 2 else inside, partner, own, out=out)
+    weight = plan.mask.share.reshape(*plan.mask.share.shape, *[1] * (x.ndim - 1))
+    if x.dtype.itemsize < 4:  # a weight in bfloat16 would differ from the label's
+        mixed = torch.lerp(partner.float(), own.float(), weight)
+        return mixed.to(x.dtype) if out is None else out.copy_(mixed)
+    return torch.lerp(partner, own, weight.to(x.dtype), out=out)
+
+
+def _compiled_fits(x: Tensor, plan: Plan) -> bool:
+    """Whether the compiled CPU kernels can do it: plain memory, no gradient, nobody tracing."""
+    if x.device.type != "cpu" or torch.compiler.is_compiling() or (x.requires_grad and torch.is_grad_enabled()):
+        return False
+    blends = isinstance(plan.mask, Constant) and x.dtype in (torch.float32, torch.float64)
+    return type(x) is Tensor and (blends or isinstance(plan.mask, Boxes))
+
+
+def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_format) -> None:
+    """Hand the kernels plain arrays: a channels-last image is one whose last axis holds width times channels."""
+    from multimix import compiled  # imported when first needed: numba takes half a second
+
+    k, p = plan.num_mixes, plan.num_pairs
+    sample = torch.arange(p) if plan.sample is None else plan.sample
+    if layout is not torch.contiguous_format:
+        x, out = x.movedim(1, -1), out.movedim(1, -1)
+    if isinstance(plan.mask, Constant):
+        compiled.lerp_rows(x.reshape(len(x), -1), sample, plan.partner, plan.mask.share, out.view(k, p, -1))
+        return
+    assert isinstance(plan.mask, Boxes)
+    low, high = plan.mask.low, plan.mask.high
+    if layout is torch.contiguous_format:
+        x, out = (x, out) if x.ndim > 2 else (x[:, None], out[:, None])
+    else:
+        stretch = torch.ones(low.shape[-1], dtype=torch.int64)
+        stretch[-1] = x.shape[-1]
+        low, high = low * stretch, high * stretch
+        x, out = x.flatten(-2)[:, None], out.flatten(-2)[:, None]
+    compiled.cut_rows(x, sample, plan.partner, low, high, out.view(k, p, *x.shape[1:]))
+
+
+def _memory_format(x: Tensor) -> torch.memory_format:
+    """The memory format that mixed rows shall have: x's own, where it has one."""
+    if x.is_contiguous():
+        return torch.contiguous_format
+    if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        return torch.channels_last
+    if x.ndim == 5 and x.is_contiguous(memory_format=torch.channels_last_3d):
+        return torch.channels_last_3d
+    return torch.contiguous_format

@@ -1,0 +1,109 @@
+"""What may come through the door: shapes and settings always, values where nobody has to wait for them."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from multimix.methods.step import spatial_shape
+from multimix.plan import Plan
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuse anything but an integer >= 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be an integer >= 1, got {name}={value!r}")
+
+
+def check_batch(x: Any, y: Any = None) -> None:
+    """Refuse what is no batch, an empty one, and targets of another length or device."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a torch.Tensor, got x={type(x).__name__}; convert it with torch.as_tensor")
+    if x.ndim == 0 or x.numel() == 0:
+        raise ValueError(f"x must hold at least one sample, got x: {tuple(x.shape)}; skip empty batches")
+    if y is None:
+        return
+    if not isinstance(y, Tensor):
+        raise TypeError(f"y must be a torch.Tensor, got y={type(y).__name__}; convert it with torch.as_tensor")
+    if y.ndim == 0 or len(x) != len(y):
+        raise ValueError(
+            f"x and y must have the same number of samples, got x: {tuple(x.shape)}, y: {tuple(y.shape)}; "
+            f"give one target per sample"
+        )
+    if x.device != y.device:
+        raise ValueError(f"x and y must be on one device, got x: {x.device}, y: {y.device}; move y with y.to(x.device)")
+
+
+def check_blendable(x: Tensor, method: str) -> None:
+    """Refuse integers where values are averaged."""
+    if not x.dtype.is_floating_point and not x.dtype.is_complex:
+        raise ValueError(
+            f"x must be floating point, because {method} averages values, got x.dtype={x.dtype}; convert it, for "
+            f"example x.float() / 255"
+        )
+
+
+def check_targets(x: Tensor, y: Tensor, num_classes: int | None, dense: bool) -> None:
+    """Refuse targets that labels cannot be made of."""
+    if dense:
+        _check_dense(x, y)
+    if y.dtype.is_floating_point or y.dtype == torch.bool:
+        return
+    if y.dtype.is_complex:
+        raise ValueError(f"y must be integer, boolean or floating point, got y.dtype={y.dtype}; give real targets")
+    if not dense and y.ndim != 1:
+        raise ValueError(
+            f"integer y must be class indices of shape ({len(x)},), got y: {tuple(y.shape)}; pass soft, multi-label "
+            f"or binary targets as floats (y.float())"
+        )
+    if num_classes is None:
+        raise ValueError(
+            "num_classes is needed to turn integer labels into soft ones, got num_classes=None; pass "
+            f"MultiMix(..., num_classes=10) or give y as ({len(x)}, C) floats"
+        )
+    if y.device.type == "cpu" and not torch.compiler.is_compiling():
+        low, high = (int(v) for v in torch.aminmax(y))
+        if low < 0 or high >= num_classes:
+            raise ValueError(
+                f"labels must lie in 0..{num_classes - 1} (num_classes={num_classes}), got labels from {low} to "
+                f"{high}; correct num_classes or the labels"
+            )
+
+
+def _check_dense(x: Tensor, y: Tensor) -> None:
+    spatial = spatial_shape(x)
+    integer = not y.dtype.is_floating_point and y.dtype != torch.bool
+    if tuple(y.shape[y.ndim - len(spatial) :]) != spatial or (integer and y.ndim != len(spatial) + 1):
+        raise ValueError(
+            f"dense targets must end in x's spatial axes {spatial} (integers: ({len(x)}, *spatial)), got x: "
+            f"{tuple(x.shape)}, y: {tuple(y.shape)}; resize the targets or pass dense_targets=False"
+        )
+
+
+def check_plan(x: Tensor, plan: Plan) -> None:
+    """Refuse a plan made for another batch size or device."""
+    if len(x) != plan.batch_size:
+        raise ValueError(
+            f"plan must be made for this batch size, got plan for {plan.batch_size} samples, x: {tuple(x.shape)}; "
+            f"make one with mix.plan(x)"
+        )
+    if plan.weight.device != x.device:
+        raise ValueError(
+            f"plan and x must be on one device, got plan: {plan.weight.device}, x: {x.device}; make the plan from x"
+        )
+
+
+def check_out(x: Tensor, out: Tensor, rows: int) -> None:
+    """Refuse a buffer that mixes cannot be written to."""
+    if out.shape != (rows, *x.shape[1:]) or out.dtype != x.dtype or out.device != x.device:
+        raise ValueError(
+            f"out must have shape {(rows, *x.shape[1:])}, {x.dtype}, on {x.device}, got out: {tuple(out.shape)}, "
+            f"{out.dtype}, {out.device}; allocate it with x.new_empty"
+        )
+    if torch.is_grad_enabled() and (x.requires_grad or out.requires_grad):
+        raise ValueError(
+            "out must not be used where gradients flow to x, got x.requires_grad="
+            f"{x.requires_grad}, out.requires_grad={out.requires_grad}; leave out away or detach x"
+        )
+    if not torch.compiler.is_compiling() and out.untyped_storage().data_ptr() == x.untyped_storage().data_ptr():
+        raise ValueError("out must not share memory with x, got a view of the same storage; allocate a buffer")

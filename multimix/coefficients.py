@@ -1,0 +1,56 @@
+"""How far along the path: K ordered Beta coefficients for every pair."""
+
+import numpy as np
+from jaxtyping import Float64
+
+SAMPLINGS = ("stratified", "iid")
+
+
+def draw_lam(
+    alpha: float, num_mixes: int, num_pairs: int, sampling: str, rng: np.random.Generator
+) -> Float64[np.ndarray, "{num_mixes} {num_pairs}"]:
+    """Draw the coefficients, non-increasing along the first axis.
+
+    Whatever the sampling, a coefficient picked at random among the K of a pair follows Beta(alpha, alpha).
+    `"stratified"` only changes how the K of a pair, and the k-th of all pairs, lie together: each pair has one draw in
+    each of K strata of equal probability, and within a stratum the pairs of the batch occupy one sub-stratum each.
+
+    Args:
+        alpha: shape of the symmetric Beta law, > 0.
+        num_mixes: K >= 1.
+        num_pairs: P >= 1.
+        sampling: `"stratified"` or `"iid"`.
+        rng: the source of the draws.
+
+    References:
+        Order of the path: Shen et al., 2024, arXiv 2406.01417. Stratification: Cochran, Sampling Techniques, ch. 5.
+    """
+    if sampling == "iid":
+        uniform = np.sort(rng.random((num_mixes, num_pairs)), axis=0)[::-1]
+    else:
+        uniform = _stratified(num_mixes, num_pairs, rng)
+    return beta_quantile(alpha, uniform)
+
+
+def _stratified(num_mixes: int, num_pairs: int, rng: np.random.Generator) -> Float64[np.ndarray, "K P"]:
+    """One uniform per stratum and pair, the highest stratum first."""
+    sub_stratum = np.tile(np.arange(num_pairs), (num_mixes, 1))
+    rng.permuted(sub_stratum, axis=1, out=sub_stratum)
+    within = (sub_stratum + rng.random((num_mixes, num_pairs))) / num_pairs
+    stratum = np.arange(num_mixes)[::-1, None]
+    return (stratum + within) / num_mixes
+
+
+def beta_quantile(alpha: float, uniform: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+    """Quantile function of Beta(alpha, alpha), in float64.
+
+    The upper half is computed as one minus the mirrored lower half, where float64 is finest: for small alpha the lower
+    quantiles are as small as 1e-40, and the law stays exactly symmetric.
+    """
+    if alpha == 1.0:
+        return np.ascontiguousarray(uniform)
+    from scipy.special import betaincinv  # imported late: it would double the time `import multimix` takes
+
+    upper = uniform > 0.5
+    lower = betaincinv(alpha, alpha, np.where(upper, 1.0 - uniform, uniform))
+    return np.asarray(np.where(upper, 1.0 - lower, lower), dtype=np.float64)

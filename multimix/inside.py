@@ -1,0 +1,120 @@
+"""Mixing inside a model: at one layer, exactly once."""
+
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from multimix.layers import find_layer
+
+Mix = Callable[[Tensor], Tensor]
+
+
+def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
+    """Run `model(x)` with the first tensor input of `layer` replaced by `mix(input)`.
+
+    The hook is gone when this returns or raises. If activation checkpointing runs the layer again during backward,
+    the same mix is applied there too. A layer inside a part compiled by torch.compile is run uncompiled, with a
+    warning: compiled code does not see hooks added after its first call.
+
+    Raises:
+        ValueError: if the model has no such layer.
+        RuntimeError: if the layer did not run exactly once, or got no tensor with one row per sample.
+    """
+    path = find_layer(model, layer)
+    hook = _MixOnce(layer, mix, len(x))
+    handle = path[-1].register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        with _uncompiled(layer) if _is_compiled(path) else nullcontext():
+            output = model(x)
+    finally:
+        handle.remove()
+    if hook.calls != 1:
+        raise RuntimeError(
+            f'layer "{layer}" must run exactly once in a forward pass to be mixed, got {hook.calls} runs; choose a '
+            f"layer that every forward pass calls once, as a module (not through its functions or weights)"
+        )
+    _mix_again_in_backward(output, path[-1], hook)
+    return output
+
+
+class _MixOnce:
+    """A forward pre-hook that mixes the layer's input and counts how often it did."""
+
+    def __init__(self, layer: str, mix: Mix, rows: int) -> None:
+        self.layer, self.mix, self.rows = layer, mix, rows
+        self.calls = 0
+
+    def __call__(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if not _in_backward():
+            self.calls += 1
+            if self.calls > 1:
+                return args, kwargs  # the count is reported when the forward pass is over
+        if kwargs and not args:
+            name = next(iter(kwargs))
+            return args, {**kwargs, name: self._mixed(kwargs[name])}
+        return (self._mixed(args[0] if args else None), *args[1:]), kwargs
+
+    def _mixed(self, features: Any) -> Tensor:
+        if not isinstance(features, Tensor) or features.ndim == 0 or len(features) != self.rows:
+            got = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+            raise RuntimeError(
+                f'layer "{self.layer}" must get a tensor with one row per sample ({self.rows}) as its first input to '
+                f"be mixed, got {got}; choose another layer"
+            )
+        if not features.dtype.is_floating_point and not features.dtype.is_complex:
+            raise RuntimeError(
+                f'layer "{self.layer}" must get floating point features to be mixed, got {features.dtype}; choose a '
+                f"layer above the embedding"
+            )
+        return self.mix(features)
+
+
+def _in_backward() -> bool:
+    return torch._C._current_graph_task_id() != -1
+
+
+def _mix_again_in_backward(output: Any, module: nn.Module, hook: _MixOnce) -> None:
+    """Put the hook back while backward runs: activation checkpointing runs layers again there."""
+    handles: list[Any] = []
+
+    def remove() -> None:
+        while handles:
+            handles.pop().remove()
+
+    def again(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if _in_backward():
+            return hook(module, args, kwargs)
+        remove()  # a backward pass that raised had no end to clean up at
+        return args, kwargs
+
+    def install(_: Tensor) -> None:
+        if not handles:
+            handles.append(module.register_forward_pre_hook(again, with_kwargs=True))
+            torch.autograd.Variable._execution_engine.queue_callback(remove)
+
+    for leaf in tree_leaves(output):
+        if isinstance(leaf, Tensor) and leaf.requires_grad:
+            leaf.register_hook(install)  # type: ignore[no-untyped-call]
+
+
+def _is_compiled(path: list[nn.Module]) -> bool:
+    """Whether hooks on the last module would run inside code compiled by torch.compile."""
+    compiled_above = any(hasattr(module, "_orig_mod") for module in path[:-1])
+    return compiled_above or any(module._compiled_call_impl is not None for module in path)
+
+
+def _uncompiled(layer: str) -> Any:
+    warnings.warn(
+        f'mixing at layer "{layer}" inside a model compiled by torch.compile: this forward pass runs uncompiled, '
+        f"because compiled code ignores the mixing. To keep the speed, compile the stages separately "
+        f"(model.stage = torch.compile(model.stage)) and mix at their inputs",
+        stacklevel=4,
+    )
+    return torch.compiler.set_stance("force_eager")

@@ -1,0 +1,47 @@
+"""Which module of a model a layer's name means."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from multimix.suggest import nearest
+
+# What wrappers put into the names of the modules they wrap: DDP and DataParallel, torch.compile, Lightning Fabric.
+WRAPPERS = ("module", "_orig_mod", "_forward_module", "_original_module")
+
+
+def find_layer(model: nn.Module, name: str) -> list[nn.Module]:
+    """The modules on the way from the model to the layer called `name`, the layer last.
+
+    An exact name wins; otherwise the names of wrappers (DDP, torch.compile, Fabric) are skipped, wherever they stand.
+
+    Raises:
+        ValueError: if no module has that name.
+    """
+    modules = dict(model.named_modules())
+    full = name if name in modules else next((full for full in modules if _unwrapped(full) == name), None)
+    if full is None:
+        known = sorted({_unwrapped(full) for full in modules} - {""})
+        raise ValueError(f'layers must name modules of the model, got "{name}"; {nearest(name, known)}')
+    parts = full.split(".")
+    return [modules[".".join(parts[:depth])] for depth in range(len(parts) + 1)]
+
+
+def mix_layers(model: nn.Module | None) -> Sequence[str] | None:
+    """The layers a model says may be mixed: its attribute `mix_layers`, looked for under wrappers too."""
+    while model is not None:
+        layers = getattr(model, "mix_layers", None)
+        if layers is not None:
+            return [layers] if isinstance(layers, str) else list(layers)
+        model = next((child for name, child in model.named_children() if name in WRAPPERS), None)
+    return None
+
+
+def children_names(model: nn.Module, limit: int = 12) -> list[str]:
+    """The first candidates for mixing, for an error message."""
+    names = dict.fromkeys(_unwrapped(name) for name, _ in model.named_modules())
+    return [name for name in names if name and "." not in name][:limit]
+
+
+def _unwrapped(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)

@@ -1,0 +1,54 @@
+"""One of several methods, drawn per batch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from multimix.methods.names import as_method
+from multimix.methods.step import Method
+
+
+@dataclass(frozen=True, init=False)
+class Choice:
+    """A method that is one of several, drawn anew for every batch (all ranks draw the same one).
+
+    Args:
+        methods: methods or their names; `"none"` returns the batch once, labels soft.
+        weights: relative probabilities, >= 0, at least one > 0. None: all equal.
+
+    Raises:
+        ValueError: if there are no methods, a name is unknown, or the weights do not fit.
+
+    Example:
+        >>> Choice(["mixup", CutMix(alpha=0.5), "none"], weights=[1, 2, 1])
+    """
+
+    methods: tuple["Method | Choice", ...]
+    weights: tuple[float, ...]
+
+    def __init__(self, methods: Sequence["Method | Choice | str"], weights: Sequence[float] | None = None) -> None:
+        if isinstance(methods, str) or len(methods) == 0:
+            raise ValueError(
+                f'methods must list at least one method, got methods={methods!r}; try Choice(["mixup", "cutmix"])'
+            )
+        chances = (1.0,) * len(methods) if weights is None else tuple(float(w) for w in weights)
+        if len(chances) != len(methods) or not all(math.isfinite(w) and w >= 0 for w in chances) or sum(chances) <= 0:
+            raise ValueError(
+                f"weights must be {len(methods)} finite numbers >= 0 (one per method) with a positive sum, got "
+                f"weights={weights!r}; give relative probabilities"
+            )
+        object.__setattr__(self, "methods", tuple(as_method(method) for method in methods))
+        object.__setattr__(self, "weights", chances)
+
+    def pick(self, rng: np.random.Generator) -> Method:
+        """The method of one batch."""
+        edges = np.cumsum(self.weights)
+        picked = self.methods[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
+        return picked.pick(rng) if isinstance(picked, Choice) else picked
+
+
+def options(method: Method | Choice) -> list[Method]:
+    """The methods that may be drawn: all of a choice's, or the method itself."""
+    return [leaf for m in method.methods for leaf in options(m)] if isinstance(method, Choice) else [method]

@@ -1,0 +1,77 @@
+"""CutMix: a box of the partner pasted into the sample."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+
+from multimix.masks import Boxes
+from multimix.methods.step import Step, check_alpha
+from multimix.suggest import check_option
+
+BOXES = ("nested", "inside", "independent")
+
+
+@dataclass(frozen=True)
+class CutMix:
+    """Paste a box of the partner; label weights are the exact shares of kept positions.
+
+    On d spatial axes (one, two or three) of sizes S the box has sides `S * (1 - lam) ** (1 / d)` around a uniform
+    centre; a real edge e lies at position `floor(e)`, and boxes are clipped at the border.
+
+    Args:
+        alpha: shape of the Beta(alpha, alpha) law of the coefficients, > 0; the paper uses 1.0.
+        boxes: `"nested"`: one centre per pair, K boxes that grow as lam falls (clipping keeps more than lam: at 32
+            pixels and K = 5 the path ends half way on average). `"inside"`: nested, each box shifted to fit, edges
+            rounded, so that the kept share is lam up to a pixel per edge and the path reaches the partner.
+            `"independent"`: K centres per pair, so K boxes that need not be nested.
+
+    Raises:
+        ValueError: if alpha is not a finite number > 0, or boxes is unknown.
+
+    References:
+        Yun et al., 2019, CutMix, arXiv 1905.04899, eq. (1)-(2).
+    """
+
+    alpha: float = 1.0
+    boxes: str = "nested"
+    blends: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_alpha("CutMix", self.alpha)
+        check_option("boxes", self.boxes, BOXES)
+
+    def mask(self, step: Step) -> Boxes:
+        """K boxes per pair."""
+        sizes = np.array(step.spatial, dtype=np.float64)
+        if not 1 <= len(sizes) <= 3:
+            raise ValueError(
+                f"CutMix cuts one, two or three spatial axes, got x: {tuple(step.x.shape)}; "
+                f"give x as (B, L), (B, C, L), (B, C, H, W) or (B, C, D, H, W)"
+            )
+        num_mixes, columns = step.lam.shape
+        centres = num_mixes if self.boxes == "independent" else 1
+        centre = step.geometry.random((centres, columns, len(sizes))) * sizes
+        low, high = box_edges(step.lam, centre, sizes, fit=self.boxes == "inside")
+        return Boxes(step.tensor(low, torch.int64), step.tensor(high, torch.int64))
+
+
+def box_edges(
+    lam: Float64[np.ndarray, "K P"], centre: Float64[np.ndarray, "#K P d"], sizes: Float64[np.ndarray, "d"], fit: bool
+) -> tuple[Float64[np.ndarray, "K P d"], Float64[np.ndarray, "K P d"]]:
+    """First positions inside, and one past the last, of boxes that cover a share 1 - lam before they are clipped.
+
+    Args:
+        lam: coefficients.
+        centre: centres, in positions.
+        sizes: sizes of the spatial axes.
+        fit: shift boxes into the image instead of clipping them.
+    """
+    side = sizes * (1.0 - lam[..., None]) ** (1.0 / len(sizes))
+    low = centre - side / 2
+    if fit:  # edges are rounded, not cut off: a box at the border must not lose a pixel on average
+        low = np.clip(low, 0.0, sizes - side)
+        return np.rint(low), np.rint(low + side)
+    return np.clip(np.floor(low), 0.0, sizes), np.clip(np.floor(centre + side / 2), 0.0, sizes)

@@ -1,0 +1,68 @@
+"""Manifold mixup: the same share of every feature, at a layer inside the model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from multimix.layers import children_names, mix_layers
+from multimix.masks import Constant
+from multimix.methods.step import Step, check_alpha
+
+
+@dataclass(frozen=True)
+class ManifoldMixup:
+    """Blend the input of one layer of the model, drawn anew each step.
+
+    Layers below it run once per pair, those from it on once per mix: K mixes cost less than K forward passes.
+
+    Args:
+        layers: names of modules as in `model.named_modules()`, without the prefixes of wrappers (DDP, compile).
+            The *input* of the module is mixed; `""` is the model's input. None: the model's own attribute
+            `mix_layers`.
+        alpha: shape of the Beta(alpha, alpha) law, > 0. The paper uses 2.0 on CIFAR, 0.2 on Tiny-ImageNet.
+
+    Raises:
+        ValueError: if alpha is not a finite number > 0, or layers is empty or holds no names.
+
+    References:
+        Verma et al., 2019, Manifold Mixup, arXiv 1806.05236, sec. 2.
+    """
+
+    layers: Sequence[str] | None = None
+    alpha: float = 2.0
+    blends: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_alpha("ManifoldMixup", self.alpha)
+        if self.layers is None:
+            return
+        names = [self.layers] if isinstance(self.layers, str) else list(self.layers)
+        if not names or not all(isinstance(name, str) for name in names):
+            raise ValueError(
+                f'layers must be one or more names of modules, got layers={self.layers!r}; try layers=["", "layer2"]'
+            )
+        object.__setattr__(self, "layers", tuple(names))
+
+    def mask(self, step: Step) -> Constant:
+        """A constant mask of value lam, for whatever features the layer gets."""
+        return Constant(step.tensor(step.lam, torch.float32))
+
+    def draw_layer(self, model: nn.Module | None, rng: np.random.Generator) -> str:
+        """The layer of this step.
+
+        Raises:
+            ValueError: if no layers were given and the model, if any, names none.
+        """
+        layers = self.layers if self.layers is not None else mix_layers(model)
+        if not layers:
+            hint = f", such as {children_names(model)}" if model is not None else " or model=..."
+            raise ValueError(
+                f"ManifoldMixup must know which layers may be mixed, got layers=None and "
+                f"{'a model without mix_layers' if model is not None else 'no model'}; "
+                f"pass ManifoldMixup(layers=[...]) with names of modules{hint}"
+            )
+        return layers[int(rng.integers(len(layers)))]

@@ -1,0 +1,38 @@
+"""Which method a name means."""
+
+from typing import TypeVar
+
+from multimix.methods.cutmix import CutMix
+from multimix.methods.manifold import ManifoldMixup
+from multimix.methods.mixup import MixUp
+from multimix.methods.none import NoMix
+from multimix.methods.step import Method
+from multimix.suggest import nearest
+
+M = TypeVar("M")
+
+METHODS: dict[str, type[Method]] = {
+    "none": NoMix,
+    "mixup": MixUp,
+    "manifold": ManifoldMixup,
+    "cutmix": CutMix,
+}
+
+
+def as_method(method: M | str) -> M | Method:
+    """A method object as it is; a name as that method with its defaults.
+
+    Raises:
+        ValueError: if the name is unknown.
+        TypeError: if it is neither a method object nor a name.
+    """
+    if isinstance(method, str):
+        if method not in METHODS:
+            raise ValueError(f'method must be a known method, got method="{method}"; {nearest(method, METHODS)}')
+        return METHODS[method]()
+    if isinstance(method, type) or not (hasattr(method, "mask") or hasattr(method, "pick")):
+        raise TypeError(
+            f"method must be a method object or its name, got method={method!r}; try MixUp() or "
+            + " or ".join(f'"{name}"' for name in METHODS)
+        )
+    return method

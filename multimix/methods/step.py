@@ -1,0 +1,91 @@
+"""What a method sees when it is asked for its masks."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor, nn
+
+from multimix.masks import Mask
+from multimix.streams import Streams
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step's pairs and coefficients, before there are masks.
+
+    Attributes:
+        x: the batch.
+        partner: who mixes with whom: (B,), or (K, B) with fresh partners.
+        lam: coefficients; a single column where the batch shares one path.
+        streams: the step's random streams.
+        shared: True if the batch shares one geometry: draw it once, from `streams.batch`.
+        saliency: importance of each position, for methods that need it.
+    """
+
+    x: Tensor
+    partner: Int64[Tensor, "B"] | Int64[Tensor, "K B"]
+    lam: Float64[np.ndarray, "K P1"]
+    streams: Streams
+    shared: bool
+    saliency: Float[Tensor, "B *spatial"] | None = None
+
+    @property
+    def geometry(self) -> np.random.Generator:
+        """The stream from which boxes and the like are drawn."""
+        return self.streams.batch if self.shared else self.streams.pairs
+
+    @property
+    def spatial(self) -> tuple[int, ...]:
+        """Sizes of x's spatial axes."""
+        return spatial_shape(self.x)
+
+    def tensor(self, array: np.ndarray, dtype: torch.dtype) -> Tensor:
+        """An array of draws as a tensor on x's device."""
+        return to_device(torch.from_numpy(np.ascontiguousarray(array)).to(dtype), self.x.device)
+
+
+def spatial_shape(x: Tensor) -> tuple[int, ...]:
+    """Sizes of the spatial axes: all after the channels; (B, L) is a series without a channel axis."""
+    return tuple(x.shape[2:]) if x.ndim > 2 else tuple(x.shape[1:])
+
+
+def to_device(host: Tensor, device: torch.device) -> Tensor:
+    """A small host tensor on the device, without waiting for it."""
+    if device.type == "cuda":
+        return host.pin_memory().to(device, non_blocking=True)
+    return host.to(device)
+
+
+def check_alpha(name: str, alpha: object) -> None:
+    """Refuse an alpha that is no shape of a Beta law."""
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not (math.isfinite(alpha) and alpha > 0):
+        raise ValueError(f"alpha must be a finite number > 0, got alpha={alpha!r}; try {name}(alpha=1.0)")
+
+
+class Method(Protocol):
+    """What a mixing method is: hyper-parameters and a rule for masks.
+
+    A method is a frozen dataclass in a file of its own, listed in `multimix.methods.METHODS`.
+    """
+
+    blends: ClassVar[bool]
+    """True if values are averaged, so that x must be floating point."""
+
+    @property
+    def alpha(self) -> float:
+        """Shape of the Beta law of the coefficients."""
+
+    def mask(self, step: Step) -> Mask:
+        """The masks of a step, nested along K; a single column where the step is shared."""
+
+
+@runtime_checkable
+class MixesInside(Protocol):
+    """A method that mixes at a layer of the model rather than at its input."""
+
+    def draw_layer(self, model: nn.Module | None, rng: np.random.Generator) -> str:
+        """Name of the module whose input is mixed in this step; `""` is the model's input."""

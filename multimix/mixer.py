@@ -1,0 +1,270 @@
+"""MultiMix: the door."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from multimix import checks
+from multimix.blend import blend
+from multimix.coefficients import SAMPLINGS, draw_lam
+from multimix.inside import forward_mixed
+from multimix.methods import Choice, Method, MixesInside, NoMix, Step, as_method, options
+from multimix.methods.step import to_device
+from multimix.pairing import PARTNERS, draw_fresh_partners, draw_partner
+from multimix.plan import Plan
+from multimix.streams import open_streams
+from multimix.suggest import check_option
+from multimix.targets import mix_targets
+
+SHARES = ("pair", "batch")
+
+
+@dataclass(frozen=True, init=False)
+class MultiMix:
+    """K mixes of every pair of a batch, an ordered path from each sample towards its partner.
+
+    Immutable and picklable; holds settings only, no state and no random numbers.
+
+    Args:
+        method: a method object such as `CutMix(alpha=1.0)`, or its name: `"mixup"`, `"cutmix"`, `"manifold"`,
+            `"none"`.
+        num_mixes: K >= 1, the number of mixes per pair. To keep the cost of a step, load B / K samples.
+        num_classes: C, needed to make soft labels from integer classes.
+        sampling: `"stratified"` (a pair's coefficients lie in K strata of equal probability, and each stratum's draws
+            are spread over the batch) or `"iid"`. The law of a coefficient is the same.
+        share: `"pair"` (own coefficients and geometry for every pair) or `"batch"` (one path, one box for all).
+        partners: `"same"` (one partner per pair) or `"fresh"` (a new one per mix: repeated mixup).
+        dense_targets: y's trailing axes are x's spatial axes and follow the pixels.
+
+    Raises:
+        ValueError: if a setting is out of range or unknown.
+        TypeError: if method is neither a method nor a name.
+
+    References:
+        Shen et al., 2024, Mixup Augmentation with Multiple Interpolations, arXiv 2406.01417, eq. (3)-(5).
+
+    Example:
+        >>> mix = MultiMix(CutMix(alpha=1.0), num_mixes=5, num_classes=100)
+        >>> x, y = mix(x, y)  # (B, 3, 32, 32), (B,) -> (5 * B, 3, 32, 32), (5 * B, 100)
+    """
+
+    method: Method | Choice
+    num_mixes: int
+    num_classes: int | None
+    sampling: str
+    share: str
+    partners: str
+    dense_targets: bool
+
+    def __init__(
+        self,
+        method: Method | Choice | str,
+        *,
+        num_mixes: int = 5,
+        num_classes: int | None = None,
+        sampling: str = "stratified",
+        share: str = "pair",
+        partners: str = "same",
+        dense_targets: bool = False,
+    ) -> None:
+        checks.check_count("num_mixes", num_mixes)
+        if num_classes is not None:
+            checks.check_count("num_classes", num_classes)
+        check_option("sampling", sampling, SAMPLINGS)
+        check_option("share", share, SHARES)
+        check_option("partners", partners, PARTNERS)
+        settings = {
+            "method": as_method(method),
+            "num_mixes": num_mixes,
+            "num_classes": num_classes,
+            "sampling": sampling,
+            "share": share,
+            "partners": partners,
+            "dense_targets": dense_targets,
+        }
+        for name, value in settings.items():
+            object.__setattr__(self, name, value)
+
+    def __call__(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        model: nn.Module | None = None,
+        saliency: Tensor | None = None,
+        out: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Draw a plan and apply it: `mix.apply(mix.plan(x, y), x, y)`.
+
+        Args:
+            x: the batch, (B, ...); never changed.
+            y: targets, (B,) integers or (B, ...) floats; never changed.
+            model: for methods that need saliency: the model whose gradient gives it.
+            saliency: for methods that need it: importance of each position, (B, *spatial).
+            out: a (K * B, ...) buffer to fill with the mixed rows.
+            generator: a CPU generator from which one seed is taken; None: torch's global one.
+
+        Returns:
+            Mixed rows and their targets, mix-major: row `k * B + i` is mix k of pair i.
+
+        Raises:
+            ValueError: if x, y, out or generator do not fit, or the method mixes inside the model.
+            TypeError: if x or y is no tensor.
+        """
+        self._check_at_input()
+        checks.check_batch(x, y)
+        checks.check_targets(x, y, self.num_classes, self.dense_targets)
+        if out is not None:
+            checks.check_out(x, out, self.num_mixes * len(x))
+        plan = self.plan(x, model=model, saliency=saliency, generator=generator)
+        x_mix = self._mixed(plan, x, out)
+        return x_mix, self._targets(plan, x, y)
+
+    def plan(
+        self,
+        x: Tensor,
+        y: Tensor | None = None,
+        *,
+        model: nn.Module | None = None,
+        saliency: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Plan:
+        """Draw everything random about one step.
+
+        Args:
+            x: the batch; only its shape and device matter to most methods.
+            y: its targets, checked if given.
+            model: for methods that need a saliency or the names of layers.
+            saliency: for methods that need it.
+            generator: a CPU generator from which one seed is taken; None: torch's global one. The step's layer,
+                choice and shared draws depend on the seed alone, its pairs on the seed and the rank.
+
+        Raises:
+            ValueError, TypeError: as for calling the object.
+        """
+        checks.check_batch(x, y)
+        for method in options(self.method):
+            if method.blends and not isinstance(method, MixesInside):
+                checks.check_blendable(x, type(method).__name__)
+        if y is not None:
+            checks.check_targets(x, y, self.num_classes, self.dense_targets)
+        streams = open_streams(generator)
+        method = self.method.pick(streams.batch) if isinstance(self.method, Choice) else self.method
+        layer = method.draw_layer(model, streams.batch) if isinstance(method, MixesInside) else None
+        if layer == "":
+            checks.check_blendable(x, "mixing at the input")
+        shared = self.share == "batch"
+        columns = 1 if shared else len(x)
+        num_mixes = 1 if isinstance(method, NoMix) else self.num_mixes
+        partner = (
+            draw_fresh_partners(num_mixes, len(x), streams.pairs)
+            if self.partners == "fresh"
+            else draw_partner(len(x), streams.pairs)
+        )
+        lam = draw_lam(method.alpha, num_mixes, columns, self.sampling, streams.batch if shared else streams.pairs)
+        if isinstance(method, NoMix):
+            lam = np.ones_like(lam)
+        step = Step(x, to_device(torch.from_numpy(partner), x.device), lam, streams, shared, saliency)
+        mask = method.mask(step)
+        if shared:
+            mask = mask.select(torch.zeros(len(x), dtype=torch.int64, device=x.device))
+        return Plan(
+            lam=torch.from_numpy(lam).repeat(1, len(x) // columns),
+            weight=mask.weight(step.spatial),
+            partner=step.partner,
+            mask=mask,
+            batch_size=len(x),
+            layer=layer,
+        )
+
+    def apply(
+        self, plan: Plan, x: Tensor, y: Tensor | None = None, *, out: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Mix a batch as planned: deterministic, no host memory touched, `torch.compile(fullgraph=True)`.
+
+        Args:
+            plan: from `plan`, or a part of its `split`.
+            x: the whole batch.
+            y: its targets; None: only x is mixed (another input of the same step, for example).
+            out: a (K * P, ...) buffer to fill.
+
+        Returns:
+            Mixed rows, and their targets (None without y).
+
+        Raises:
+            ValueError: if the plan mixes inside the model, or plan, x, y and out do not fit.
+        """
+        if plan.layer:
+            raise ValueError(
+                f'plan must mix at the input, got plan.layer="{plan.layer}"; use logits, y_mix = mix.run(model, x, y)'
+            )
+        checks.check_batch(x, y)
+        checks.check_plan(x, plan)
+        if out is not None:
+            checks.check_out(x, out, plan.num_mixes * plan.num_pairs)
+        if y is not None:
+            checks.check_targets(x, y, self.num_classes, self.dense_targets)
+        return self._mixed(plan, x, out), None if y is None else self._targets(plan, x, y)
+
+    def run(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        *,
+        plan: Plan | None = None,
+        saliency: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Any, Tensor]:
+        """The forward pass of a training step, wherever the method mixes.
+
+        Args:
+            model: any module called as `model(x)`; may be wrapped (DDP, torch.compile, Fabric).
+            x: the batch.
+            y: its targets.
+            plan: what to do; None: draw one.
+            saliency: for methods that need it.
+            generator: as in `plan`.
+
+        Returns:
+            The model's output for the K * B mixed rows, and their targets, both mix-major.
+
+        Raises:
+            ValueError, TypeError: as for calling the object.
+            RuntimeError: if the layer to be mixed does not run exactly once.
+        """
+        checks.check_batch(x, y)
+        checks.check_targets(x, y, self.num_classes, self.dense_targets)
+        if plan is None:
+            plan = self.plan(x, model=model, saliency=saliency, generator=generator)
+        checks.check_plan(x, plan)
+        y_mix = self._targets(plan, x, y)
+        if plan.layer:
+            return _run_inside(model, plan.layer, x, plan), y_mix
+        return model(self._mixed(plan, x, None)), y_mix
+
+    def _check_at_input(self) -> None:
+        if any(isinstance(method, MixesInside) for method in options(self.method)):
+            raise ValueError(
+                f"method must mix at the input to be called on a batch, got method={self.method!r}; "
+                f"use logits, y_mix = mix.run(model, x, y)"
+            )
+
+    def _mixed(self, plan: Plan, x: Tensor, out: Tensor | None) -> Tensor:
+        rows = plan.num_mixes * plan.num_pairs
+        return blend(x, plan, out if out is None else out[:rows])
+
+    def _targets(self, plan: Plan, x: Tensor, y: Tensor) -> Tensor:
+        return mix_targets(y, plan, self.num_classes, x.dtype, self.dense_targets)
+
+
+def _run_inside(model: nn.Module, layer: str, x: Tensor, plan: Plan) -> Any:
+    """Layers below once per pair, layers from `plan.layer` on once per mix."""
+    if plan.sample is not None:
+        rows, plan = plan.gather()
+        x = x[rows]
+    return forward_mixed(model, layer, x, lambda features: blend(features, plan))

@@ -1,0 +1,136 @@
+"""Everything random about one step, drawn before anything is computed."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Float32, Float64, Int64
+from torch import Tensor
+
+from multimix.masks import Mask
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The random part of one step: P pairs, K mixes of each.
+
+    Applying a plan is deterministic, so a plan can be replayed, looked at, split, or shared by several inputs.
+
+    Attributes:
+        lam: drawn coefficients, on the CPU, non-increasing along K; the weight of the sample itself.
+        weight: shares really kept, on the batch's device: the label weights. Non-increasing along K, but for
+            independent boxes.
+        partner: the sample each pair mixes with: (P,), or (K, P) with fresh partners.
+        mask: what is kept, position by position; `weight` is its mean.
+        batch_size: number of samples B in the batch this plan is for.
+        sample: the sample each pair keeps; None: pair i keeps sample i (P = B).
+        layer: name of the module whose input is mixed; None or `""`: the model's input.
+    """
+
+    lam: Float64[Tensor, "K P"]
+    weight: Float32[Tensor, "K P"]
+    partner: Int64[Tensor, "P"] | Int64[Tensor, "K P"]
+    mask: Mask
+    batch_size: int
+    sample: Int64[Tensor, "P"] | None = None
+    layer: str | None = None
+
+    @property
+    def num_mixes(self) -> int:
+        """K, the number of mixes per pair."""
+        return self.weight.shape[0]
+
+    @property
+    def num_pairs(self) -> int:
+        """P, the number of pairs."""
+        return self.weight.shape[1]
+
+    def split(self, n: int) -> list["Plan"]:
+        """Cut the plan into n plans over disjoint pairs, for micro-batches within the memory of K = 1.
+
+        Each part is applied to the **whole** batch and gives the rows of its own pairs (mix-major within the part).
+        Together the parts give the rows of the whole plan. To get its gradient, weight each part's mean loss by
+        `part.num_pairs / plan.num_pairs`. Batch norm in training mode sees one part at a time: its statistics, and
+        so the gradient, are those of smaller batches. Mixing inside a model runs the layers below on the part's
+        samples and its partners, hence twice per pair.
+
+        Args:
+            n: number of parts, 1 <= n <= P. Sizes differ by at most one.
+
+        Raises:
+            ValueError: if n is out of range.
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= self.num_pairs:
+            raise ValueError(
+                f"n must be an integer from 1 to the number of pairs ({self.num_pairs}), got n={n!r}; "
+                f"ask for fewer parts"
+            )
+        pairs = torch.arange(self.num_pairs, device=self.weight.device)
+        return [self._part(part) for part in pairs.tensor_split(n)]
+
+    def _part(self, pairs: Int64[Tensor, "P2"]) -> "Plan":
+        return replace(
+            self,
+            lam=self.lam[:, pairs.to("cpu")],
+            weight=self.weight[:, pairs],
+            partner=self.partner[..., pairs],
+            mask=self.mask.select(pairs),
+            sample=pairs if self.sample is None else self.sample[pairs],
+        )
+
+    def gather(self) -> tuple[Int64[Tensor, "R"], "Plan"]:
+        """The rows of the batch this plan needs, and the same plan for a batch of just those rows."""
+        rows = torch.arange(self.batch_size, device=self.weight.device)
+        if self.sample is None:
+            return rows, self
+        rows = torch.cat([self.sample, self.partner.flatten()])
+        place = torch.arange(len(rows), device=rows.device)
+        partner = place[self.num_pairs :].reshape(self.partner.shape)
+        return rows, replace(self, batch_size=len(rows), sample=place[: self.num_pairs], partner=partner)
+
+    def loss(self, criterion: Callable[..., Tensor], output: Tensor, y: Tensor) -> Float[Tensor, ""]:
+        """The mixed loss for criteria that take no soft labels.
+
+        The mean over the K * P rows of `weight * criterion(output, y) + (1 - weight) * criterion(output, y[partner])`.
+
+        Args:
+            criterion: a function that takes `reduction="none"` (such as `F.cross_entropy`), or a module built with
+                it; it must give one loss per row, or one per element with the rows first.
+            output: the model's output, K * P rows, mix-major.
+            y: the original targets of the whole batch, B rows.
+
+        Raises:
+            ValueError: if rows do not match, or the criterion reduces its losses.
+        """
+        rows = self.num_mixes * self.num_pairs
+        if output.shape[0] != rows or y.shape[0] != self.batch_size:
+            raise ValueError(
+                f"output must have {rows} rows (K * P) and y {self.batch_size} (the batch's), got output: "
+                f"{tuple(output.shape)}, y: {tuple(y.shape)}; pass the output of the mixed batch and the original y"
+            )
+        criterion = _unreduced(criterion)
+        own = y if self.sample is None else y[self.sample]
+        partner = self.partner.expand(self.num_mixes, -1).flatten()
+        kept = criterion(output, own.repeat(self.num_mixes, *[1] * (y.ndim - 1)))
+        taken = criterion(output, y[partner])
+        if kept.ndim == 0 or kept.shape[0] != rows:
+            raise ValueError(
+                f"criterion must give one loss per row ({rows}), got shape {tuple(kept.shape)}; build it with "
+                f'reduction="none"'
+            )
+        weight = self.weight.flatten().reshape(rows, *[1] * (kept.ndim - 1))
+        return (weight * kept + (1 - weight) * taken).mean()
+
+
+def _unreduced(criterion: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The criterion, with `reduction="none"` passed where it is a plain function that takes it."""
+    if isinstance(criterion, torch.nn.Module):
+        return criterion
+    try:
+        takes_reduction = "reduction" in inspect.signature(criterion).parameters
+    except (TypeError, ValueError):  # some builtins have no signature
+        takes_reduction = False
+    if not takes_reduction:
+        return criterion
+    return lambda output, y: criterion(output, y, reduction="none")

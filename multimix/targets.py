@@ -1,0 +1,78 @@
+"""Labels follow pixels; and a training accuracy that means something."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from multimix.blend import blend
+from multimix.masks import Boxes
+from multimix.plan import Plan
+
+
+def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dtype, dense: bool) -> Tensor:
+    """The targets of a plan's mixed rows.
+
+    Args:
+        y: integer classes (B,), or floating or boolean targets (B, ...) (soft, multi-label, binary, regression). With
+            `dense`, integer (B, *spatial) or floating (B, ..., *spatial).
+        plan: what was mixed; `plan.weight` weights whole targets, `plan.mask` the positions of dense ones.
+        num_classes: C, needed for integer targets.
+        dtype: type of soft labels made from integers; at least float32 is used.
+        dense: whether targets have x's spatial axes and follow its pixels.
+
+    Returns:
+        Soft labels (K * P, C) from integers ((K * P, C, *spatial) if dense), else targets of y's shape behind K * P,
+        in y's type but at least float32.
+    """
+    if y.dtype.is_floating_point or y.dtype == torch.bool:
+        y = y.to(torch.promote_types(y.dtype, torch.float32))
+    elif dense:
+        assert num_classes is not None
+        y = torch.nn.functional.one_hot(y.long(), num_classes).movedim(-1, 1).to(_soft_dtype(dtype))
+    else:
+        assert num_classes is not None
+        return _soft_labels(y.long(), plan, num_classes, _soft_dtype(dtype))
+    if dense and isinstance(plan.mask, Boxes):
+        return blend(y, plan)
+    weight = plan.weight.to(y.dtype).reshape(*plan.weight.shape, *[1] * (y.ndim - 1))
+    own = y if plan.sample is None else y[plan.sample]
+    return torch.lerp(y[plan.partner], own.expand_as(y[plan.partner]), weight).flatten(0, 1)
+
+
+def _soft_dtype(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32) if dtype.is_floating_point else torch.float32
+
+
+def _soft_labels(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:
+    """Two scatters into zeros: no one-hot tensor is made."""
+    weight = plan.weight.to(dtype)[..., None]
+    own = (y if plan.sample is None else y[plan.sample]).expand(weight.shape[:2])[..., None]
+    partner = y[plan.partner].expand(weight.shape[:2])[..., None]
+    soft = torch.zeros((*weight.shape[:2], num_classes), dtype=dtype, device=y.device)
+    return soft.scatter_add_(2, own, weight).scatter_add_(2, partner, 1 - weight).flatten(0, 1)
+
+
+def mixed_accuracy(logits: Tensor, y_mix: Tensor) -> Float[Tensor, ""]:
+    """Training accuracy on mixed batches: the share of label mass on the predicted class.
+
+    On unmixed labels it is the usual accuracy; on mixed ones its best value is the mean of the larger label weight.
+
+    Args:
+        logits: (N, C), (N, C, *spatial), or binary (N,) or (N, 1), where a logit > 0 predicts class 1.
+        y_mix: labels of the same shape, >= 0; for binary logits the probability of class 1.
+
+    Returns:
+        A scalar on the logits' device; reading it is left to the caller.
+
+    Raises:
+        ValueError: if shapes differ.
+    """
+    if logits.shape != y_mix.shape:
+        raise ValueError(
+            f"logits and y_mix must have the same shape, got logits: {tuple(logits.shape)}, y_mix: "
+            f"{tuple(y_mix.shape)}; pass the mixed labels, not class indices"
+        )
+    if logits.ndim == 1 or logits.shape[1] == 1:
+        return torch.where(logits > 0, y_mix, 1 - y_mix).mean()
+    mass = y_mix.gather(1, logits.argmax(dim=1, keepdim=True))
+    return mass.sum() / y_mix.sum()
