@@ -20,7 +20,7 @@ from multimix.lab.workers import Workers, cores
 TRIAL_STEPS = 6
 
 
-def compare(settings: CompareSettings, command: str, console: Console) -> bool:
+def compare(settings: CompareSettings, command: str, console: Console) -> dict[str, str]:
     """Does what is missing of a comparison, then prints the table and writes the page.
 
     Args:
@@ -29,7 +29,7 @@ def compare(settings: CompareSettings, command: str, console: Console) -> bool:
         console: Where to show progress and the table.
 
     Returns:
-        Whether every run came to a good end.
+        Why runs failed, by the name of their folder; empty if none did.
 
     Raises:
         UsageError: if a run folder holds a run with other settings.
@@ -47,7 +47,7 @@ def compare(settings: CompareSettings, command: str, console: Console) -> bool:
     rows = table(comparison)
     print_table(rows, console)
     console.print(f"\nReport: {write_page(comparison, rows)}", soft_wrap=True)
-    return not comparison.failures
+    return comparison.failures
 
 
 def _run(missing: Sequence[TrainSettings], comparison: Comparison, console: Console) -> None:

@@ -1,14 +1,14 @@
 """What can be set, and what a setting must be: checked when it is made, so that nothing starts with a bad one."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from multimix.lab.errors import UsageError
 from multimix.suggest import nearest
 
-DEFAULT_STEPS = 500
+DEFAULT_STEPS = 400
 CONTROLS = ("equal-pairs", "equal-compute", "equal-epochs", "large-batch")
 
 
@@ -26,21 +26,34 @@ def check_name(kind: str, name: str, known: Iterable[str]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Mixing:
+    """How pairs are mixed, whatever the method.
+
+    Args:
+        method_options: Options of the mixing method, by name, e.g. --method-options.alpha 0.2
+        sampling: How the K coefficients of a pair are drawn: stratified or iid.
+        share: Who has coefficients and geometry of its own: each pair, or only the batch.
+        partners: The partner of a sample: the same for all its K mixes, or a fresh one per mix.
+    """
+
+    method_options: dict[str, bool | int | float | str | list[str]] = field(default_factory=dict)
+    sampling: str = "stratified"
+    share: str = "pair"
+    partners: str = "same"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Mixing):
     """What every run of a command shares.
 
     Args:
         data: Name of the data set.
         model: Name of the model.
         batch_size: Rows the model sees per step; batch_size / num_mixes pairs are loaded.
-        steps: Number of updates (500 when epochs is not given either).
+        steps: Number of updates (400 when epochs is not given either).
         epochs: Passes over the training split, in place of steps.
         learning_rate: Highest rate of SGD with Nesterov momentum 0.9; falls to zero along a cosine.
         weight_decay: Weight decay of SGD.
-        method_options: Options of the mixing method, by name, e.g. --method-options.alpha 0.2
-        sampling: How the K coefficients of a pair are drawn: stratified or iid.
-        share: Whose coefficients and geometry are the same: pair (each pair has its own) or batch (all share one).
-        partners: The partner of a sample: same (one for all K mixes) or fresh (a new one per mix).
         device: Where to compute: auto, cpu, cuda, mps.
     """
 
@@ -51,10 +64,6 @@ class Recipe:
     epochs: int | None = None
     learning_rate: float = 0.1
     weight_decay: float = 5e-4
-    method_options: dict[str, Any] = field(default_factory=dict)
-    sampling: str = "stratified"
-    share: str = "pair"
-    partners: str = "same"
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -105,11 +114,11 @@ class TrainSettings(Recipe):
     out: str
 
     def __post_init__(self) -> None:
-        from multimix.lab.mixing import mixing
+        from multimix.lab.mixing import mixer
 
         super().__post_init__()
         check_at_least_one("num_mixes", self.num_mixes)
-        check(self.seed >= 0, "seed must be an integer >= 0", "give one that is not negative", seed=self.seed)
+        check_seed(self.seed)
         check(
             self.batch_size % self.rows_per_pair == 0,
             "batch_size must be divisible by num_mixes",
@@ -117,7 +126,7 @@ class TrainSettings(Recipe):
             batch_size=self.batch_size,
             num_mixes=self.num_mixes,
         )
-        mixing(self, num_classes=1)  # the library checks its own settings
+        mixer(self, num_classes=1)  # the library checks its own settings
 
     @property
     def rows_per_pair(self) -> int:
@@ -172,7 +181,35 @@ class CompareSettings(Recipe):
             row.settings(self, steps=1, seed=0)
 
 
-def shared(settings: Recipe) -> Mapping[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class PreviewSettings(Mixing):
+    """A picture of one path.
+
+    Args:
+        method: Name of the mixing method.
+        num_mixes: K, the mixes made of the pair.
+        seed: The source of chance.
+        out: The picture to write, .png, .jpg, .svg or .pdf.
+    """
+
+    image_a: str
+    image_b: str
+    method: str = "mixup"
+    num_mixes: int = 5
+    seed: int = 0
+    out: str
+
+    def __post_init__(self) -> None:
+        from multimix.lab.mixing import mixer
+
+        check_at_least_one("num_mixes", self.num_mixes)
+        check_seed(self.seed)
+        suffixes = (".png", ".jpg", ".svg", ".pdf")
+        check(self.out.endswith(suffixes), f"out must end in {', '.join(suffixes)}", "try path.png", out=self.out)
+        mixer(self, num_classes=2)
+
+
+def shared(settings: Recipe) -> dict[str, Any]:
     """Returns the settings that every run of a command shares."""
     return {item.name: getattr(settings, item.name) for item in fields(Recipe)}
 
@@ -180,6 +217,11 @@ def shared(settings: Recipe) -> Mapping[str, Any]:
 def check_at_least_one(name: str, value: int) -> None:
     """Refuses a count below one."""
     check(value >= 1, f"{name} must be an integer >= 1", "give at least 1", **{name: value})
+
+
+def check_seed(value: int) -> None:
+    """Refuses a negative seed."""
+    check(value >= 0, "seed must be an integer >= 0", "give one that is not negative", seed=value)
 
 
 def check_finite(name: str, value: float, remedy: str) -> None:

@@ -58,7 +58,7 @@ def rows(compare: CompareSettings) -> list[Row]:
 
 
 def runs(compare: CompareSettings) -> list[tuple[Row, TrainSettings]]:
-    """Returns every run in the order of execution: seed by seed, so that a drift of the machine meets all rows alike."""
+    """Returns every run in the order of execution: seed by seed, so that a drift in speed meets all rows alike."""
     steps = _base_steps(compare)
     return [(row, row.settings(compare, steps, seed)) for seed in range(compare.seeds) for row in rows(compare)]
 

@@ -10,13 +10,13 @@ from multimix.methods import METHODS
 from multimix.suggest import nearest
 
 if TYPE_CHECKING:
-    from multimix.lab.config import TrainSettings
+    from multimix.lab.config import PreviewSettings, TrainSettings
 
-__all__ = ["METHODS", "check_option_names", "mixing", "options_for"]
+__all__ = ["METHODS", "check_option_names", "mixer", "options_for"]
 
 
-def mixing(settings: "TrainSettings", num_classes: int) -> MultiMix:
-    """Builds the mixer of a run.
+def mixer(settings: "TrainSettings | PreviewSettings", num_classes: int) -> MultiMix:
+    """Builds the mixer that the settings describe.
 
     Raises:
         UsageError: in the library's words, where it refuses a setting.

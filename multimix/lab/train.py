@@ -15,7 +15,7 @@ from multimix.lab.data import DATASETS, SampleOrder
 from multimix.lab.environment import environment
 from multimix.lab.errors import RunFailed
 from multimix.lab.evaluate import evaluate
-from multimix.lab.mixing import mixing
+from multimix.lab.mixing import mixer
 from multimix.lab.models import MODELS
 from multimix.lab.randomness import seed_of
 from multimix.lab.run_folder import Record, RunFolder
@@ -53,9 +53,9 @@ def train(settings: TrainSettings, on_record: Callable[[Record], None] = lambda 
     optimizer = torch.optim.SGD(
         model.parameters(), momentum=0.9, nesterov=True, weight_decay=settings.weight_decay, lr=settings.learning_rate
     )
-    model, optimizer = fabric.setup(model, optimizer)  # type: ignore[assignment]
+    model, optimizer = fabric.setup(model, optimizer)
 
-    mix = mixing(settings, data.num_classes)
+    mix = mixer(settings, data.num_classes)
     order = SampleOrder(len(data.train), settings.samples_per_step, settings.seed)
     steps = settings.total_steps(len(data.train), settings.samples_per_step)
     generator = torch.Generator()

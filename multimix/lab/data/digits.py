@@ -1,8 +1,8 @@
 """Real handwritten digits that need no download.
 
-1,797 images of 8 × 8 grey values, the test part of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin and
-Kaynak, 1998), as shipped with scikit-learn. The file does not say who wrote which digit, so writers occur on both sides
-of our split and errors are lower than on the writers of the UCI protocol.
+1,797 images of 8 × 8 grey values, the test part of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin
+and Kaynak, 1998), as shipped with scikit-learn. The file does not say who wrote which digit, so writers occur on both
+sides of our split and errors are lower than on the unseen writers of the UCI protocol.
 """
 
 import torch

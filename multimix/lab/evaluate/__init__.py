@@ -27,6 +27,6 @@ def logits_of(model: nn.Module, x: Tensor) -> Tensor:
     """Returns the logits in evaluation mode and leaves the model in the mode it was in."""
     was_training = model.training
     model.eval()
-    logits = torch.cat([model(chunk) for chunk in x.split(CHUNK)])
+    logits = torch.cat([model(chunk) for chunk in torch.split(x, CHUNK)])
     model.train(was_training)
     return logits

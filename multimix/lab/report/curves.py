@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -17,8 +18,9 @@ AXES = {"step": "steps", "time_s": "seconds of training"}
 INK, GRID = "#010101", "#020202"
 LINES = ("#030301", "#030302", "#030303", "#030304", "#030305", "#030306")
 THEME = {INK: "var(--ink)", GRID: "var(--grid)"} | {line: f"var(--line-{i})" for i, line in enumerate(LINES)}
+FLOOR = 0.05  # percent; a logarithmic axis has no place for an error of zero
 STYLES = ("-", "--", "-.", ":")
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it takes the page's font and can be searched
     "svg.hashsalt": "multimix",  # the same data give the same page
     "text.color": INK,
@@ -44,7 +46,7 @@ def curve(rows: Sequence[TableRow], axis: str) -> str:
             _line(axes, row, axis, index)
         _dress(axes, AXES[axis])
         picture = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(picture, metadata={"Date": None})
+        FigureCanvasSVG(figure).print_figure(picture, format="svg", metadata={"Date": None})
     svg = picture.getvalue()
     svg = svg[svg.index("<svg") :]
     for stand_in, colour in THEME.items():
@@ -58,7 +60,9 @@ def _line(axes: Axes, row: TableRow, axis: str, index: int) -> None:
     errors = np.maximum(errors, FLOOR)
     colour = LINES[index % len(LINES)]
     axes.fill_between(x, errors.min(axis=0), errors.max(axis=0), color=colour, alpha=0.15, linewidth=0)
-    axes.plot(x, errors.mean(axis=0), color=colour, linestyle=STYLES[index % len(STYLES)], linewidth=1.8, label=_label(row))
+    axes.plot(
+        x, errors.mean(axis=0), color=colour, linestyle=STYLES[index % len(STYLES)], linewidth=1.8, label=_label(row)
+    )
 
 
 def _dress(axes: Axes, label: str) -> None:

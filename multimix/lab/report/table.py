@@ -94,7 +94,9 @@ def table(comparison: Comparison) -> list[TableRow]:
 
 def _results(settings: Sequence[TrainSettings]) -> list[Result]:
     folders = {run.seed: RunFolder(Path(run.out)) for run in settings}
-    return [Result(seed, at.evaluation(), at.records(), at.environment()) for seed, at in folders.items() if at.finished]
+    return [
+        Result(seed, at.evaluation(), at.records(), at.environment()) for seed, at in folders.items() if at.finished
+    ]
 
 
 def _failures(settings: Sequence[TrainSettings], failures: Mapping[str, str]) -> dict[int, str]:

@@ -28,8 +28,9 @@ def metric(row: TableRow, name: str) -> str:
     """Returns one metric of a row, marked where it differs from K = 1: ▲ is worse, ▼ is better."""
     if name not in row.metrics:
         return ""
-    mark = MARKS[row.changes[name].verdict] if name in row.changes else ""
-    return f"{with_interval(row.metrics[name], SCALES[name], DIGITS[name])} {mark}".rstrip()
+    marked = name in row.changes and row.changes[name].verdict != "not distinguishable"
+    mark = f" {MARKS[row.changes[name].verdict]}" if marked else ""
+    return with_interval(row.metrics[name], SCALES[name], DIGITS[name]) + mark
 
 
 def change(row: TableRow) -> str:
@@ -68,9 +69,13 @@ def conditions(rows: Sequence[TableRow]) -> str:
     """Returns under what conditions the training times were measured, and warns if they differ."""
     found = sorted({_conditions(run.environment) for row in rows for run in row.results})
     if len(found) > 1:
-        return f"Training times are not comparable, they were measured under {len(found)} conditions: {'; '.join(found)}."
+        return (
+            f"Training times are not comparable, they were measured under {len(found)} conditions: {'; '.join(found)}."
+        )
     return f"Training times: {found[0]}; evaluation and writing not counted." if found else ""
 
 
 def _conditions(environment: Mapping[str, Any]) -> str:
-    return "{device}, {processor}, {threads} thread(s) per run, {jobs} run(s) at a time, torch {torch}".format_map(environment)
+    return "{device}, {processor}, {threads} thread(s) per run, {jobs} run(s) at a time, torch {torch}".format_map(
+        environment
+    )
