@@ -26,7 +26,7 @@ def draw_lam(
         Order of the path: Shen et al., 2024, arXiv 2406.01417. Stratification: Cochran, Sampling Techniques, ch. 5.
     """
     if sampling == "iid":
-        uniform = np.sort(rng.random((num_mixes, num_pairs)), axis=0)[::-1]
+        uniform = np.sort(rng.random((num_mixes, num_pairs)), axis=0)[::-1].copy()
     else:
         uniform = _stratified(num_mixes, num_pairs, rng)
     return beta_quantile(alpha, uniform)
@@ -48,7 +48,7 @@ def beta_quantile(alpha: float, uniform: Float64[np.ndarray, "*shape"]) -> Float
     quantiles are as small as 1e-40, and the law stays exactly symmetric.
     """
     if alpha == 1.0:
-        return np.ascontiguousarray(uniform)
+        return uniform
     from scipy.special import betaincinv  # imported late: it would double the time `import multimix` takes
 
     upper = uniform > 0.5

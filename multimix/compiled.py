@@ -1,8 +1,12 @@
 """How K mixes of a pair are written at the speed of the memory, on a CPU.
 
-Every image is brought into the cache once, a block at a time, and all K mixes of that block are written from there. Outputs
-larger than the cache go past it (streaming stores): a plain store first reads the line that it overwrites, half of the traffic.
-Addresses are handed over as integers, because numba needs 5 µs to unpack the arrays of a call and 1 µs for integers.
+An image is brought into the cache once, a block at a time, and all K mixes of that block are written from there.
+Outputs larger than the cache go past it, by streaming stores: a plain store first reads the line that it overwrites,
+which is half of the traffic. Compilers do not vectorise streaming stores, so both kinds are spelled out here, a line of
+64 bytes at a time; LLVM turns a line into what the processor has. numba's own parallel loops do not survive a fork, so
+threads are Python's; the kernels let go of its lock.
+
+A kernel takes addresses, not arrays: unpacking five arrays would cost more than mixing a small batch.
 """
 
 import os
@@ -10,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -20,21 +24,105 @@ from numba.extending import intrinsic
 from torch import Tensor
 
 LINE = 64  # bytes: a cache line, and the alignment that streaming stores need
-BLOCK = 8192  # bytes of an image handled at a time: sample, partner and scratch share a first-level cache of 32 KiB
-STREAM_BYTES = 16 * 2**20  # outputs from this size on are not kept in the cache
-THREAD_BYTES = (
-    4 * 2**20
-)  # outputs below this size are written (0.4 ms) before a second thread would have paid for its start
-ONE = {torch.float32: np.float32(1), torch.float64: np.float64(1)}  # tells numba the type to compute in
+BLOCK = 8192  # bytes of an image handled at a time: sample, partner and scratch fit a first-level cache of 32 KiB
+STREAM_BYTES = 16 * 2**20  # outputs from this size on go past the cache; measured, with a third-level cache of 32 MiB
+THREAD_BYTES = 8 * 2**20  # of output, for every thread: waking one costs 0.1 ms, in which this one writes 2 MiB
+ONE = {torch.float32: np.float32(1), torch.float64: np.float64(1)}  # its type is the type that a kernel computes in
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+def lerp_rows(x: Tensor, sample: Tensor, partner: Tensor, weight: Tensor, out: Tensor) -> None:
+    """Write `out[k, i] = w x[sample[i]] + (1 - w) x[partner[i]]`, with w = `weight[k, i]`.
+
+    Rounds as the two products and their sum do in PyTorch. At w = 1 and w = 0 one image is copied and the other does
+    not enter, whatever it holds.
+
+    Args:
+        x: (B, N), contiguous, float32 or float64.
+        sample: (P,), long.
+        partner: (P,), or (K, P) for a partner per mix; long.
+        weight: (K, P), float32.
+        out: (K, P, N), contiguous, of x's dtype, sharing no memory with x.
+
+    Raises:
+        IndexError: A sample or a partner is no row of x. Nothing has been written then.
+    """
+    sample, partner, weight = sample.contiguous(), partner.contiguous(), weight.contiguous()
+    mixes, pairs, size = out.shape
+    bytes_each = x.element_size()
+    step = pairs if partner.ndim == 2 else 0
+    addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), weight.data_ptr(), out.data_ptr())
+    sizes = (x.shape[0], mixes, pairs, step, size * bytes_each, bytes_each)
+    _over_pairs(_lerp, (addresses, sizes, ONE[x.dtype]), pairs, out.numel() * bytes_each)
 
 
-def _reader(kind: Any) -> Any:
+def cut_rows(x: Tensor, sample: Tensor, partner: Tensor, low: Tensor, high: Tensor, out: Tensor) -> None:
+    """Write `x[partner[i]]` inside the box from `low[k, i]` up to, not including, `high[k, i]`; else `x[sample[i]]`.
+
+    Args:
+        x: (B, C, *S), contiguous, one to three spatial axes, any dtype.
+        sample: (P,), long.
+        partner: (P,), or (K, P) for a partner per mix; long.
+        low: (K, P, d), integer: the box's first pixel on each of the d spatial axes.
+        high: (K, P, d), integer: one past its last pixel. Edges are clipped to the image.
+        out: (K, P, C, *S), contiguous, of x's dtype, sharing no memory with x.
+
+    Raises:
+        IndexError: A sample or a partner is no row of x. Nothing has been written then.
+    """
+    if low.dtype != torch.int64 or high.dtype != torch.int64:
+        low, high = low.long(), high.long()
+    sample, partner, low, high = sample.contiguous(), partner.contiguous(), low.contiguous(), high.contiguous()
+    mixes, pairs, _, *space = out.shape
+    bytes_each = x.element_size()
+    depth, height, width = (1, 1, *space)[-3:]
+    step = pairs if partner.ndim == 2 else 0
+    addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), low.data_ptr(), high.data_ptr(), out.data_ptr())
+    sizes = (x.shape[0], mixes, pairs, step, out.stride(1) * bytes_each, len(space), bytes_each)
+    _over_pairs(_cut, (addresses, sizes, (depth, height, width)), pairs, out.numel() * bytes_each)
+
+
+def _over_pairs(kernel: Callable[..., bool], arguments: tuple[Any, ...], pairs: int, size: int) -> None:
+    """Run a kernel over all pairs, in as many threads as PyTorch would use and `size` bytes of output deserve."""
+    stream = size >= STREAM_BYTES
+    threads = max(1, min(torch.get_num_threads(), pairs, size // THREAD_BYTES))
+    edges = [pairs * t // threads for t in range(1, threads + 1)]
+    others = [_pool().submit(kernel, *arguments, *ends, stream) for ends in pairwise(edges)]
+    fine = kernel(*arguments, 0, edges[0], stream)
+    if not all([fine, *(other.result() for other in others)]):
+        raise IndexError("every sample and every partner must be a row of x")
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="multimix")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def _kernel(function: Function) -> Function:
+    """Compile at the first call: once per machine, or once per process where no folder can be written."""
+    try:
+        return cast(Function, njit(nogil=True, cache=True)(function))
+    except RuntimeError:
+        return cast(Function, njit(nogil=True)(function))
+
+
+def _part(function: Function) -> Function:
+    return cast(Function, njit(function))
+
+
+def _instruction(function: Callable[..., Any]) -> Callable[..., Any]:
+    return cast(Callable[..., Any], intrinsic(function))
+
+
+def _reader(kind: Any) -> Callable[..., Any]:
     """The number at an index behind an address."""
 
-    @intrinsic
+    @_instruction
     def read(typing: Any, address: Any, index: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             pointer = builder.inttoptr(arguments[0], context.get_value_type(kind).as_pointer())
@@ -45,10 +133,7 @@ def _reader(kind: Any) -> Any:
     return read
 
 
-_read_int64, _read_float32 = _reader(types.int64), _reader(types.float32)
-
-
-def _vector(builder: Any, address: Any, kind: Any) -> Any:
+def _load(builder: Any, address: Any, kind: Any) -> Any:
     return builder.load(builder.inttoptr(address, kind.as_pointer()), align=1)
 
 
@@ -59,38 +144,13 @@ def _store(builder: Any, value: Any, address: Any, stream: bool) -> None:
         stored.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
 
 
-def _blender(line: bool, stream: bool) -> Any:
-    """out = w x + v partner for a line or a single number: x itself if v is 0, the partner itself if w is 0."""
+def _copier(width: int, stream: bool = False) -> Callable[..., Any]:
+    """Copy `width` bytes."""
 
-    @intrinsic
-    def blend(typing: Any, x: Any, partner: Any, out: Any, w: Any, v: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            width = LINE * 8 // w.bitwidth if line else 1
-            vector = ir.VectorType(arguments[3].type, width)
-            lanes = ir.Constant(ir.VectorType(ir.IntType(32), width), None)
-            none = ir.Constant(vector, ir.Undefined)
-            scalars = [builder.insert_element(none, scalar, ir.Constant(ir.IntType(32), 0)) for scalar in arguments[3:]]
-            mine, other = (_vector(builder, address, vector) for address in arguments[:2])
-            shares = [builder.shuffle_vector(scalar, none, lanes) for scalar in scalars]
-            mixed = builder.fadd(builder.fmul(shares[0], mine), builder.fmul(shares[1], other))
-            zero = ir.Constant(arguments[3].type, 0.0)
-            mixed = builder.select(builder.fcmp_ordered("==", arguments[4], zero), mine, mixed)
-            mixed = builder.select(builder.fcmp_ordered("==", arguments[3], zero), other, mixed)
-            _store(builder, mixed, arguments[2], stream)
-            return context.get_dummy_value()
-
-        return types.void(types.int64, types.int64, types.int64, w, v), generate
-
-    return blend
-
-
-def _copier(width: int, stream: bool) -> Any:
-    """Copy `width` bytes at once."""
-
-    @intrinsic
+    @_instruction
     def copy(typing: Any, source: Any, out: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            value = _vector(builder, arguments[0], ir.VectorType(ir.IntType(8), width))
+            value = _load(builder, arguments[0], ir.VectorType(ir.IntType(8), width))
             _store(builder, value, arguments[1], stream)
             return context.get_dummy_value()
 
@@ -99,9 +159,37 @@ def _copier(width: int, stream: bool) -> Any:
     return copy
 
 
-@intrinsic
+def _blender(line: bool, stream: bool = False) -> Callable[..., Any]:
+    """Write w x + v partner for one number or a line of them: x itself if v is 0, the partner itself if w is 0."""
+
+    @_instruction
+    def blend(typing: Any, x: Any, partner: Any, out: Any, w: Any, v: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            w, v = arguments[3:]
+            vector = ir.VectorType(w.type, lanes)
+            mine, other = (_load(builder, address, vector) for address in arguments[:2])
+            mixed = builder.fadd(builder.fmul(spread(builder, w), mine), builder.fmul(spread(builder, v), other))
+            zero = ir.Constant(w.type, 0.0)
+            mixed = builder.select(builder.fcmp_ordered("==", v, zero), mine, mixed)
+            mixed = builder.select(builder.fcmp_ordered("==", w, zero), other, mixed)
+            _store(builder, mixed, arguments[2], stream)
+            return context.get_dummy_value()
+
+        def spread(builder: Any, number: Any) -> Any:
+            index = ir.VectorType(ir.IntType(32), lanes)
+            empty = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
+            first = builder.insert_element(empty, number, ir.Constant(ir.IntType(32), 0))
+            return builder.shuffle_vector(first, empty, ir.Constant(index, None))
+
+        lanes = LINE * 8 // w.bitwidth if line else 1
+        return types.void(types.int64, types.int64, types.int64, w, v), generate
+
+    return blend
+
+
+@_instruction
 def _fence(typing: Any) -> Any:
-    """Streamed lines are visible to other threads after this."""
+    """Let other threads see what was streamed."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.fence("seq_cst")
@@ -110,7 +198,7 @@ def _fence(typing: Any) -> Any:
     return types.void(), generate
 
 
-@intrinsic
+@_instruction
 def _scratch(typing: Any) -> Any:
     """The address of BLOCK bytes on the stack."""
 
@@ -123,45 +211,65 @@ def _scratch(typing: Any) -> Any:
     return types.int64(), generate
 
 
-_blend_one, _blend_line, _blend_stream = _blender(False, False), _blender(True, False), _blender(True, True)
-_copy_1, _copy_4, _copy_16, _copy_line, _copy_stream = (
-    _copier(*c) for c in [(1, 0), (4, 0), (16, 0), (64, 0), (64, 1)]
-)
+_integer, _single = _reader(types.int64), _reader(types.float32)
+_copy_1, _copy_4, _copy_16, _copy_line = _copier(1), _copier(4), _copier(16), _copier(LINE)
+_blend_1, _blend_line = _blender(line=False), _blender(line=True)
+_stream_copy_line, _stream_blend_line = _copier(LINE, stream=True), _blender(line=True, stream=True)
 
 
-def _jit(function: Kernel) -> Kernel:
-    """Compile at the first call, once per machine where a folder for it can be written, else once per process."""
-    try:
-        return njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
-    except RuntimeError:
-        return njit(nogil=True)(function)  # type: ignore[no-any-return]
-
-
+@_part
 def _are_rows(index: int, count: int, rows: int) -> bool:
+    fine = True
     for i in range(count):
-        if not 0 <= _read_int64(index, i) < rows:
-            return False
-    return True
+        fine &= 0 <= _integer(index, i) < rows
+    return fine
 
 
-def _blend(x: int, partner: int, out: int, size: int, w: Any, v: Any, item: int, stream: int) -> None:
-    """Blend `size` bytes."""
-    first = min(-out % LINE, size) if stream else 0
-    last = first + (size - first) // LINE * LINE
-    for at in range(0, first, item):
-        _blend_one(x + at, partner + at, out + at, w, v)
+@_part
+def _whole_lines(out: int, size: int) -> tuple[int, int]:
+    first = min(-out % LINE, size)
+    return first, first + (size - first) // LINE * LINE
+
+
+@_part
+def _blend(places: tuple[int, int, int], size: int, each: int, weights: tuple[Any, Any], stream: bool) -> None:
+    """Blend `size` bytes. Whole lines may be streamed; numbers before and after them go one by one."""
+    x, partner, out = places
+    w, v = weights
+    first, last = _whole_lines(out, size)
+    for at in range(0, first, each):
+        _blend_1(x + at, partner + at, out + at, w, v)
     if stream:
         for at in range(first, last, LINE):
-            _blend_stream(x + at, partner + at, out + at, w, v)
+            _stream_blend_line(x + at, partner + at, out + at, w, v)
     else:
         for at in range(first, last, LINE):
             _blend_line(x + at, partner + at, out + at, w, v)
-    for at in range(last, size, item):
-        _blend_one(x + at, partner + at, out + at, w, v)
+    for at in range(last, size, each):
+        _blend_1(x + at, partner + at, out + at, w, v)
 
 
+@_kernel
+def _lerp(addresses: tuple[int, ...], sizes: tuple[int, ...], one: Any, start: int, stop: int, stream: bool) -> bool:
+    x, sample, partner, weight, out = addresses
+    rows, mixes, pairs, step, row, each = sizes
+    if not (_are_rows(sample, pairs, rows) and _are_rows(partner, pairs + step * (mixes - 1), rows)):
+        return False
+    for i in range(start, stop):
+        mine = x + _integer(sample, i) * row
+        for at in range(0, row, BLOCK):
+            for k in range(mixes):
+                other = x + _integer(partner, k * step + i) * row
+                w = one * _single(weight, k * pairs + i)
+                places = (mine + at, other + at, out + (k * pairs + i) * row + at)
+                _blend(places, min(BLOCK, row - at), each, (w, one - w), stream)
+    _fence()
+    return True
+
+
+@_part
 def _copy(source: int, out: int, size: int) -> None:
-    """Copy `size` bytes; the last piece overlaps the one before."""
+    """Copy `size` bytes. The last piece may overlap the one before: boxes have short lines of any length."""
     if size >= LINE:
         for at in range(0, size - LINE, LINE):
             _copy_line(source + at, out + at)
@@ -179,191 +287,65 @@ def _copy(source: int, out: int, size: int) -> None:
             _copy_1(source + at, out + at)
 
 
-def _copy_past_cache(source: int, out: int, size: int) -> None:
-    first = min(-out % LINE, size)
-    last = first + (size - first) // LINE * LINE
+@_part
+def _stream(source: int, out: int, size: int) -> None:
+    first, last = _whole_lines(out, size)
     _copy(source, out, first)
     for at in range(first, last, LINE):
-        _copy_stream(source + at, out + at)
+        _stream_copy_line(source + at, out + at)
     _copy(source + last, out + last, size - last)
 
 
-_are_rows, _blend, _copy, _copy_past_cache = map(njit, (_are_rows, _blend, _copy, _copy_past_cache))
+@_part
+def _edges(address: int, box: int, axes: int, space: tuple[int, int, int], missing: int) -> tuple[int, int, int]:
+    """The edges of a box on three axes, clipped to the image; `missing` on the axes that it does not have."""
+    z = _integer(address, box * axes + axes - 3) if axes > 2 else missing
+    y = _integer(address, box * axes + axes - 2) if axes > 1 else missing
+    x = _integer(address, box * axes + axes - 1)
+    return min(max(z, 0), space[0]), min(max(y, 0), space[1]), min(max(x, 0), space[2])
 
 
-@_jit
-def _lerp(
-    x: int,
-    sample: int,
-    partner: int,
-    weight: int,
-    out: int,
-    rows: int,
-    mixes: int,
-    pairs: int,
-    row: int,
-    item: int,
-    step: int,
-    one: Any,
-    start: int,
-    stop: int,
-    stream: int,
-) -> bool:
-    if not (_are_rows(sample, pairs, rows) and _are_rows(partner, pairs + step * (mixes - 1), rows)):
-        return False
-    for i in range(start, stop):
-        mine = x + _read_int64(sample, i) * row
-        for at in range(0, row, BLOCK):
-            size = min(BLOCK, row - at)
-            for k in range(mixes):
-                other = x + _read_int64(partner, k * step + i) * row
-                w = one * _read_float32(weight, k * pairs + i)
-                _blend(mine + at, other + at, out + (k * pairs + i) * row + at, size, w, one - w, item, stream)
-    _fence()
-    return True
-
-
-@njit
-def _paste(image, target, begin, end, low, high, channels, depth, height, width, item):
-    """Copy the part of a box that lies in bytes begin to end of an image."""
-    line = width * item
-    plane = height * line
+@_part
+def _paste(
+    image: int, out: int, part: tuple[int, int], low: tuple[int, int, int], high: tuple[int, int, int], strides: Any
+) -> None:
+    """Copy a box from an image to `out`, as far as it lies in the bytes from `part[0]` up to `part[1]`."""
+    begin, end = part
+    depth, plane, line, each = strides
     for q in range(begin // plane, (end - 1) // plane + 1):
         if low[0] <= q % depth < high[0]:
             first = max(low[1], (begin - q * plane) // line)
             last = min(high[1], (end - 1 - q * plane) // line + 1)
             for h in range(first, last):
-                left = max(q * plane + h * line + low[2] * item, begin)
-                right = min(q * plane + h * line + high[2] * item, end)
+                left = max(q * plane + h * line + low[2] * each, begin)
+                right = min(q * plane + h * line + high[2] * each, end)
                 if left < right:
-                    _copy(image + left, target + left - begin, right - left)
+                    _copy(image + left, out + left - begin, right - left)
 
 
-@njit
-def _edges(edges, box, axes, full, depth, height, width):
-    a, b, c = (depth, height, width) if full else (0, 0, 0)
-    c = min(max(_read_int64(edges, box * axes + axes - 1), 0), width)
-    if axes > 1:
-        b = min(max(_read_int64(edges, box * axes + axes - 2), 0), height)
-    if axes > 2:
-        a = min(max(_read_int64(edges, box * axes), 0), depth)
-    return a, b, c
-
-
-@_jit
+@_kernel
 def _cut(
-    x: int,
-    sample: int,
-    partner: int,
-    low: int,
-    high: int,
-    out: int,
-    rows: int,
-    mixes: int,
-    pairs: int,
-    channels: int,
-    depth: int,
-    height: int,
-    width: int,
-    item: int,
-    axes: int,
-    step: int,
-    start: int,
-    stop: int,
-    stream: int,
+    addresses: tuple[int, ...], sizes: tuple[int, ...], space: tuple[int, int, int], start: int, stop: int, stream: bool
 ) -> bool:
+    x, sample, partner, low, high, out = addresses
+    rows, mixes, pairs, step, row, axes, each = sizes
     if not (_are_rows(sample, pairs, rows) and _are_rows(partner, pairs + step * (mixes - 1), rows)):
         return False
-    row = channels * depth * height * width * item
+    strides = (space[0], space[1] * space[2] * each, space[2] * each, each)
     scratch = _scratch()
     for i in range(start, stop):
-        mine = x + _read_int64(sample, i) * row
+        mine = x + _integer(sample, i) * row
         for at in range(0, row, BLOCK):
-            size = min(BLOCK, row - at)
+            part = (at, min(at + BLOCK, row))
             for k in range(mixes):
                 box = k * pairs + i
-                other = x + _read_int64(partner, k * step + i) * row
                 target = out + box * row + at
                 place = scratch if stream else target
-                first = _edges(low, box, axes, False, depth, height, width)
-                last = _edges(high, box, axes, True, depth, height, width)
-                _copy(mine + at, place, size)
-                _paste(other, place, at, at + size, first, last, channels, depth, height, width, item)
+                _copy(mine + at, place, part[1] - at)
+                other = x + _integer(partner, k * step + i) * row
+                first, last = _edges(low, box, axes, space, 0), _edges(high, box, axes, space, 1)
+                _paste(other, place, part, first, last, strides)
                 if stream:
-                    _copy_past_cache(scratch, target, size)
+                    _stream(place, target, part[1] - at)
     _fence()
     return True
-
-
-def lerp_rows(x: Tensor, sample: Tensor, partner: Tensor, weight: Tensor, out: Tensor) -> None:
-    """Write `out[k, i] = w x[sample[i]] + (1 - w) x[partner[i]]`, with w = `weight[k, i]`.
-
-    Rounds as the two products and the sum do in PyTorch. At w = 1 and w = 0 the one image is copied and the other never
-    enters, whatever it holds.
-
-    Args:
-        x: (B, N), contiguous, float32 or float64.
-        sample: (P,), long.
-        partner: (P,), or (K, P) for a partner per mix, long.
-        weight: (K, P), float32.
-        out: (K, P, N), contiguous, of x's dtype, sharing no memory with x.
-
-    Raises:
-        IndexError: A sample or partner that x does not have. Nothing has been written then.
-    """
-    one = ONE[x.dtype]
-    sample, partner, weight = sample.contiguous(), partner.contiguous(), weight.contiguous()
-    mixes, pairs, size = out.shape
-    addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), weight.data_ptr(), out.data_ptr())
-    step = pairs if partner.ndim == 2 else 0
-    item = x.element_size()
-    _over_pairs(_lerp, out, pairs, (*addresses, x.shape[0], mixes, pairs, size * item, item, step, one))
-
-
-def cut_rows(x: Tensor, sample: Tensor, partner: Tensor, low: Tensor, high: Tensor, out: Tensor) -> None:
-    """Write `x[partner[i]]` inside the box from `low[k, i]` up to, not including, `high[k, i]`, and `x[sample[i]]` around it.
-
-    Args:
-        x: (B, C, *S), contiguous, one to three spatial axes, any dtype.
-        sample: (P,), long.
-        partner: (P,), or (K, P) for a partner per mix, long.
-        low: (K, P, d), integer: the box's first pixel on each of the d spatial axes.
-        high: (K, P, d), integer: one past its last pixel. Edges are clipped to the image.
-        out: (K, P, C, *S), contiguous, of x's dtype, sharing no memory with x.
-
-    Raises:
-        IndexError: A sample or partner that x does not have. Nothing has been written then.
-    """
-    sample, partner = sample.contiguous(), partner.contiguous()
-    if low.dtype != torch.int64 or high.dtype != torch.int64:
-        low, high = low.long(), high.long()
-    low, high = low.contiguous(), high.contiguous()
-    mixes, pairs, channels, *space = out.shape
-    axes = len(space)
-    depth, height, width = (1, 1, *space)[-3:]
-    step = pairs if partner.ndim == 2 else 0
-    addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), low.data_ptr(), high.data_ptr(), out.data_ptr())
-    sizes = (x.shape[0], mixes, pairs, channels, depth, height, width, x.element_size(), axes, step)
-    _over_pairs(_cut, out, pairs, (*addresses, *sizes))
-
-
-def _over_pairs(kernel: Any, out: Tensor, pairs: int, arguments: tuple[int, ...]) -> None:
-    """Run a kernel over all pairs, in as many threads as PyTorch would use."""
-    size = out.numel() * out.element_size()
-    stream = int(size >= STREAM_BYTES)
-    threads = min(torch.get_num_threads(), pairs) if size >= THREAD_BYTES else 1
-    edges = [pairs * t // threads for t in range(1, threads + 1)]
-    parts = [_pool(threads - 1).submit(kernel, *arguments, *ends, stream) for ends in pairwise(edges)]
-    fine = kernel(*arguments, 0, edges[0], stream)
-    if not all([part.result() for part in parts]) or not fine:
-        raise IndexError("every sample and partner must be a row of x")
-
-
-@cache
-def _pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, thread_name_prefix="multimix")
-
-
-# Threads do not survive a fork: the child starts its own.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)

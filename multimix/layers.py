@@ -18,13 +18,23 @@ def find_layer(model: nn.Module, name: str) -> list[nn.Module]:
     Raises:
         ValueError: if no module has that name.
     """
+    check_layers(model, [name])
     modules = dict(model.named_modules())
-    full = name if name in modules else next((full for full in modules if _unwrapped(full) == name), None)
-    if full is None:
-        known = sorted({_unwrapped(full) for full in modules} - {""})
-        raise ValueError(f'layers must name modules of the model, got "{name}"; {nearest(name, known)}')
+    full = name if name in modules else next(full for full in modules if _unwrapped(full) == name)
     parts = full.split(".")
     return [modules[".".join(parts[:depth])] for depth in range(len(parts) + 1)]
+
+
+def check_layers(model: nn.Module, names: Sequence[str]) -> None:
+    """Refuse names that no module of the model has.
+
+    Raises:
+        ValueError: naming the nearest module.
+    """
+    known = {_unwrapped(full) for full, _ in model.named_modules()} | {full for full, _ in model.named_modules()}
+    for name in names:
+        if name not in known:
+            raise ValueError(f'layers must name modules of the model, got "{name}"; {nearest(name, known - {""})}')
 
 
 def mix_layers(model: nn.Module | None) -> Sequence[str] | None:

@@ -267,4 +267,7 @@ def _run_inside(model: nn.Module, layer: str, x: Tensor, plan: Plan) -> Any:
     if plan.sample is not None:
         rows, plan = plan.gather()
         x = x[rows]
-    return forward_mixed(model, layer, x, lambda features: blend(features, plan))
+    # In a training step that is compiled as a whole, hooks would be traced once and for all: this part stays eager.
+    tracing = torch.compiler.is_compiling()
+    forward = torch.compiler.disable(forward_mixed) if tracing else forward_mixed  # type: ignore[no-untyped-call]
+    return forward(model, layer, x, lambda features: blend(features, plan))

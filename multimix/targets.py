@@ -33,7 +33,8 @@ def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dty
         assert num_classes is not None
         return _soft_labels(y.long(), plan, num_classes, _soft_dtype(dtype))
     if dense and isinstance(plan.mask, Boxes):
-        return blend(y, plan)
+        spatial = y.shape[y.ndim - plan.mask.low.shape[-1] :]
+        return blend(y.reshape(len(y), -1, *spatial), plan).reshape(-1, *y.shape[1:])
     weight = plan.weight.to(y.dtype).reshape(*plan.weight.shape, *[1] * (y.ndim - 1))
     own = y if plan.sample is None else y[plan.sample]
     return torch.lerp(y[plan.partner], own.expand_as(y[plan.partner]), weight).flatten(0, 1)

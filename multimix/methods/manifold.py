@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from multimix.layers import children_names, mix_layers
+from multimix.layers import check_layers, children_names, mix_layers
 from multimix.masks import Constant
 from multimix.methods.step import Step, check_alpha
 
@@ -55,7 +55,7 @@ class ManifoldMixup:
         """The layer of this step.
 
         Raises:
-            ValueError: if no layers were given and the model, if any, names none.
+            ValueError: if no layers were given and the model, if any, names none; or if the model has no such layer.
         """
         layers = self.layers if self.layers is not None else mix_layers(model)
         if not layers:
@@ -65,4 +65,6 @@ class ManifoldMixup:
                 f"{'a model without mix_layers' if model is not None else 'no model'}; "
                 f"pass ManifoldMixup(layers=[...]) with names of modules{hint}"
             )
+        if model is not None:
+            check_layers(model, layers)
         return layers[int(rng.integers(len(layers)))]

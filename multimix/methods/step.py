@@ -45,7 +45,7 @@ class Step:
 
     def tensor(self, array: np.ndarray, dtype: torch.dtype) -> Tensor:
         """An array of draws as a tensor on x's device."""
-        return to_device(torch.from_numpy(np.ascontiguousarray(array)).to(dtype), self.x.device)
+        return to_device(torch.from_numpy(array).to(dtype), self.x.device)
 
 
 def spatial_shape(x: Tensor) -> tuple[int, ...]:
@@ -66,6 +66,7 @@ def check_alpha(name: str, alpha: object) -> None:
         raise ValueError(f"alpha must be a finite number > 0, got alpha={alpha!r}; try {name}(alpha=1.0)")
 
 
+@runtime_checkable
 class Method(Protocol):
     """What a mixing method is: hyper-parameters and a rule for masks.
 

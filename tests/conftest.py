@@ -1,0 +1,30 @@
+"""Shapes and types in annotations are checked while the tests run."""
+
+import os
+
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+# The rooms behind the door; at the door itself wrong types must meet the library's own messages. Must come before
+# anything imports multimix. Tests marked `unchecked` run in a process without it (tests/test_unchecked.py): the
+# checks cannot be traced by torch.compile, and take random numbers themselves.
+ROOMS = ["coefficients", "pairing", "masks", "plan", "blend", "targets", "methods.step"]
+CHECKED = not os.environ.get("MULTIMIX_UNCHECKED")
+if CHECKED:
+    install_import_hook([f"multimix.{room}" for room in ROOMS], "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Every test starts from the same global random state, so a failure can be had again."""
+    torch.manual_seed(0)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave `unchecked` tests to the process without checks."""
+    if not CHECKED:
+        return
+    left = [item for item in items if item.get_closest_marker("unchecked")]
+    items[:] = [item for item in items if item not in left]
+    config.hook.pytest_deselected(items=left)

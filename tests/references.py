@@ -1,0 +1,73 @@
+"""Slow, obvious oracles: what the formulas say, one sample, one mix, one pixel at a time."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def rows(plan):
+    """(row, k, kept sample, partner) of every mixed row of a plan."""
+    for k in range(plan.num_mixes):
+        for i in range(plan.num_pairs):
+            sample = i if plan.sample is None else int(plan.sample[i])
+            partner = int(plan.partner[k, i] if plan.partner.ndim == 2 else plan.partner[i])
+            yield k * plan.num_pairs + i, k, i, sample, partner
+
+
+def mixup(x: Tensor, plan) -> Tensor:
+    """weight * x[sample] + (1 - weight) * x[partner], in float64."""
+    out = []
+    for _, k, i, sample, partner in rows(plan):
+        weight = plan.weight[k, i].double()
+        out.append(weight * x[sample].double() + (1 - weight) * x[partner].double())
+    return torch.stack(out).to(x.dtype)
+
+
+def cutmix(x: Tensor, plan) -> Tensor:
+    """The sample with the partner's pixels pasted into the box."""
+    out = []
+    for _, k, i, sample, partner in rows(plan):
+        box = [slice(int(a), int(b)) for a, b in zip(plan.mask.low[k, i], plan.mask.high[k, i], strict=True)]
+        mixed = x[sample].clone()
+        mixed[(..., *box)] = x[partner][(..., *box)]
+        out.append(mixed)
+    return torch.stack(out)
+
+
+def labels(y: Tensor, plan, num_classes: int) -> Tensor:
+    """weight * onehot(y[sample]) + (1 - weight) * onehot(y[partner]), in float64."""
+    out = torch.zeros(plan.num_mixes * plan.num_pairs, num_classes, dtype=torch.float64)
+    for row, k, i, sample, partner in rows(plan):
+        out[row, y[sample]] += plan.weight[k, i].double()
+        out[row, y[partner]] += 1 - plan.weight[k, i].double()
+    return out
+
+
+def kept_share(plan, spatial: Sequence[int]) -> Tensor:
+    """Share of positions outside each box, counted one by one."""
+    share = torch.empty(plan.num_mixes, plan.num_pairs, dtype=torch.float64)
+    for _, k, i, _, _ in rows(plan):
+        kept = torch.ones(*spatial)
+        kept[tuple(slice(int(a), int(b)) for a, b in zip(plan.mask.low[k, i], plan.mask.high[k, i], strict=True))] = 0
+        share[k, i] = kept.sum() / math.prod(spatial)
+    return share
+
+
+def mixup_cifar10(x: Tensor, y: Tensor, lam: float, index: Tensor, criterion, model) -> tuple[Tensor, Tensor]:
+    """Published input mixup: one lam, one permutation for the batch; the loss mixes two criteria."""
+    mixed = lam * x + (1 - lam) * x[index]
+    output = model(mixed)
+    return mixed, lam * criterion(output, y) + (1 - lam) * criterion(output, y[index])
+
+
+def cutmix_published(x: Tensor, index: Tensor, lam: float, centre: Sequence[float]) -> tuple[Tensor, float]:
+    """Published CutMix on (B, C, H, W): one box for the batch, clipped, lam corrected to the kept share."""
+    height, width = x.shape[-2:]
+    cut = math.sqrt(1 - lam)
+    top, bottom = (min(max(math.floor(centre[0] + s * height * cut / 2), 0), height) for s in (-1, 1))
+    left, right = (min(max(math.floor(centre[1] + s * width * cut / 2), 0), width) for s in (-1, 1))
+    mixed = x.clone()
+    mixed[:, :, top:bottom, left:right] = x[index, :, top:bottom, left:right]
+    return mixed, 1 - (bottom - top) * (right - left) / (height * width)

@@ -1,0 +1,358 @@
+"""What every method must keep, whatever it computes. A new method is one row in METHOD_ROWS."""
+
+from dataclasses import replace
+
+import pytest
+import references
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from multimix import Choice, CutMix, ManifoldMixup, MixUp, MultiMix
+from multimix.masks import Boxes, Constant
+from multimix.methods import METHODS, MixesInside
+
+METHOD_ROWS = {
+    "none": "none",
+    "mixup": MixUp(alpha=1.0),
+    "cutmix": CutMix(alpha=1.0),
+    "cutmix-inside": CutMix(boxes="inside"),
+    "cutmix-independent": CutMix(boxes="independent"),
+    "manifold": ManifoldMixup(layers=["features"]),
+    "manifold-input": ManifoldMixup(layers=[""]),
+    "choice": Choice(["mixup", CutMix(), "none"], weights=[1, 2, 1]),
+}
+BLENDING = ("mixup", "manifold", "manifold-input", "choice")
+SHAPES = {
+    "square": (6, 4, 8, 8),
+    "odd batch, not square": (7, 4, 5, 9),
+    "single": (1, 4, 8, 8),
+    "pair": (2, 4, 6, 6),
+    "one channel": (5, 1, 8, 8),
+    "rows of features": (5, 12),
+    "series": (5, 4, 13),
+    "video": (3, 4, 3, 6, 5),
+    "one pixel": (4, 4, 1, 1),
+}
+
+
+class Identity(nn.Module):
+    """A network that does nothing, with a layer to mix at: its output *is* the mixed batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.features(x)
+
+
+def make(name: str, **settings) -> MultiMix:
+    return MultiMix(METHOD_ROWS[name], **{"num_mixes": 3, "num_classes": 4, **settings})
+
+
+def run(mix: MultiMix, x: Tensor, y: Tensor, seed: int = 0, plan=None) -> tuple[Tensor, Tensor]:
+    return mix.run(Identity(), x, y, plan=plan, generator=torch.Generator().manual_seed(seed))
+
+
+def batch(shape, num_classes: int = 4) -> tuple[Tensor, Tensor]:
+    return torch.randn(shape), torch.arange(shape[0]) % num_classes
+
+
+def colour_planes(batch_size: int, num_classes: int, spatial) -> tuple[Tensor, Tensor]:
+    """Images that show their label: channel c is 1 where the class is c, else 0."""
+    y = torch.randperm(batch_size) % num_classes
+    x = nn.functional.one_hot(y, num_classes).float().reshape(batch_size, num_classes, *[1] * len(spatial))
+    return x.expand(-1, -1, *spatial).contiguous(), y
+
+
+def test_every_method_has_a_row():
+    tested = {type(MultiMix(method).method) for method in METHOD_ROWS.values()}
+    assert set(METHODS.values()) <= tested
+
+
+@pytest.mark.parametrize("partners", ["same", "fresh"])
+@pytest.mark.parametrize("share", ["pair", "batch"])
+@pytest.mark.parametrize("sampling", ["stratified", "iid"])
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_labels_follow_pixels(name, sampling, share, partners):
+    x, y = colour_planes(9, 4, (7, 10))
+    mix = make(name, num_mixes=4, sampling=sampling, share=share, partners=partners)
+    for seed in range(5):
+        x_mix, y_mix = run(mix, x, y, seed)
+        assert x_mix.shape[0] in (36, 9)
+        torch.testing.assert_close(x_mix.mean((2, 3)), y_mix, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+@given(
+    spatial=st.lists(st.integers(1, 12), min_size=1, max_size=3),
+    batch_size=st.integers(1, 9),
+    num_mixes=st.integers(1, 6),
+    seed=st.integers(0, 2**31),
+)
+@settings(max_examples=25, deadline=None)
+def test_labels_follow_pixels_of_any_shape(name, spatial, batch_size, num_mixes, seed):
+    x, y = colour_planes(batch_size, 3, spatial)
+    x_mix, y_mix = run(make(name, num_mixes=num_mixes, num_classes=3), x, y, seed)
+    torch.testing.assert_close(x_mix.flatten(2).mean(2), y_mix, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_shapes(name, shape):
+    x, y = batch(shape)
+    x_mix, y_mix = run(make(name), x, y)
+    assert x_mix.shape[1:] == x.shape[1:]
+    assert y_mix.shape == (x_mix.shape[0], 4)
+    assert x_mix.shape[0] == (len(x) if name == "none" else 3 * len(x)) or name == "choice"
+    torch.testing.assert_close(y_mix.sum(1), torch.ones(len(y_mix)))
+    assert x_mix.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_equals_the_reference(name, shape):
+    x, y = batch(shape)
+    mix = make(name, partners="fresh" if len(shape) == 3 else "same")
+    plan = mix.plan(x, model=Identity(), generator=torch.Generator().manual_seed(3))
+    x_mix, y_mix = run(mix, x, y, plan=plan)
+    reference = references.cutmix if isinstance(plan.mask, Boxes) else references.mixup
+    torch.testing.assert_close(x_mix, reference(x, plan))
+    torch.testing.assert_close(y_mix.double(), references.labels(y, plan, 4), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_nested_in_k(name):
+    x, _ = batch((8, 4, 9, 9))
+    mix = make(name, num_mixes=5)
+    for seed in range(10):
+        plan = mix.plan(x, model=Identity(), generator=torch.Generator().manual_seed(seed))
+        assert (plan.lam.diff(dim=0) <= 0).all()
+        if name == "cutmix-independent":
+            continue
+        assert (plan.weight.diff(dim=0) <= 0).all()
+        if isinstance(plan.mask, Boxes):
+            assert (plan.mask.low.diff(dim=0) <= 0).all()
+            assert (plan.mask.high.diff(dim=0) >= 0).all()
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_arguments_are_unchanged(name):
+    x, y = batch((6, 4, 8, 8))
+    before_x, before_y = x.clone(), y.clone()
+    x_mix, _ = run(make(name), x, y)
+    assert torch.equal(x, before_x)
+    assert torch.equal(y, before_y)
+    if name != "none":
+        x_mix.add_(1.0)
+        assert torch.equal(x, before_x) or name == "choice"
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_same_generator_same_bits(name):
+    x, y = batch((6, 4, 8, 8))
+    mix = make(name, num_mixes=2)
+    first, again, other = run(mix, x, y, 7), run(mix, x, y, 7), [run(mix, x, y, seed) for seed in range(20)]
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    if name != "none":
+        assert not all(first[0].shape == o[0].shape and torch.equal(first[0], o[0]) for o in other)
+
+
+@pytest.mark.unchecked
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_global_random_state_is_left_alone_when_a_generator_is_given(name):
+    import random
+
+    import numpy as np
+
+    x, y = batch((6, 4, 8, 8))
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002 the legacy state is what is tested
+    run(make(name), x, y)
+    assert torch.equal(states[0], torch.get_rng_state())
+    assert states[1] == random.getstate()
+    assert (states[2] == np.random.get_state()[1]).all()  # noqa: NPY002
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_the_global_seed_suffices(name):
+    x, y = batch((6, 4, 8, 8))
+    mix = make(name)
+    torch.manual_seed(5)
+    first = mix.run(Identity(), x, y)
+    torch.manual_seed(5)
+    again = mix.run(Identity(), x, y)
+    assert torch.equal(first[0], again[0])
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_a_call_takes_one_seed(name):
+    x, y = batch((6, 4, 8, 8))
+    generator, twin = torch.Generator().manual_seed(1), torch.Generator().manual_seed(1)
+    make(name).run(Identity(), x, y, generator=generator)
+    torch.empty((), dtype=torch.int64).random_(generator=twin)
+    assert torch.equal(generator.get_state(), twin.get_state())
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_rows_depend_on_their_own_pair_only(name):
+    x, y = batch((6, 4, 8, 8))
+    mix = make(name)
+    plan = mix.plan(x, model=Identity(), generator=torch.Generator().manual_seed(0))
+    x_mix, _ = run(mix, x, y, plan=plan)
+    changed = x.clone()
+    changed[2] += 1.0
+    x_mix2, _ = run(mix, changed, y, plan=plan)
+    involved = {row for row, _, _, sample, partner in references.rows(plan) if 2 in (sample, partner)}
+    for row in range(len(x_mix)):
+        if row not in involved:
+            assert torch.equal(x_mix[row], x_mix2[row])
+
+
+@pytest.mark.parametrize("name", [n for n in METHOD_ROWS if n not in ("none", "choice")])
+def test_pairs_and_mixes_have_draws_of_their_own(name):
+    x = torch.rand(16, 3, 24, 24)
+    plan = make(name, num_mixes=3).plan(x, model=Identity())
+    assert len({tuple(column) for column in plan.lam.T.tolist()}) == 16
+    if isinstance(plan.mask, Boxes):
+        boxes = torch.cat([plan.mask.low, plan.mask.high], dim=-1)
+        assert len({tuple(box) for box in boxes[1].tolist()}) > 12
+    assert len({tuple(row) for row in plan.weight.tolist()}) == 3
+
+
+@pytest.mark.parametrize("name", [n for n in METHOD_ROWS if n not in ("none", "choice")])
+def test_share_batch_gives_one_path_and_one_geometry(name):
+    x = torch.rand(16, 3, 24, 24)
+    plan = make(name, share="batch").plan(x, model=Identity())
+    assert (plan.lam == plan.lam[:, :1]).all()
+    assert (plan.weight == plan.weight[:, :1]).all()
+    if isinstance(plan.mask, Boxes):
+        assert (plan.mask.low == plan.mask.low[:, :1]).all()
+        assert (plan.mask.high == plan.mask.high[:, :1]).all()
+
+
+@pytest.mark.parametrize("name", ["mixup", "manifold", "manifold-input", "cutmix-inside"])
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_weight_one_is_the_sample_weight_zero_the_partner(name, weight):
+    x, y = batch((5, 4, 8, 8))
+    mix = make(name)
+    plan = mix.plan(x, model=Identity())
+    if isinstance(plan.mask, Boxes):
+        full = plan.mask.low.new_full(plan.mask.low.shape, 8)
+        mask = Boxes(torch.zeros_like(full), full * int(1 - weight))
+    else:
+        mask = Constant(torch.full_like(plan.weight, weight))
+    plan = replace(plan, mask=mask, weight=mask.weight((8, 8)))
+    x_mix, y_mix = run(mix, x, y, plan=plan)
+    index = torch.arange(5) if weight == 1 else plan.partner
+    assert torch.equal(x_mix, x[index].repeat(3, 1, 1, 1))
+    assert torch.equal(y_mix.argmax(1), y[index].repeat(3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_dtype_is_kept(name, dtype):
+    x, y = colour_planes(6, 4, (8, 8))
+    x_mix, y_mix = run(make(name), x.to(dtype), y)
+    assert x_mix.dtype == dtype
+    assert y_mix.dtype == torch.promote_types(dtype, torch.float32)
+    rounding = 2 * torch.finfo(dtype).eps if dtype.itemsize < 4 else 1e-6
+    torch.testing.assert_close(x_mix.to(y_mix.dtype).mean((2, 3)), y_mix, atol=rounding, rtol=0)
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+@pytest.mark.parametrize("layout", ["channels_last", "channels_last_3d", "permuted", "sliced"])
+def test_memory_format_is_kept(name, layout):
+    shape = (5, 4, 3, 6, 7) if layout == "channels_last_3d" else (5, 4, 6, 7)
+    x, y = batch(shape)
+    mix = make(name)
+    plan = mix.plan(x, model=Identity())
+    expected, _ = run(mix, x, y, plan=plan)
+    if layout in ("channels_last", "channels_last_3d"):
+        memory_format = getattr(torch, layout)
+        x_mix, _ = run(mix, x.to(memory_format=memory_format), y, plan=plan)
+        assert x_mix.is_contiguous(memory_format=memory_format)
+    elif layout == "permuted":
+        x_mix, _ = run(mix, x.transpose(2, 3).contiguous().transpose(2, 3), y, plan=plan)
+    else:
+        x_mix, _ = run(mix, torch.cat([x, x], dim=3)[..., :7], y, plan=plan)
+    torch.testing.assert_close(x_mix, expected)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("name", [n for n in METHOD_ROWS if not n.startswith("manifold")])
+def test_out_is_filled_and_its_memory_format_wins(name, layout):
+    x, y = batch((5, 4, 6, 7))
+    mix = make(name)
+    expected, _ = mix(x, y, generator=torch.Generator().manual_seed(1))
+    out = torch.empty(15, 4, 6, 7).to(memory_format=layout)
+    x_mix, _ = mix(x, y, out=out, generator=torch.Generator().manual_seed(1))
+    assert x_mix.data_ptr() == out.data_ptr()
+    assert out.is_contiguous(memory_format=layout)
+    torch.testing.assert_close(x_mix, expected)
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_gradients_flow_as_the_masks_say(name):
+    x, y = batch((5, 4, 6, 7))
+    mix = make(name)
+    plan = mix.plan(x, model=Identity())
+    plain, _ = run(mix, x, y, plan=plan)
+    x.requires_grad_()
+    x_mix, _ = run(mix, x, y, plan=plan)
+    torch.testing.assert_close(x_mix, plain)
+    direction = torch.randn_like(x_mix)
+    (gradient,) = torch.autograd.grad((x_mix * direction).sum(), x)
+    step = torch.randn_like(x)
+    with torch.no_grad():  # mixing is linear in x, so the directional derivative is exact
+        change = (run(mix, x + step, y, plan=plan)[0] - x_mix).mul(direction).sum()
+    torch.testing.assert_close((gradient * step).sum(), change, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", [n for n in METHOD_ROWS if n not in BLENDING])
+def test_methods_that_do_not_blend_keep_integers(name):
+    x = torch.randint(0, 256, (6, 3, 9, 8), dtype=torch.uint8)
+    x_mix, y_mix = run(make(name), x, torch.arange(6) % 4)
+    assert x_mix.dtype == torch.uint8
+    assert y_mix.dtype == torch.float32
+    again, _ = run(make(name), x.float(), torch.arange(6) % 4)
+    assert torch.equal(x_mix.float(), again)
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_the_object_is_frozen_picklable_and_readable(name):
+    import dataclasses
+    import pickle
+
+    mix = make(name)
+    again = pickle.loads(pickle.dumps(mix))
+    assert again == mix
+    assert "num_mixes=3" in repr(mix)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        mix.num_mixes = 2
+    x, y = batch((6, 4, 8, 8))
+    assert torch.equal(run(mix, x, y)[0], run(again, x, y)[0])
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_parts_of_a_plan_make_the_whole(name):
+    x, y = batch((7, 4, 6, 6))
+    mix = make(name)
+    plan = mix.plan(x, model=Identity())
+    x_mix, y_mix = run(mix, x, y, plan=plan)
+    parts = plan.split(3)
+    assert sum(part.num_pairs for part in parts) == 7
+    for part in parts:
+        rows = [k * 7 + int(i) for k in range(plan.num_mixes) for i in part.sample]
+        x_part, y_part = run(mix, x, y, plan=part)
+        torch.testing.assert_close(x_part, x_mix[rows])
+        assert torch.equal(y_part, y_mix[rows])
+    again = parts[0].split(parts[0].num_pairs)
+    assert [int(p.sample) for p in again] == parts[0].sample.tolist()
+
+
+def test_mixes_inside_is_said_by_the_methods():
+    inside = [name for name in METHOD_ROWS if isinstance(make(name).method, MixesInside)]
+    assert inside == ["manifold", "manifold-input"]

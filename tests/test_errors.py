@@ -1,0 +1,157 @@
+"""Bad input: what must hold, what was got, what to do; before any work."""
+
+import pytest
+import torch
+
+from multimix import Choice, CutMix, ManifoldMixup, MixUp, MultiMix
+
+X = torch.rand(8, 3, 6, 6)
+Y = torch.arange(8) % 4
+
+
+@pytest.mark.parametrize("alpha", [0, -1.0, float("nan"), float("inf"), "1", None, True])
+@pytest.mark.parametrize("method", [MixUp, CutMix, ManifoldMixup])
+def test_alpha(method, alpha):
+    with pytest.raises(ValueError, match=r"alpha must be a finite number > 0, got alpha=.*; try"):
+        method(alpha=alpha)
+
+
+@pytest.mark.parametrize("num_mixes", [0, -3, 2.5, "5", True, None])
+def test_num_mixes(num_mixes):
+    with pytest.raises(ValueError, match=r"num_mixes must be an integer >= 1, got num_mixes="):
+        MultiMix("mixup", num_mixes=num_mixes)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MultiMix("cutmx"), 'known method, got method="cutmx"; did you mean "cutmix"'),
+        (lambda: MultiMix("zzz"), 'choose one of "none", "mixup"'),
+        (
+            lambda: MultiMix("mixup", sampling="stratifed"),
+            "sampling must be one of .* got sampling='stratifed'; did you",
+        ),
+        (lambda: MultiMix("mixup", share="pairs"), 'did you mean "pair"'),
+        (lambda: MultiMix("mixup", partners="frehs"), 'did you mean "fresh"'),
+        (lambda: MultiMix("mixup", num_classes=0), "num_classes must be an integer >= 1"),
+        (lambda: CutMix(boxes="nest"), 'boxes must be one of .* did you mean "nested"'),
+        (lambda: Choice([]), "at least one method"),
+        (lambda: Choice("mixup"), "at least one method"),
+        (lambda: Choice(["mixpu"]), 'did you mean "mixup"'),
+        (lambda: Choice(["mixup"], weights=[1, 2]), "weights must be 1 finite numbers >= 0"),
+        (lambda: Choice(["mixup"], weights=[-1.0]), "weights must be"),
+        (lambda: Choice(["mixup"], weights=[0.0]), "positive sum"),
+        (lambda: ManifoldMixup(layers=[]), "one or more names of modules"),
+        (lambda: ManifoldMixup(layers=[1]), "one or more names of modules"),
+    ],
+)
+def test_settings(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("method", [3, None, MixUp])
+def test_what_is_no_method(method):
+    with pytest.raises(TypeError, match="method must be a method object or its name"):
+        MultiMix(method)
+
+
+def mixed(x=X, y=Y, method="mixup", num_classes=4, out=None, **settings):
+    return MultiMix(method, num_classes=num_classes, **settings)(x, y, out=out)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mixed(X[:0], Y[:0]), r"at least one sample, got x: \(0, 3, 6, 6\)"),
+        (lambda: mixed(X, Y[:7]), r"same number of samples, got x: \(8, 3, 6, 6\), y: \(7,\)"),
+        (lambda: mixed(X, Y[0]), "same number of samples"),
+        (lambda: mixed(X, Y + 1), r"labels must lie in 0\.\.3 .* got labels from 1 to 4; correct"),
+        (lambda: mixed(X, Y - 1), "got labels from -1 to 2"),
+        (
+            lambda: mixed(X, Y, num_classes=None),
+            r"num_classes is needed .* pass MultiMix\(\.\.\., num_classes=10\) or give",
+        ),
+        (lambda: mixed(X, Y[:, None]), r"integer y must be class indices of shape \(8,\), got y: \(8, 1\)"),
+        (
+            lambda: mixed(X.to(torch.uint8)),
+            "x must be floating point, because MixUp averages values, got x.dtype=torch.uint8",
+        ),
+        (lambda: mixed(X.to(torch.uint8), method=Choice(["cutmix", "mixup"])), "because MixUp averages"),
+        (lambda: mixed(torch.rand(8), method="cutmix"), "one, two or three spatial axes"),
+        (lambda: mixed(torch.rand(8, 1, 2, 2, 2, 2), method="cutmix"), "one, two or three spatial axes"),
+        (lambda: mixed(out=torch.empty(8, 3, 6, 6)), r"out must have shape \(40, 3, 6, 6\).*got out: \(8, 3, 6, 6\)"),
+        (lambda: mixed(out=torch.empty(40, 3, 6, 6, dtype=torch.float64)), "out must have shape .*torch.float64"),
+        (
+            lambda: mixed(X.clone().requires_grad_(), out=torch.empty(40, 3, 6, 6)),
+            "out must not be used where gradients",
+        ),
+        (lambda: mixed(num_mixes_one_out(X), Y), "must not share memory with x"),
+        (lambda: mixed(X, Y, dense_targets=True), "dense targets must end in x's spatial axes"),
+        (lambda: mixed(X, torch.zeros(8, 6, 5).long(), dense_targets=True), r"got x: \(8, 3, 6, 6\), y: \(8, 6, 5\)"),
+    ],
+)
+def test_batches(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def num_mixes_one_out(x):
+    """The batch given as its own buffer."""
+    MultiMix("mixup", num_mixes=1, num_classes=4)(x, Y, out=x)
+
+
+@pytest.mark.parametrize("call", [lambda: mixed([1.0, 2.0]), lambda: mixed(X, [1, 2]), lambda: mixed(X.numpy())])
+def test_what_is_no_tensor(call):
+    with pytest.raises(TypeError, match=r"must be a torch\.Tensor, got .*; convert it"):
+        call()
+
+
+def test_generator_on_another_device():
+    class Elsewhere:
+        device = torch.device("meta")
+
+    with pytest.raises(ValueError, match=r"generator must be on the CPU .* got generator\.device=meta; pass torch"):
+        MultiMix("mixup", num_classes=4)(X, Y, generator=Elsewhere())
+
+
+def test_devices_must_agree():
+    with pytest.raises(ValueError, match="x and y must be on one device, got x: cpu, y: meta"):
+        mixed(X, Y.to("meta"))
+
+
+def test_plans_for_another_batch():
+    mix = MultiMix("mixup", num_classes=4)
+    with pytest.raises(ValueError, match="plan must be made for this batch size, got plan for 4 samples"):
+        mix.apply(mix.plan(X[:4]), X, Y)
+
+
+@pytest.mark.parametrize("n", [0, -1, 9, True])
+def test_split(n):
+    with pytest.raises(ValueError, match=r"n must be an integer from 1 to the number of pairs \(8\), got n="):
+        MultiMix("mixup").plan(X).split(n)
+
+
+def test_plan_loss_names_what_is_wrong():
+    mix = MultiMix("mixup", num_mixes=2, num_classes=4)
+    plan = mix.plan(X)
+    with pytest.raises(ValueError, match="output must have 16 rows"):
+        plan.loss(torch.nn.functional.cross_entropy, torch.rand(8, 4), Y)
+    with pytest.raises(ValueError, match=r'one loss per row.*reduction="none"'):
+        plan.loss(torch.nn.CrossEntropyLoss(), torch.rand(16, 4), Y)
+
+
+def test_a_refused_call_takes_no_random_numbers():
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    for bad in (lambda: (X, Y[:3]), lambda: (X, Y + 9), lambda: (X.long(), Y)):
+        with pytest.raises(ValueError, match="must"):
+            MultiMix("mixup", num_classes=4)(*bad(), generator=generator)
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_a_batch_of_one_is_its_own_partner():
+    for method in ("mixup", "cutmix", "none"):
+        x_mix, y_mix = MultiMix(method, num_classes=4)(X[:1], Y[:1])
+        torch.testing.assert_close(x_mix, X[:1].expand_as(x_mix))
+        torch.testing.assert_close(y_mix, torch.eye(4)[Y[:1]].expand_as(y_mix))

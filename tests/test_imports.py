@@ -1,0 +1,103 @@
+"""The house's order: what may import what, and how long it takes to come in."""
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import multimix
+
+PACKAGE = Path(multimix.__file__).parent
+
+# Rooms of the library from left to right; a room imports only from rooms before it.
+ORDER = [
+    "suggest",
+    "streams",
+    "coefficients",
+    "pairing",
+    "masks",
+    "layers",
+    "plan",
+    "methods",
+    "compiled",
+    "blend",
+    "targets",
+    "inside",
+    "checks",
+    "mixer",
+    "__init__",
+]
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of the package that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {name for name in names if name.split(".")[0] == "multimix"}
+    return found
+
+
+def library_files() -> list[Path]:
+    return [p for p in sorted(PACKAGE.rglob("*.py")) if "lab" not in p.relative_to(PACKAGE).parts]
+
+
+@pytest.mark.parametrize("path", library_files(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_leftwards(path):
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room == "__main__":
+        return
+    for name in imports(path):
+        part = name.split(".")[1]
+        assert part != "lab", f"{path} imports {name}: the library does not know the lab"
+        other = part if part in ORDER else "__init__"
+        if other == "__init__" and room == "mixer":  # `from multimix import checks`
+            other = name.split(".")[-1]
+        assert other == room or ORDER.index(other) < ORDER.index(room), f"{path} imports {name}"
+
+
+def test_every_room_has_its_place():
+    rooms = {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in library_files()}
+    assert rooms - {"__main__"} == set(ORDER)
+
+
+def test_the_lab_uses_the_front_door():
+    # The only other way in is the table of methods, for their names.
+    allowed = {*(f"multimix.{name}" for name in multimix.__all__), "multimix.__version__"}
+    for path in sorted((PACKAGE / "lab").rglob("*.py")):
+        for name in imports(path):
+            if not name.startswith("multimix.lab"):
+                assert name in allowed or name.startswith("multimix.methods."), f"{path} imports {name}"
+
+
+IMPORT_TIME = """
+import time, torch
+start = time.perf_counter()
+import multimix
+print(time.perf_counter() - start)
+import sys
+print([name for name in ("numba", "scipy", "sklearn", "matplotlib", "torch._dynamo") if name in sys.modules])
+"""
+
+
+@pytest.mark.unchecked
+def test_import_is_light():
+    # The best of a few: the machine may be busy with something else.
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", IMPORT_TIME], capture_output=True, text=True, check=True)
+        seconds, heavy = done.stdout.splitlines()
+        assert heavy == "[]"
+        times.append(float(seconds))
+        if times[-1] < 0.3:
+            return
+        assert time.perf_counter() - start < 60
+    raise AssertionError(f"import multimix must take under 0.3 s on top of torch, took {min(times):.2f} s")
