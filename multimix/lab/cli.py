@@ -17,7 +17,7 @@ from multimix.lab.config import CompareSettings, PreviewSettings, TrainSettings
 from multimix.lab.errors import RunFailed, UsageError
 from multimix.suggest import nearest
 
-PLAIN_WIDTH = 130  # columns where there is no terminal that could tell
+PLAIN_WIDTH = 160  # columns where there is no terminal that could tell
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,12 @@ def _typed_as_key(argument: str) -> str:
 
 def _as_lists(arguments: Sequence[str]) -> list[str]:
     """Returns the arguments with the comma-separated values of list settings, a,b, as the parser wants them, [a,b]."""
-    lists = {f"--{item.name}" for item in fields(CompareSettings) if "tuple" in str(item.type)}
+    command = _command(arguments)
+    lists = (
+        {f"--{item.name}" for item in fields(COMMANDS[command].settings) if "tuple" in str(item.type)}
+        if command
+        else ()
+    )
     result: list[str] = []
     for argument in map(_typed_as_key, arguments):
         flag, equals, value = argument.partition("=")
@@ -170,13 +175,17 @@ def _as_lists(arguments: Sequence[str]) -> list[str]:
     return result
 
 
+def _command(arguments: Sequence[str]) -> str | None:
+    return next((argument for argument in arguments if argument in COMMANDS), None)
+
+
 def _bracketed(value: str) -> str:
     return value if value.startswith("[") else f"[{value}]"
 
 
 def _explained(message: str, arguments: Sequence[str]) -> str:
     """Returns what is wrong with a command line in the house's words, with the nearest name where one is unknown."""
-    command = next((argument for argument in arguments if argument in COMMANDS), None)
+    command = _command(arguments)
     if found := re.search(r"invalid choice: '(\S+)'", message):
         return f"the command must be one of {', '.join(COMMANDS)}, got {found[1]}; {nearest(found[1], COMMANDS)}"
     if command is None:
@@ -189,7 +198,8 @@ def _explained(message: str, arguments: Sequence[str]) -> str:
         return f"{command} needs {missing}; see multimix {command} --help"
     if found := re.search(r'Parser key "(\w+)".*(?:value: )(.*)', message, re.DOTALL):
         kinds = {item.name: item.type for item in fields(COMMANDS[command].settings)}
-        return f"{found[1]} must be of type {_type_name(kinds.get(found[1]))}, got {found[1]}={found[2]}; give such a value"
+        kind = _type_name(kinds.get(found[1]))
+        return f"{found[1]} must be of type {kind}, got {found[1]}={found[2]}; give such a value"
     if "Problems parsing config" in message or "File does not exist" in message:
         return f"config must be a YAML file of settings: {' '.join(message.partition(':')[2].split())}"
     return " ".join(message.split())

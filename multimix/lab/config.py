@@ -8,7 +8,7 @@ from typing import Any
 from multimix.lab.errors import UsageError
 from multimix.suggest import nearest
 
-DEFAULT_STEPS = 400
+DEFAULT_STEPS = 500
 CONTROLS = ("equal-pairs", "equal-compute", "equal-epochs", "large-batch")
 
 
@@ -50,7 +50,7 @@ class Recipe(Mixing):
         data: Name of the data set.
         model: Name of the model.
         batch_size: Rows the model sees per step; batch_size / num_mixes pairs are loaded.
-        steps: Number of updates (400 when epochs is not given either).
+        steps: Number of updates (500 when epochs is not given either).
         epochs: Passes over the training split, in place of steps.
         learning_rate: Highest rate of SGD with Nesterov momentum 0.9; falls to zero along a cosine.
         weight_decay: Weight decay of SGD.

@@ -43,12 +43,10 @@ def preview(settings: PreviewSettings) -> list[str]:
     x = torch.stack([_tensor(a), _tensor(b)])
     try:
         path, weights = _path(mixer(settings, num_classes=2), x, settings.seed)
-    except (
-        TypeError,
-        ValueError,
-    ) as error:  # the library's words: it mixes inside the model, or needs more than images
+    except (TypeError, ValueError) as error:  # the method mixes inside a model, or has to ask one
         raise UsageError(
-            f"a preview needs a method that mixes images, got method={settings.method!r}; {error}"
+            f"a preview has two images and no model to mix inside of or to ask, got method={settings.method!r}; "
+            f"choose another method ({error})"
         ) from error
     _draw(path, weights, settings)
     shares = ", ".join(f"{weight:.2f}" for weight in weights)
@@ -101,7 +99,18 @@ def _draw(pictures: Tensor, weights: list[float], settings: PreviewSettings) -> 
     for index, (axes, picture, weight) in enumerate(zip(grid.flat, pictures, weights, strict=False)):
         title = {0: "x", len(pictures) - 1: "x′"}.get(index, f"mix {index}")
         axes.imshow(picture.permute(1, 2, 0).squeeze(2) if len(picture) == 1 else picture.permute(1, 2, 0), **STYLE)
-        axes.set_title(f"{title}\n{weight:.2f} x + {1 - weight:.2f} x′", fontsize=8.5, y=-0.02, va="top")
+        label = f"{title}\n{weight:.2f} x + {1 - weight:.2f} x′"
+        axes.annotate(
+            label,
+            (0.5, 0),
+            (0, -4),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            size=8.5,
+        )
     file = io.BytesIO()
     FigureCanvasAgg(figure).print_figure(file, format=Path(settings.out).suffix[1:], dpi=DPI)
+    Path(settings.out).parent.mkdir(parents=True, exist_ok=True)
     write_whole(Path(settings.out), file.getvalue())

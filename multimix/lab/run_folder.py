@@ -2,7 +2,7 @@
 
 DIR/config.json       the settings
 DIR/environment.json  the machine, versions and threads: the conditions of the training time
-DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, rows, images, then name -> value
+DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, cpu_time_s, rows, images, then name -> value
 DIR/model.safetensors the final weights
 DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished
 """

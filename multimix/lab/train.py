@@ -89,6 +89,7 @@ def train(settings: TrainSettings, on_record: Callable[[Record], None] = lambda 
                     "step": step + 1,
                     "epoch": images / len(data.train),
                     "time_s": stopwatch.time_s,
+                    "cpu_time_s": stopwatch.cpu_time_s,
                     "rows": (step + 1) * settings.batch_size,
                     "images": images,
                     "loss": loss_mean,

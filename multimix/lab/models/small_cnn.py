@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-WIDTHS = (16, 32, 64)
+WIDTHS = (16, 32, 32)
 
 
 def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:

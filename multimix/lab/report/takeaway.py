@@ -19,15 +19,14 @@ def takeaway(rows: Sequence[TableRow]) -> str:
         return "There is nothing to compare yet: that takes finished runs with K = 1 and with another K."
     controls = list(dict.fromkeys(row.row.control for row in compared))
     findings = [_finding(control, [row for row in compared if row.row.control == control]) for control in controls]
-    return f"Error against K = 1: {'; '.join(findings)}: {_advice(compared)}."
+    ks = sorted({row.row.num_mixes for row in compared})
+    return f"Error of K = {_listed(ks)} against K = 1: {'; '.join(findings)}: {_advice(compared)}."
 
 
 def _finding(control: str, rows: Sequence[TableRow]) -> str:
     parts = []
     for verdict in ("better", "worse", "not distinguishable"):
-        names = [
-            f"{row.row.method} (K = {row.row.num_mixes})" for row in rows if row.changes["error"].verdict == verdict
-        ]
+        names = [_name(row, rows) for row in rows if row.changes["error"].verdict == verdict]
         if names:
             parts.append(f"{verdict} for {_listed(names)}")
     ratios = [f"{row.time_ratio_k1:.1f}" for row in rows if row.time_ratio_k1 is not None]
@@ -54,5 +53,12 @@ def _advice(rows: Sequence[TableRow]) -> str:
     return f"{seeds} seed{'s' * (seeds != 1)} cannot tell them apart, so keep the cheapest or run more seeds or steps"
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def _name(row: TableRow, rows: Sequence[TableRow]) -> str:
+    """The method, with its K where rows differ in it."""
+    several = len({other.row.num_mixes for other in rows}) > 1
+    return f"{row.row.method} (K = {row.row.num_mixes})" if several else row.row.method
+
+
+def _listed(things: Sequence[object]) -> str:
+    *most, last = map(str, things)
+    return f"{', '.join(most)} and {last}" if most else last

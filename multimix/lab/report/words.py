@@ -12,9 +12,10 @@ METRIC_TITLES = {"error": "error, %", "nll": "NLL", "ece": "ECE, %"}
 SCALES = {"error": 100.0, "nll": 1.0, "ece": 100.0}
 DIGITS = {"error": 2, "nll": 3, "ece": 2}
 MARKS = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}
+MAX_WAITED = 0.1  # share of the training time; a process that has a core to itself stays below a few percent
 NOTE = (
     "Mean ± half-width of the 95 % t-interval over n seeds. Against K = 1 of the same method, seed by seed, at 95 %: "
-    "▲ worse, ▼ better, ≈ not distinguishable."
+    "▲ worse, ▼ better, ≈ not distinguishable; one comparison in twenty is marked by chance alone."
 )
 
 
@@ -38,16 +39,19 @@ def change(row: TableRow) -> str:
     if "error" not in row.changes:
         return ""
     change = row.changes["error"]
-    return f"{MARKS[change.verdict]} {change.difference.mean * 100:+.2f}"
+    return f"{MARKS[change.verdict]} {_points(change.difference.mean)}"
 
 
 def change_interval(row: TableRow) -> str:
-    """Returns the verdict on that difference, and its 95 % interval."""
-    if "error" not in row.changes:
+    """Returns the 95 % interval of that difference."""
+    if "error" not in row.changes or math.isnan(row.changes["error"].difference.half_width):
         return ""
-    change = row.changes["error"]
-    low, high = change.difference.low * 100, change.difference.high * 100
-    return change.verdict if math.isnan(low) else f"{change.verdict}, between {low:+.2f} and {high:+.2f}"
+    difference = row.changes["error"].difference
+    return f"{_points(difference.low)} to {_points(difference.high)}"
+
+
+def _points(fraction: float) -> str:
+    return f"{fraction * 100:+.2f}".replace("-", "−")
 
 
 def time(row: TableRow) -> str:
@@ -66,13 +70,18 @@ def count(value: int) -> str:
 
 
 def conditions(rows: Sequence[TableRow]) -> str:
-    """Returns under what conditions the training times were measured, and warns if they differ."""
-    found = sorted({_conditions(run.environment) for row in rows for run in row.results})
+    """Returns under what conditions the training times were measured, and warns where they cannot be relied on."""
+    results = [run for row in rows for run in row.results]
+    found = sorted({_conditions(run.environment) for run in results})
+    if not found:
+        return ""
     if len(found) > 1:
-        return (
-            f"Training times are not comparable, they were measured under {len(found)} conditions: {'; '.join(found)}."
-        )
-    return f"Training times: {found[0]}; evaluation and writing not counted." if found else ""
+        return f"Training times are not comparable: measured under {len(found)} conditions, {'; '.join(found)}."
+    time_s, cpu_time_s = (sum(run.records[-1][name] for run in results) for name in ("time_s", "cpu_time_s"))
+    waited = 1 - cpu_time_s / time_s
+    busy = f" Other programs kept the runs waiting {waited:.0%} of the time, so times are too long and uneven."
+    on_cpu = results[0].environment["device"] == "cpu"
+    return f"Training times without evaluation: {found[0]}.{busy if on_cpu and waited > MAX_WAITED else ''}"
 
 
 def _conditions(environment: Mapping[str, Any]) -> str:
