@@ -98,7 +98,7 @@ def _draw(pictures: Tensor, weights: list[float], settings: PreviewSettings) -> 
         axes.axis("off")
     for index, (axes, picture, weight) in enumerate(zip(grid.flat, pictures, weights, strict=False)):
         title = {0: "x", len(pictures) - 1: "x′"}.get(index, f"mix {index}")
-        axes.imshow(picture.permute(1, 2, 0).squeeze(2) if len(picture) == 1 else picture.permute(1, 2, 0), **STYLE)
+        axes.imshow(picture.squeeze(0).numpy() if len(picture) == 1 else picture.permute(1, 2, 0).numpy(), **STYLE)
         label = f"{title}\n{weight:.2f} x + {1 - weight:.2f} x′"
         axes.annotate(
             label,

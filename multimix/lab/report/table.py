@@ -87,9 +87,33 @@ def table(comparison: Comparison) -> list[TableRow]:
     results = {row: _results(those) for row, those in by_row.items()}
     first = next(iter(results.values()))
     return [
-        _table_row(row, results[row], _failures(those, comparison.failures), first, results.get(Row(row.method, 1), []))
+        table_row(row, results[row], _failures(those, comparison.failures), first, results.get(Row(row.method, 1), []))
         for row, those in by_row.items()
     ]
+
+
+def table_row(
+    row: Row, results: list[Result], failures: dict[int, str], first: list[Result], single: list[Result]
+) -> TableRow:
+    """Puts a row together.
+
+    Args:
+        row: Method, K and control.
+        results: Its finished runs.
+        failures: Why its other runs failed, by seed.
+        first: The table's first row's runs, the unit of training time.
+        single: Its K = 1 row's runs.
+    """
+    return TableRow(
+        row=row,
+        results=results,
+        failures=failures,
+        metrics={name: t_interval([run.evaluation[name] for run in results]) for name in METRICS if results},
+        time_s=t_interval(_times(results)) if results else None,
+        time_ratio=_ratio(results, first),
+        time_ratio_k1=_ratio(results, single),
+        changes=_changes(results, single) if row.control else {},
+    )
 
 
 def _results(settings: Sequence[TrainSettings]) -> list[Result]:
@@ -102,21 +126,6 @@ def _results(settings: Sequence[TrainSettings]) -> list[Result]:
 def _failures(settings: Sequence[TrainSettings], failures: Mapping[str, str]) -> dict[int, str]:
     names = {run.seed: Path(run.out).name for run in settings}
     return {seed: failures[name] for seed, name in names.items() if name in failures}
-
-
-def _table_row(
-    row: Row, results: list[Result], failures: dict[int, str], first: list[Result], single: list[Result]
-) -> TableRow:
-    return TableRow(
-        row=row,
-        results=results,
-        failures=failures,
-        metrics={name: t_interval([run.evaluation[name] for run in results]) for name in METRICS if results},
-        time_s=t_interval(_times(results)) if results else None,
-        time_ratio=_ratio(results, first),
-        time_ratio_k1=_ratio(results, single),
-        changes=_changes(results, single) if row.control else {},
-    )
 
 
 def _times(results: Sequence[Result]) -> list[float]:

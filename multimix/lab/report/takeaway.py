@@ -20,7 +20,9 @@ def takeaway(rows: Sequence[TableRow]) -> str:
     controls = list(dict.fromkeys(row.row.control for row in compared))
     findings = [_finding(control, [row for row in compared if row.row.control == control]) for control in controls]
     ks = sorted({row.row.num_mixes for row in compared})
-    return f"Error of K = {_listed(ks)} against K = 1: {'; '.join(findings)}: {_advice(compared)}."
+    seeds = max(row.changes["error"].difference.n for row in compared)
+    advice = _advice(compared, f"{seeds} seed{'s' * (seeds != 1)}")
+    return f"Error of K = {_listed(ks)} against K = 1: {'; '.join(findings)}: {advice}."
 
 
 def _finding(control: str, rows: Sequence[TableRow]) -> str:
@@ -35,22 +37,21 @@ def _finding(control: str, rows: Sequence[TableRow]) -> str:
     return f"with {QUESTIONS[control]}, at {cost} × the training time, {', '.join(parts)}"
 
 
-def _advice(rows: Sequence[TableRow]) -> str:
+def _advice(rows: Sequence[TableRow], seeds: str) -> str:
     """What to do: results at equal cost come first, as they need no trade-off; then what more computing buys."""
     equal = {row.changes["error"].verdict for row in rows if row.row.control == "equal-compute"}
     dearer = {row.changes["error"].verdict for row in rows if row.row.control in ("equal-pairs", "equal-epochs")}
     if equal >= {"better", "worse"}:
         return "at equal cost it depends on the method, so choose K per method"
     if "better" in equal:
-        return "load B/K pairs and mix each K times, which lowers the error at no cost"
+        return "load B/K pairs and mix each K times where that lowers the error, for the same number of rows"
     if "better" in dearer and "worse" in equal:
         return "K > 1 pays only with computing to spare; at a fixed budget load more images and keep K = 1"
     if "better" in dearer:
         return "K > 1 lowers the error where the extra training time is paid for, and only there"
     if "worse" in equal | dearer:
-        return "keep K = 1 for training of this length"
-    seeds = max(row.changes["error"].difference.n for row in rows)
-    return f"{seeds} seed{'s' * (seeds != 1)} cannot tell them apart, so keep the cheapest or run more seeds or steps"
+        return f"by these {seeds}, keep K = 1 for training of this length"
+    return f"{seeds} cannot tell them apart, so keep the cheapest or run more seeds or steps"
 
 
 def _name(row: TableRow, rows: Sequence[TableRow]) -> str:
