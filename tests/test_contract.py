@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from multimix import Choice, CutMix, ManifoldMixup, MixUp, MultiMix
 from multimix.masks import Boxes, Constant
-from multimix.methods import METHODS, MixesInside
+from multimix.methods import METHODS, mixes_inside, options
 
 METHOD_ROWS = {
     "none": "none",
@@ -174,6 +174,19 @@ def test_global_random_state_is_left_alone_when_a_generator_is_given(name):
     assert torch.equal(states[0], torch.get_rng_state())
     assert states[1] == random.getstate()
     assert (states[2] == np.random.get_state()[1]).all()  # noqa: NPY002
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_the_default_device_does_not_matter(name, layout):
+    x, y = batch((6, 4, 8, 8))
+    x = x.to(memory_format=layout)
+    expected = run(make(name), x, y)
+    generator = torch.Generator().manual_seed(0)
+    with torch.device("meta"):
+        x_mix, y_mix = make(name).run(Identity(), x, y, generator=generator)
+    assert torch.equal(x_mix, expected[0])
+    assert torch.equal(y_mix, expected[1])
 
 
 @pytest.mark.parametrize("name", METHOD_ROWS)
@@ -354,5 +367,5 @@ def test_parts_of_a_plan_make_the_whole(name):
 
 
 def test_mixes_inside_is_said_by_the_methods():
-    inside = [name for name in METHOD_ROWS if isinstance(make(name).method, MixesInside)]
+    inside = [name for name in METHOD_ROWS if any(map(mixes_inside, options(make(name).method)))]
     assert inside == ["manifold", "manifold-input"]
