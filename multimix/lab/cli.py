@@ -102,8 +102,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"multimix: {error}", file=sys.stderr)
         return 2
-    except (RunFailed, OSError) as error:
+    except RunFailed as error:
         print(f"multimix: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # disk full, no permission, a file where a folder should be
+        print(f"multimix: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("multimix: interrupted; the same command does what is missing", file=sys.stderr)

@@ -10,6 +10,7 @@ from rich.console import Console
 from multimix.lab.comparison import Comparison
 from multimix.lab.config import CompareSettings, TrainSettings
 from multimix.lab.controls import runs
+from multimix.lab.environment import check_device
 from multimix.lab.progress import Board, duration
 from multimix.lab.report.page import write_page
 from multimix.lab.report.table import table
@@ -32,12 +33,14 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
         Why runs failed, by the name of their folder; empty if none did.
 
     Raises:
-        UsageError: if a run folder holds a run with other settings.
+        UsageError: if a run folder holds a run with other settings, or the device is missing.
     """
     planned = [run for _, run in runs(settings)]
     for run in planned:
         RunFolder(Path(run.out)).check(run)
     missing = [run for run in planned if not RunFolder(Path(run.out)).finished]
+    if missing:
+        check_device(settings.device)
     console.print(f"{len(planned)} runs into {settings.out}, {len(planned) - len(missing)} of them finished before")
     comparison = Comparison(settings, command)
     comparison.write()

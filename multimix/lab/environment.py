@@ -7,6 +7,22 @@ from typing import Any
 
 import torch
 
+from multimix.lab.errors import UsageError
+
+
+def check_device(device: str) -> None:
+    """Refuses a device that this machine does not have.
+
+    Raises:
+        UsageError: if it does not.
+    """
+    here = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not here[device]:
+        raise UsageError(
+            f"device must be one that this machine has, got device={device!r}; "
+            f"choose one of {', '.join(name for name in here if here[name])}"
+        )
+
 
 def environment(device: torch.device, jobs: int) -> dict[str, Any]:
     """Returns the conditions of a measurement: machine, versions, threads, and how many runs shared the machine."""

@@ -12,7 +12,7 @@ from torch import nn
 from multimix import mixed_accuracy
 from multimix.lab.config import TrainSettings
 from multimix.lab.data import DATASETS, SampleOrder
-from multimix.lab.environment import environment
+from multimix.lab.environment import check_device, environment
 from multimix.lab.errors import RunFailed
 from multimix.lab.evaluate import evaluate
 from multimix.lab.mixing import mixer
@@ -38,7 +38,7 @@ def train(settings: TrainSettings, on_record: Callable[[Record], None] = lambda 
         Whether there was anything to do.
 
     Raises:
-        UsageError: if the folder holds a run with other settings.
+        UsageError: if the folder holds a run with other settings, or the device is missing.
         RunFailed: if the loss is no longer a number.
     """
     folder = RunFolder(Path(settings.out))
@@ -46,6 +46,7 @@ def train(settings: TrainSettings, on_record: Callable[[Record], None] = lambda 
     if folder.finished:
         return False
 
+    check_device(settings.device)
     fabric = Fabric(accelerator=settings.device, devices=1)
     folder.start(settings, environment(fabric.device, jobs))
     data = DATASETS[settings.data]().to(fabric.device)

@@ -4,11 +4,14 @@ import subprocess
 import sys
 
 import pytest
+import torch
 import yaml
 
 from multimix.lab import cli
 from multimix.lab.cli import main, parse
 from multimix.lab.errors import RunFailed
+
+MISSING = "mps" if torch.cuda.is_available() else "cuda"
 
 
 @pytest.mark.parametrize(
@@ -25,16 +28,20 @@ from multimix.lab.errors import RunFailed
         (["compare", "--out", "o", "--num-mixes", "1,x"], "num_mixes must be of type tuple[int, ...]"),
         (["train", "--out", "o", "--method", "mixpu"], 'did you mean "mixup"?'),
         (["train", "--out", "o", "--config", "nowhere.yaml"], "config must be a YAML file of settings: "),
+        (["train", "--out", "o", "--device", MISSING], f"must be one that this machine has, got device='{MISSING}'"),
+        (["compare", "--out", "o", "--device", MISSING], f"must be one that this machine has, got device='{MISSING}'"),
         (["report", "nowhere"], "the folder of a comparison must hold compare.json, got out='nowhere'"),
         (["preview", "nowhere.png", "b.png", "--out", "o.png"], "got 'nowhere.png'; there is no such file"),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_code_2(arguments, message, capsys):
+def test_bad_usage_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     written = capsys.readouterr().err
     assert message in written
     assert written.startswith("multimix: ")
     assert written.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failed_run_is_exit_code_1_and_its_reason_comes_last(tmp_path, capsys):

@@ -14,6 +14,11 @@ def image(path, size, mode, value=0):
     return str(path)
 
 
+def written(tmp_path):
+    with Image.open(tmp_path / "new" / "path.png") as picture:
+        return np.asarray(picture.convert("L")) / 255
+
+
 def settings(a, b, tmp_path, **changes):
     return PreviewSettings(image_a=a, image_b=b, **{"out": str(tmp_path / "new" / "path.png")} | changes)
 
@@ -23,7 +28,7 @@ def settings(a, b, tmp_path, **changes):
 def test_any_picture_of_any_shape(tmp_path, method, size, mode):
     a, b = image(tmp_path / "a.png", size, mode), image(tmp_path / "b.png", size, mode)
     (line,) = preview(settings(a, b, tmp_path, method=method, num_mixes=3))
-    assert Image.open(tmp_path / "new" / "path.png").width > 300
+    assert written(tmp_path).shape[1] > 300
     weights = [float(word) for word in line.partition("a.png: ")[2].split(", ")]
     assert len(weights) == (3 if method == "none" else 5)
     assert (weights[0], weights[-1]) == (1.0, 0.0)
@@ -34,8 +39,7 @@ def test_the_picture_shows_the_weights_it_names(tmp_path):
     a, b = image(tmp_path / "a.png", (20, 20), "L", 0), image(tmp_path / "b.png", (20, 20), "L", 255)
     (line,) = preview(settings(a, b, tmp_path, method="mixup", num_mixes=2))
     shown = {round(1 - float(word), 2) for word in line.partition("a.png: ")[2].split(", ")}
-    pixels = np.asarray(Image.open(tmp_path / "new" / "path.png").convert("L")) / 255
-    values, counts = np.unique(pixels.round(2), return_counts=True)
+    values, counts = np.unique(written(tmp_path).round(2), return_counts=True)
     tiles = set(values[counts > 20_000].tolist())  # greys that fill a whole tile, or the paper (1.0)
     assert all(min(abs(grey - tile) for tile in tiles) < 0.02 for grey in shown)
 
