@@ -36,7 +36,7 @@ def open_streams(generator: torch.Generator | None) -> Streams:
             f"generator must be on the CPU (draws for all devices are made there), got generator.device="
             f"{generator.device}; pass torch.Generator()"
         )
-    seed = int(torch.empty((), dtype=torch.int64).random_(generator=generator))
+    seed = int(torch.empty((), dtype=torch.int64, device="cpu").random_(generator=generator))
     return Streams(_stream(seed, 0), _stream(seed, 1, _rank()))
 
 
