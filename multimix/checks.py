@@ -105,5 +105,5 @@ def check_out(x: Tensor, out: Tensor, rows: int) -> None:
             "out must not be used where gradients flow to x, got x.requires_grad="
             f"{x.requires_grad}, out.requires_grad={out.requires_grad}; leave out away or detach x"
         )
-    if not torch.compiler.is_compiling() and out.untyped_storage().data_ptr() == x.untyped_storage().data_ptr():
+    if not torch.compiler.is_compiling() and 0 != out.untyped_storage().data_ptr() == x.untyped_storage().data_ptr():
         raise ValueError("out must not share memory with x, got a view of the same storage; allocate a buffer")

@@ -11,7 +11,7 @@ from multimix import checks
 from multimix.blend import blend
 from multimix.coefficients import SAMPLINGS, draw_lam
 from multimix.inside import forward_mixed
-from multimix.methods import Choice, Method, MixesInside, NoMix, Step, as_method, options
+from multimix.methods import Choice, Method, NoMix, Step, as_method, mixes_inside, options
 from multimix.methods.step import to_device
 from multimix.pairing import PARTNERS, draw_fresh_partners, draw_partner
 from multimix.plan import Plan
@@ -148,13 +148,13 @@ class MultiMix:
         """
         checks.check_batch(x, y)
         for method in options(self.method):
-            if method.blends and not isinstance(method, MixesInside):
+            if method.blends and not mixes_inside(method):
                 checks.check_blendable(x, type(method).__name__)
         if y is not None:
             checks.check_targets(x, y, self.num_classes, self.dense_targets)
         streams = open_streams(generator)
         method = self.method.pick(streams.batch) if isinstance(self.method, Choice) else self.method
-        layer = method.draw_layer(model, streams.batch) if isinstance(method, MixesInside) else None
+        layer = method.draw_layer(model, streams.batch) if mixes_inside(method) else None
         if layer == "":
             checks.check_blendable(x, "mixing at the input")
         shared = self.share == "batch"
@@ -248,7 +248,7 @@ class MultiMix:
         return model(self._mixed(plan, x, None)), y_mix
 
     def _check_at_input(self) -> None:
-        if any(isinstance(method, MixesInside) for method in options(self.method)):
+        if any(mixes_inside(method) for method in options(self.method)):
             raise ValueError(
                 f"method must mix at the input to be called on a batch, got method={self.method!r}; "
                 f"use logits, y_mix = mix.run(model, x, y)"

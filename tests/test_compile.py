@@ -40,3 +40,16 @@ def test_the_default_backend_agrees(method):
         x, y = torch.rand(8, 3, 10, 12), torch.randint(10, (8,))
         plan = mix.plan(x, generator=torch.Generator().manual_seed(step))
         torch.testing.assert_close(compiled(plan, x, y), mix.apply(plan, x, y))
+
+
+@pytest.mark.parametrize("with_out", [False, True])
+@pytest.mark.parametrize("method", [MixUp(), CutMix()], ids=str)
+def test_apply_reads_no_value(method, with_out):
+    # Tensors on the meta device have no values: whatever would make an accelerator wait for one fails here.
+    mix = MultiMix(method, num_mixes=3, num_classes=10)
+    x, y = torch.empty(8, 3, 10, 12, device="meta"), torch.empty(8, dtype=torch.long, device="meta")
+    out = torch.empty(24, 3, 10, 12, device="meta") if with_out else None
+    x_mix, y_mix = mix(x, y, out=out)
+    assert x_mix.shape == (24, 3, 10, 12)
+    assert y_mix.shape == (24, 10)
+    assert {x_mix.device.type, y_mix.device.type} == {"meta"}

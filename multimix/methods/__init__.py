@@ -6,7 +6,7 @@ from multimix.methods.manifold import ManifoldMixup
 from multimix.methods.mixup import MixUp
 from multimix.methods.names import METHODS, as_method
 from multimix.methods.none import NoMix
-from multimix.methods.step import Method, MixesInside, Step
+from multimix.methods.step import Method, Step, mixes_inside
 
 __all__ = [
     "METHODS",
@@ -15,9 +15,9 @@ __all__ = [
     "ManifoldMixup",
     "Method",
     "MixUp",
-    "MixesInside",
     "NoMix",
     "Step",
     "as_method",
+    "mixes_inside",
     "options",
 ]

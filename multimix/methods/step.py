@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import torch
@@ -84,9 +84,13 @@ class Method(Protocol):
         """The masks of a step, nested along K; a single column where the step is shared."""
 
 
-@runtime_checkable
-class MixesInside(Protocol):
+class InsideMethod(Method, Protocol):
     """A method that mixes at a layer of the model rather than at its input."""
 
     def draw_layer(self, model: nn.Module | None, rng: np.random.Generator) -> str:
         """Name of the module whose input is mixed in this step; `""` is the model's input."""
+
+
+def mixes_inside(method: Method) -> TypeGuard[InsideMethod]:
+    """Whether a method mixes at a layer of the model."""
+    return hasattr(method, "draw_layer")
