@@ -173,7 +173,7 @@ class MultiMix:
         if shared:
             mask = mask.select(torch.zeros(len(x), dtype=torch.int64, device=x.device))
         return Plan(
-            lam=torch.from_numpy(lam).repeat(1, len(x) // columns),
+            lam=torch.from_numpy(lam.repeat(len(x), axis=1) if shared else lam),
             weight=mask.weight(step.spatial),
             partner=step.partner,
             mask=mask,
