@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from multimix.masks import Boxes, Constant, Everything
+from multimix.memory import empty
 from multimix.methods.step import spatial_shape
 from multimix.plan import Plan
 
@@ -23,7 +24,7 @@ def blend(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
     if _compiled_fits(x, plan):
         if out is None:
             rows = plan.num_mixes * plan.num_pairs
-            out = torch.empty((rows, *x.shape[1:]), dtype=x.dtype, memory_format=layout)
+            out = empty((rows, *x.shape[1:]), x.dtype, layout)
         if out.is_contiguous(memory_format=layout):
             _blend_compiled(x.contiguous(memory_format=layout), plan, out, layout)
             return out
@@ -62,11 +63,10 @@ def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_for
     from multimix import compiled  # imported when first needed: numba takes half a second
 
     k, p = plan.num_mixes, plan.num_pairs
-    sample = torch.arange(p) if plan.sample is None else plan.sample
     if layout is not torch.contiguous_format:
         x, out = x.movedim(1, -1), out.movedim(1, -1)
     if isinstance(plan.mask, Constant):
-        compiled.lerp_rows(x.reshape(len(x), -1), sample, plan.partner, plan.mask.share, out.view(k, p, -1))
+        compiled.lerp_rows(x.reshape(len(x), -1), plan.sample, plan.partner, plan.mask.share, out.view(k, p, -1))
         return
     assert isinstance(plan.mask, Boxes)
     low, high = plan.mask.low, plan.mask.high
@@ -77,7 +77,7 @@ def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_for
         stretch[-1] = x.shape[-1]
         low, high = low * stretch, high * stretch
         x, out = x.flatten(-2)[:, None], out.flatten(-2)[:, None]
-    compiled.cut_rows(x, sample, plan.partner, low, high, out.view(k, p, *x.shape[1:]))
+    compiled.cut_rows(x, plan.sample, plan.partner, low, high, out.view(k, p, *x.shape[1:]))
 
 
 def _memory_format(x: Tensor) -> torch.memory_format:

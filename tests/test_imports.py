@@ -23,6 +23,8 @@ ORDER = [
     "plan",
     "methods",
     "compiled",
+    "labels",
+    "memory",
     "blend",
     "targets",
     "inside",
