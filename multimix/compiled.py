@@ -26,13 +26,16 @@ from torch import Tensor
 LINE = 64  # bytes: a cache line, and the alignment that streaming stores need
 BLOCK = 8192  # bytes of an image handled at a time: sample, partner and scratch fit a first-level cache of 32 KiB
 STREAM_BYTES = 2 * 2**20  # outputs from this size on go past the cache: a training step leaves nothing of them in it
+FRESH_BYTES = 32 * 2**20  # new outputs from this size on do not: the system gives them pages just zeroed, in the cache
 THREAD_BYTES = 8 * 2**20  # of output, for every thread: waking one costs 0.1 ms, in which this one writes 2 MiB
 ONE = {torch.float32: np.float32(1), torch.float64: np.float64(1)}  # its type is the type that a kernel computes in
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def lerp_rows(x: Tensor, sample: Tensor | None, partner: Tensor, weight: Tensor, out: Tensor) -> None:
+def lerp_rows(
+    x: Tensor, sample: Tensor | None, partner: Tensor, weight: Tensor, out: Tensor, fresh: bool = False
+) -> None:
     """Write `out[k, i] = w x[sample[i]] + (1 - w) x[partner[i]]`, with w = `weight[k, i]`.
 
     Rounds as the two products and their sum do in PyTorch. At w = 1 and w = 0 one image is copied and the other does
@@ -44,6 +47,7 @@ def lerp_rows(x: Tensor, sample: Tensor | None, partner: Tensor, weight: Tensor,
         partner: (P,), or (K, P) for a partner per mix; long.
         weight: (K, P), float32.
         out: (K, P, N), contiguous, of x's dtype, sharing no memory with x.
+        fresh: whether out was allocated for this call.
 
     Raises:
         IndexError: A sample or a partner is no row of x. Nothing has been written then.
@@ -55,10 +59,18 @@ def lerp_rows(x: Tensor, sample: Tensor | None, partner: Tensor, weight: Tensor,
     sample = _counted(pairs) if sample is None else sample.contiguous()
     addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), weight.data_ptr(), out.data_ptr())
     sizes = (x.shape[0], mixes, pairs, step, size * bytes_each, bytes_each)
-    _over_pairs(_lerp, (addresses, sizes, ONE[x.dtype]), pairs, out.numel() * bytes_each)
+    _over_pairs(_lerp, (addresses, sizes, ONE[x.dtype]), pairs, out.nbytes, fresh)
 
 
-def cut_rows(x: Tensor, sample: Tensor | None, partner: Tensor, low: Tensor, high: Tensor, out: Tensor) -> None:
+def cut_rows(
+    x: Tensor,
+    sample: Tensor | None,
+    partner: Tensor,
+    low: Tensor,
+    high: Tensor,
+    out: Tensor,
+    fresh: bool = False,
+) -> None:
     """Write `x[partner[i]]` inside the box from `low[k, i]` up to, not including, `high[k, i]`; else `x[sample[i]]`.
 
     Args:
@@ -68,6 +80,7 @@ def cut_rows(x: Tensor, sample: Tensor | None, partner: Tensor, low: Tensor, hig
         low: (K, P, d), integer: the box's first pixel on each of the d spatial axes.
         high: (K, P, d), integer: one past its last pixel. Edges are clipped to the image.
         out: (K, P, C, *S), contiguous, of x's dtype, sharing no memory with x.
+        fresh: whether out was allocated for this call.
 
     Raises:
         IndexError: A sample or a partner is no row of x. Nothing has been written then.
@@ -82,12 +95,12 @@ def cut_rows(x: Tensor, sample: Tensor | None, partner: Tensor, low: Tensor, hig
     sample = _counted(pairs) if sample is None else sample.contiguous()
     addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), low.data_ptr(), high.data_ptr(), out.data_ptr())
     sizes = (x.shape[0], mixes, pairs, step, out.stride(1) * bytes_each, len(space), bytes_each)
-    _over_pairs(_cut, (addresses, sizes, (depth, height, width)), pairs, out.numel() * bytes_each)
+    _over_pairs(_cut, (addresses, sizes, (depth, height, width)), pairs, out.nbytes, fresh)
 
 
-def _over_pairs(kernel: Callable[..., bool], arguments: tuple[Any, ...], pairs: int, size: int) -> None:
+def _over_pairs(kernel: Callable[..., bool], arguments: tuple[Any, ...], pairs: int, size: int, fresh: bool) -> None:
     """Run a kernel over all pairs, in as many threads as PyTorch would use and `size` bytes of output deserve."""
-    stream = size >= STREAM_BYTES
+    stream = STREAM_BYTES <= size and not (fresh and FRESH_BYTES <= size)
     threads = max(1, min(torch.get_num_threads(), pairs, size // THREAD_BYTES))
     edges = [pairs * t // threads for t in range(1, threads + 1)]
     others = [_pool().submit(kernel, *arguments, *ends, stream) for ends in pairwise(edges)]

@@ -24,7 +24,6 @@ ORDER = [
     "methods",
     "compiled",
     "labels",
-    "memory",
     "blend",
     "targets",
     "inside",
