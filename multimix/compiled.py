@@ -100,7 +100,7 @@ def cut_rows(
 
 def _over_pairs(kernel: Callable[..., bool], arguments: tuple[Any, ...], pairs: int, size: int, fresh: bool) -> None:
     """Run a kernel over all pairs, in as many threads as PyTorch would use and `size` bytes of output deserve."""
-    stream = STREAM_BYTES <= size and not (fresh and FRESH_BYTES <= size)
+    stream = size >= STREAM_BYTES and not (fresh and size >= FRESH_BYTES)
     threads = max(1, min(torch.get_num_threads(), pairs, size // THREAD_BYTES))
     edges = [pairs * t // threads for t in range(1, threads + 1)]
     others = [_pool().submit(kernel, *arguments, *ends, stream) for ends in pairwise(edges)]
