@@ -24,7 +24,7 @@ def blend(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
         fresh = out is None
         if out is None:
             rows = plan.num_mixes * plan.num_pairs
-            out = torch.empty((rows, *x.shape[1:]), dtype=x.dtype, memory_format=layout)
+            out = torch.empty((rows, *x.shape[1:]), dtype=x.dtype, device=x.device, memory_format=layout)
         if out.is_contiguous(memory_format=layout):
             _blend_compiled(x.contiguous(memory_format=layout), plan, out, layout, fresh)
             return out
@@ -73,7 +73,7 @@ def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_for
     if layout is torch.contiguous_format:
         x, out = (x, out) if x.ndim > 2 else (x[:, None], out[:, None])
     else:
-        stretch = torch.ones(low.shape[-1], dtype=torch.int64)
+        stretch = torch.ones(low.shape[-1], dtype=torch.int64, device=x.device)
         stretch[-1] = x.shape[-1]
         low, high = low * stretch, high * stretch
         x, out = x.flatten(-2)[:, None], out.flatten(-2)[:, None]

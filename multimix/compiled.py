@@ -111,7 +111,7 @@ def _over_pairs(kernel: Callable[..., bool], arguments: tuple[Any, ...], pairs: 
 
 @lru_cache(maxsize=8)
 def _counted(pairs: int) -> Tensor:
-    return torch.arange(pairs)
+    return torch.arange(pairs, device="cpu")
 
 
 @cache

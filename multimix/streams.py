@@ -46,7 +46,7 @@ def open_streams(generator: torch.Generator | None) -> Streams:
             f"generator must be on the CPU (draws for all devices are made there), got generator.device="
             f"{generator.device}; pass torch.Generator()"
         )
-    return Streams(int(torch.empty((), dtype=torch.int64).random_(generator=generator).item()))
+    return Streams(int(torch.empty((), dtype=torch.int64, device="cpu").random_(generator=generator)))
 
 
 def _stream(seed: int, number: int) -> np.random.Generator:

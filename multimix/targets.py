@@ -59,7 +59,7 @@ def _soft_labels_compiled(y: Tensor, plan: Plan, num_classes: int, dtype: torch.
     from multimix import labels  # imported when first needed: numba takes half a second
 
     own = y if plan.sample is None else y[plan.sample]
-    soft = torch.empty((*plan.weight.shape, num_classes), dtype=dtype)
+    soft = torch.empty((*plan.weight.shape, num_classes), dtype=dtype, device="cpu")
     labels.soften(own, y[plan.partner].expand(plan.weight.shape), plan.weight.to(dtype), soft)
     return soft.flatten(0, 1)
 

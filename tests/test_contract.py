@@ -176,6 +176,19 @@ def test_global_random_state_is_left_alone_when_a_generator_is_given(name):
     assert (states[2] == np.random.get_state()[1]).all()  # noqa: NPY002
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_the_default_device_does_not_matter(name, layout):
+    x, y = batch((6, 4, 8, 8))
+    x = x.to(memory_format=layout)
+    expected = run(make(name), x, y)
+    generator = torch.Generator().manual_seed(0)
+    with torch.device("meta"):
+        x_mix, y_mix = make(name).run(Identity(), x, y, generator=generator)
+    assert torch.equal(x_mix, expected[0])
+    assert torch.equal(y_mix, expected[1])
+
+
 @pytest.mark.parametrize("name", METHOD_ROWS)
 def test_the_global_seed_suffices(name):
     x, y = batch((6, 4, 8, 8))

@@ -1,0 +1,212 @@
+"""The program `multimix`: parse, call, print. Exit codes: 0 done, 1 a run failed, 2 bad usage."""
+
+import re
+import shlex
+import sys
+from argparse import HelpFormatter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser
+from rich.console import Console
+from rich.markup import escape
+
+from multimix.lab.config import CompareSettings, PreviewSettings, TrainSettings
+from multimix.lab.errors import RunFailed, UsageError
+from multimix.suggest import nearest
+
+PLAIN_WIDTH = 160  # columns where there is no terminal that could tell
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """The page of a comparison, made again.
+
+    Args:
+        out: Folder of the comparison.
+    """
+
+    out: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand.
+
+    Args:
+        says: What it does, for the help.
+        settings: What can be set.
+        call: Does it, given settings and a console; returns the exit code.
+        positional: Settings that are given by place.
+    """
+
+    says: str
+    settings: type
+    call: Callable[[Any, Console], int]
+    positional: tuple[str, ...] = ()
+
+
+def _train(settings: TrainSettings, console: Console) -> int:
+    from multimix.lab.progress import record_line
+    from multimix.lab.train import train
+
+    done = train(settings, on_record=lambda record: console.print(record_line(record), soft_wrap=True))
+    console.print(f"{settings.out}: {'finished' if done else 'was finished before, nothing to do'}", soft_wrap=True)
+    return 0
+
+
+def _compare(settings: CompareSettings, console: Console) -> int:
+    from multimix.lab.compare import compare
+
+    command = shlex.join(["multimix", *sys.argv[1:]])
+    failures = compare(settings, command, console)
+    for name, reason in failures.items():
+        print(f"{name} failed: {reason}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _report(settings: ReportSettings, console: Console) -> int:
+    from multimix.lab.comparison import Comparison
+    from multimix.lab.report.page import write_page
+    from multimix.lab.report.table import table
+
+    comparison = Comparison.read(Path(settings.out))
+    console.print(f"Report: {write_page(comparison, table(comparison))}", soft_wrap=True)
+    return 0
+
+
+def _preview(settings: PreviewSettings, console: Console) -> int:
+    from multimix.lab.preview import preview
+
+    for line in preview(settings):
+        console.print(escape(line), soft_wrap=True)
+    return 0
+
+
+COMMANDS = {
+    "train": Command("Train one model.", TrainSettings, _train),
+    "compare": Command("Compare methods, numbers of mixes and controls over seeds.", CompareSettings, _compare),
+    "report": Command("Make the page of a comparison again.", ReportSettings, _report, ("out",)),
+    "preview": Command("Draw the path between two images.", PreviewSettings, _preview, ("image_a", "image_b")),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program and returns its exit code."""
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    try:
+        name, settings = parse(sys.argv[1:] if arguments is None else arguments)
+        return COMMANDS[name].call(settings, console)
+    except UsageError as error:
+        print(f"multimix: {error}", file=sys.stderr)
+        return 2
+    except RunFailed as error:
+        print(f"multimix: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # disk full, no permission, a file where a folder should be
+        print(f"multimix: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("multimix: interrupted; the same command does what is missing", file=sys.stderr)
+        return 1
+
+
+def parse(arguments: Sequence[str]) -> tuple[str, Any]:
+    """Returns the subcommand and its settings.
+
+    Raises:
+        UsageError: if there is something wrong with the arguments.
+    """
+    try:
+        parsed = _parser().parse_args(_as_lists(arguments))
+    except ArgumentError as error:
+        raise UsageError(_explained(str(error), arguments)) from error
+    name = str(parsed.subcommand)
+    settings = COMMANDS[name].settings
+    return name, settings(**{item.name: parsed[name][item.name] for item in fields(settings)})
+
+
+class _Parser(ArgumentParser):
+    """A parser whose help shows flags as they are typed, --like-this; in a file the same keys read like_this."""
+
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
+        return re.sub(r"--\w+", lambda flag: flag[0].replace("_", "-"), super().format_help(formatter))
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(
+        prog="multimix",
+        description="Mixup with K ordered interpolations per pair.",
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+    subcommands = parser.add_subcommands()
+    for name, command in COMMANDS.items():
+        sub = _Parser(description=command.says, exit_on_error=False, allow_abbrev=False)
+        for place in command.positional:
+            sub.add_argument(place, type=str)
+        sub.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
+        sub.add_class_arguments(command.settings, skip=set(command.positional))
+        subcommands.add_subcommand(name, sub, help=command.says)
+    return parser
+
+
+def _typed_as_key(argument: str) -> str:
+    """Returns --batch-size=12 as --batch_size=12: flags are keys."""
+    flag, equals, value = argument.partition("=")
+    return "--" + flag[2:].replace("-", "_") + equals + value if flag.startswith("--") else argument
+
+
+def _as_lists(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments with the comma-separated values of list settings, a,b, as the parser wants them, [a,b]."""
+    command = _command(arguments)
+    lists = (
+        {f"--{item.name}" for item in fields(COMMANDS[command].settings) if "tuple" in str(item.type)}
+        if command
+        else ()
+    )
+    result: list[str] = []
+    for argument in map(_typed_as_key, arguments):
+        flag, equals, value = argument.partition("=")
+        if equals and flag in lists:
+            argument = f"{flag}={_bracketed(value)}"
+        elif result and result[-1] in lists:
+            argument = _bracketed(argument)
+        result.append(argument)
+    return result
+
+
+def _command(arguments: Sequence[str]) -> str | None:
+    return next((argument for argument in arguments if argument in COMMANDS), None)
+
+
+def _bracketed(value: str) -> str:
+    return value if value.startswith("[") else f"[{value}]"
+
+
+def _explained(message: str, arguments: Sequence[str]) -> str:
+    """Returns what is wrong with a command line in the house's words, with the nearest name where one is unknown."""
+    command = _command(arguments)
+    if found := re.search(r"invalid choice: '(\S+)'", message):
+        return f"the command must be one of {', '.join(COMMANDS)}, got {found[1]}; {nearest(found[1], COMMANDS)}"
+    if command is None:
+        return f"a command must be given, one of {', '.join(COMMANDS)}; see multimix --help"
+    names = [item.name for item in fields(COMMANDS[command].settings)]
+    if found := re.search(r"(?:unrecognized arguments: -*|not accept option ')([\w.]+)", message):
+        return f"a setting of {command} must be known, got {found[1]}; {nearest(found[1], names)}"
+    if "are required:" in message:
+        missing = message.partition("are required:")[2].replace(f"{command}.", "").strip()
+        return f"{command} needs {missing}; see multimix {command} --help"
+    if found := re.search(r'Parser key "(\w+)".*(?:value: )(.*)', message, re.DOTALL):
+        kinds = {item.name: item.type for item in fields(COMMANDS[command].settings)}
+        kind = _type_name(kinds.get(found[1]))
+        return f"{found[1]} must be of type {kind}, got {found[1]}={found[2]}; give such a value"
+    if "Problems parsing config" in message or "File does not exist" in message:
+        return f"config must be a YAML file of settings: {' '.join(message.partition(':')[2].split())}"
+    return " ".join(message.split())
+
+
+def _type_name(kind: object) -> str:
+    return kind.__name__ if isinstance(kind, type) else str(kind)

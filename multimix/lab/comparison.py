@@ -1,0 +1,54 @@
+"""A comparison on disk: COMPARE/compare.json beside one folder per run and COMPARE/report.html."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from multimix.lab.checkpoint import write_json
+from multimix.lab.config import CompareSettings
+from multimix.lab.errors import UsageError
+
+
+@dataclass
+class Comparison:
+    """What was asked of a comparison, and what went wrong in it.
+
+    Args:
+        settings: What is compared.
+        command: The command line.
+        failures: Name of a run folder -> why its last try failed.
+    """
+
+    settings: CompareSettings
+    command: str
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where it lives."""
+        return Path(self.settings.out)
+
+    def write(self) -> None:
+        """Writes `compare.json`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / "compare.json", asdict(self))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Comparison":
+        """Reads a comparison from its folder, wherever that is now.
+
+        Raises:
+            UsageError: if the folder holds no comparison.
+        """
+        file = folder / "compare.json"
+        if not file.exists():
+            raise UsageError(
+                f"the folder of a comparison must hold compare.json, got out={str(folder)!r}; "
+                f"give the --out of a multimix compare"
+            )
+        stored = json.loads(file.read_text())
+        values = stored["settings"] | {"out": str(folder)}
+        for item in fields(CompareSettings):  # JSON knows no tuples
+            if isinstance(values[item.name], list):
+                values[item.name] = tuple(values[item.name])
+        return cls(CompareSettings(**values), stored["command"], stored["failures"])

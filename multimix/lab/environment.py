@@ -1,0 +1,52 @@
+"""Where was this measured? Without it a training time means nothing."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from multimix.lab.errors import UsageError
+
+
+def check_device(device: str) -> None:
+    """Refuses a device that this machine does not have.
+
+    Raises:
+        UsageError: if it does not.
+    """
+    here = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not here[device]:
+        raise UsageError(
+            f"device must be one that this machine has, got device={device!r}; "
+            f"choose one of {', '.join(name for name in here if here[name])}"
+        )
+
+
+def environment(device: torch.device, jobs: int) -> dict[str, Any]:
+    """Returns the conditions of a measurement: machine, versions, threads, and how many runs shared the machine."""
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "jobs": jobs,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "multimix": _installed("multimix"),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "not installed"

@@ -1,0 +1,9 @@
+"""What can go wrong, told apart by who can mend it."""
+
+
+class UsageError(ValueError):
+    """The command asks for something that cannot be done; exit code 2."""
+
+
+class RunFailed(RuntimeError):
+    """A well-formed run did not come to a good end; exit code 1."""

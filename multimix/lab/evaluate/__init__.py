@@ -1,0 +1,32 @@
+"""How good is a finished model? One file per question; an evaluator never sees training."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from multimix.lab.data import Split
+from multimix.lab.evaluate.calibration import ece, nll
+from multimix.lab.evaluate.error import error
+
+__all__ = ["EVALUATORS", "evaluate", "logits_of"]
+
+# Each takes (N, C) logits and (N,) labels; fractions, percent only in reports.
+EVALUATORS: dict[str, Callable[[Tensor, Tensor], float]] = {"error": error, "nll": nll, "ece": ece}
+CHUNK = 1024  # rows per forward pass: bounds the memory, costs nothing measurable
+
+
+def evaluate(model: nn.Module, split: Split) -> dict[str, float]:
+    """Returns every evaluator's value on a split, by name."""
+    logits = logits_of(model, split.x)
+    return {name: evaluator(logits, split.labels) for name, evaluator in EVALUATORS.items()}
+
+
+@torch.no_grad()
+def logits_of(model: nn.Module, x: Tensor) -> Tensor:
+    """Returns the logits in evaluation mode and leaves the model in the mode it was in."""
+    was_training = model.training
+    model.eval()
+    logits = torch.cat([model(chunk) for chunk in torch.split(x, CHUNK)])
+    model.train(was_training)
+    return logits

@@ -1,0 +1,1 @@
+"""From run folders to a table, a sentence and a page."""

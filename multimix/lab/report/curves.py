@@ -1,0 +1,86 @@
+"""Test error while training, against steps and against seconds: one small picture per method, as inline SVG."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from multimix.lab.report.table import TableRow
+
+AXES = {"step": "steps", "time_s": "seconds of training"}
+# Stand-ins that nobody would choose, replaced by the page's colours, which follow its light or dark theme.
+INK, GRID = "#010101", "#020202"
+LINES = ("#030301", "#030302", "#030303", "#030304", "#030305", "#030306")
+THEME = {INK: "var(--ink)", GRID: "var(--grid)"} | {line: f"var(--line-{i})" for i, line in enumerate(LINES)}
+FLOOR = 0.05  # percent; a logarithmic axis has no place for an error of zero
+STYLES = ("-", "--", "-.", ":")
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: it takes the page's font and can be searched
+    "svg.hashsalt": "multimix",  # the same data give the same page
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.edgecolor": GRID,
+    "grid.color": GRID,
+}
+
+
+def curve(rows: Sequence[TableRow], axis: str) -> str:
+    """Returns one picture as SVG: a line per row, the mean over seeds, in a band from the lowest to the highest.
+
+    Args:
+        rows: Rows that have results.
+        axis: "step" or "time_s".
+    """
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+        axes = figure.add_subplot()
+        for index, row in enumerate(rows):
+            _line(axes, row, axis, index)
+        _dress(axes, AXES[axis])
+        picture = io.StringIO()
+        FigureCanvasSVG(figure).print_figure(picture, format="svg", metadata={"Date": None})
+    svg = picture.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for stand_in, colour in THEME.items():
+        svg = svg.replace(stand_in, colour)
+    return svg
+
+
+def _line(axes: Axes, row: TableRow, axis: str, index: int) -> None:
+    x = np.mean([[record[axis] for record in run.records] for run in row.results], axis=0)
+    errors = np.array([[record["error"] for record in run.records] for run in row.results]) * 100
+    errors = np.maximum(errors, FLOOR)
+    colour = LINES[index % len(LINES)]
+    axes.fill_between(x, errors.min(axis=0), errors.max(axis=0), color=colour, alpha=0.15, linewidth=0)
+    axes.plot(
+        x, errors.mean(axis=0), color=colour, linestyle=STYLES[index % len(STYLES)], linewidth=1.8, label=_label(row)
+    )
+
+
+def _dress(axes: Axes, label: str) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(label)
+    axes.set_ylabel("test error, %")
+    axes.set_xlim(left=0)
+    axes.grid(True, which="major", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=9)
+
+
+def _label(row: TableRow) -> str:
+    if row.row.method == "none":
+        return "none"
+    return f"K = {row.row.num_mixes}{', ' if row.row.control else ''}{row.row.control}"

@@ -1,0 +1,149 @@
+"""The table of a comparison, in numbers: what each row cost and how well it did."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multimix.lab.comparison import Comparison
+from multimix.lab.config import TrainSettings
+from multimix.lab.controls import Row, runs
+from multimix.lab.run_folder import Record, RunFolder
+from multimix.lab.statistics import Interval, paired_difference, t_interval, verdict
+
+METRICS = ("error", "nll", "ece")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    Args:
+        seed: Its seed.
+        evaluation: The final evaluation.
+        records: What was measured on the way; the last record holds what the run cost.
+        environment: The conditions it was measured under.
+    """
+
+    seed: int
+    evaluation: dict[str, float]
+    records: list[Record]
+    environment: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What K mixes changed against one mix of the same method, seed by seed, and whether that can be told from chance.
+
+    Args:
+        difference: K mixes minus one mix.
+        verdict: "worse", "better" or "not distinguishable".
+    """
+
+    difference: Interval
+    verdict: str
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row: its results, what failed, and the comparison with its K = 1 row.
+
+    Args:
+        row: Method, K and control.
+        results: Its finished runs.
+        failures: Why its other runs failed, by seed.
+        metrics: Metric name -> mean and interval over seeds.
+        time_s: Training time of a run in seconds, mean and interval over seeds.
+        time_ratio: Mean training time, in units of the first row's; None if that is missing.
+        time_ratio_k1: The same in units of its K = 1 row's.
+        changes: Metric name -> change against the K = 1 row; empty where there is nothing to compare.
+    """
+
+    row: Row
+    results: list[Result]
+    failures: dict[int, str]
+    metrics: dict[str, Interval]
+    time_s: Interval | None
+    time_ratio: float | None
+    time_ratio_k1: float | None
+    changes: dict[str, Change]
+
+    @property
+    def rows_seen(self) -> int:
+        """Rows the model was trained on."""
+        return int(self.results[0].records[-1]["rows"])
+
+    @property
+    def images_loaded(self) -> int:
+        """Images loaded, an image as often as it was loaded."""
+        return int(self.results[0].records[-1]["images"])
+
+
+def table(comparison: Comparison) -> list[TableRow]:
+    """Reads the run folders of a comparison; what is not there yet is left out."""
+    by_row: dict[Row, list[TrainSettings]] = {}
+    for row, run in runs(comparison.settings):
+        by_row.setdefault(row, []).append(run)
+    results = {row: _results(those) for row, those in by_row.items()}
+    first = next(iter(results.values()))
+    return [
+        table_row(row, results[row], _failures(those, comparison.failures), first, results.get(Row(row.method, 1), []))
+        for row, those in by_row.items()
+    ]
+
+
+def table_row(
+    row: Row, results: list[Result], failures: dict[int, str], first: list[Result], single: list[Result]
+) -> TableRow:
+    """Puts a row together.
+
+    Args:
+        row: Method, K and control.
+        results: Its finished runs.
+        failures: Why its other runs failed, by seed.
+        first: The table's first row's runs, the unit of training time.
+        single: Its K = 1 row's runs.
+    """
+    return TableRow(
+        row=row,
+        results=results,
+        failures=failures,
+        metrics={name: t_interval([run.evaluation[name] for run in results]) for name in METRICS if results},
+        time_s=t_interval(_times(results)) if results else None,
+        time_ratio=_ratio(results, first),
+        time_ratio_k1=_ratio(results, single),
+        changes=_changes(results, single) if row.control else {},
+    )
+
+
+def _results(settings: Sequence[TrainSettings]) -> list[Result]:
+    folders = {run.seed: RunFolder(Path(run.out)) for run in settings}
+    return [
+        Result(seed, at.evaluation(), at.records(), at.environment()) for seed, at in folders.items() if at.finished
+    ]
+
+
+def _failures(settings: Sequence[TrainSettings], failures: Mapping[str, str]) -> dict[int, str]:
+    names = {run.seed: Path(run.out).name for run in settings}
+    return {seed: failures[name] for seed, name in names.items() if name in failures}
+
+
+def _times(results: Sequence[Result]) -> list[float]:
+    return [run.records[-1]["time_s"] for run in results]
+
+
+def _ratio(results: Sequence[Result], reference: Sequence[Result]) -> float | None:
+    if not results or not reference:
+        return None
+    return t_interval(_times(results)).mean / t_interval(_times(reference)).mean
+
+
+def _changes(results: Sequence[Result], single: Sequence[Result]) -> dict[str, Change]:
+    """Compares the seeds that both rows have finished."""
+    references = {run.seed: run for run in single}
+    pairs = [(run, references[run.seed]) for run in results if run.seed in references]
+    changes = {}
+    for name in METRICS if pairs else ():
+        difference = paired_difference([a.evaluation[name] for a, _ in pairs], [b.evaluation[name] for _, b in pairs])
+        changes[name] = Change(difference, verdict(difference))
+    return changes

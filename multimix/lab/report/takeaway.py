@@ -1,0 +1,65 @@
+"""One sentence: what a user should take from a comparison. Every word of it follows from the table."""
+
+from collections.abc import Sequence
+
+from multimix.lab.report.table import TableRow
+
+QUESTIONS = {
+    "equal-pairs": "K mixes of as many pairs (equal-pairs)",
+    "equal-compute": "K mixes of B/K pairs (equal-compute)",
+    "equal-epochs": "K mixes of B/K pairs and K times the steps (equal-epochs)",
+    "large-batch": "one mix of K·B fresh pairs (large-batch)",
+}
+
+
+def takeaway(rows: Sequence[TableRow]) -> str:
+    """Returns the sentence; the comparison is of error, K against K = 1, seed by seed."""
+    compared = [row for row in rows if "error" in row.changes]
+    if not compared:
+        return "There is nothing to compare yet: that takes finished runs with K = 1 and with another K."
+    controls = list(dict.fromkeys(row.row.control for row in compared))
+    findings = [_finding(control, [row for row in compared if row.row.control == control]) for control in controls]
+    ks = sorted({row.row.num_mixes for row in compared})
+    seeds = max(row.changes["error"].difference.n for row in compared)
+    advice = _advice(compared, f"{seeds} seed{'s' * (seeds != 1)}")
+    return f"Error of K = {_listed(ks)} against K = 1: {'; '.join(findings)}: {advice}."
+
+
+def _finding(control: str, rows: Sequence[TableRow]) -> str:
+    parts = []
+    for verdict in ("better", "worse", "not distinguishable"):
+        names = [_name(row, rows) for row in rows if row.changes["error"].verdict == verdict]
+        if names:
+            parts.append(f"{verdict} for {_listed(names)}")
+    ratios = [f"{row.time_ratio_k1:.1f}" for row in rows if row.time_ratio_k1 is not None]
+    low, high = min(ratios, key=float), max(ratios, key=float)
+    cost = low if low == high else f"{low} to {high}"
+    return f"with {QUESTIONS[control]}, at {cost} × the training time, {', '.join(parts)}"
+
+
+def _advice(rows: Sequence[TableRow], seeds: str) -> str:
+    """What to do: results at equal cost come first, as they need no trade-off; then what more computing buys."""
+    equal = {row.changes["error"].verdict for row in rows if row.row.control == "equal-compute"}
+    dearer = {row.changes["error"].verdict for row in rows if row.row.control in ("equal-pairs", "equal-epochs")}
+    if equal >= {"better", "worse"}:
+        return "at equal cost it depends on the method, so choose K per method"
+    if "better" in equal:
+        return "load B/K pairs and mix each K times where that lowers the error, for the same number of rows"
+    if "better" in dearer and "worse" in equal:
+        return "K > 1 pays only with computing to spare; at a fixed budget load more images and keep K = 1"
+    if "better" in dearer:
+        return "K > 1 lowers the error where the extra training time is paid for, and only there"
+    if "worse" in equal | dearer:
+        return f"by these {seeds}, keep K = 1 for training of this length"
+    return f"{seeds} cannot tell them apart, so keep the cheapest or run more seeds or steps"
+
+
+def _name(row: TableRow, rows: Sequence[TableRow]) -> str:
+    """The method, with its K where rows differ in it."""
+    several = len({other.row.num_mixes for other in rows}) > 1
+    return f"{row.row.method} (K = {row.row.num_mixes})" if several else row.row.method
+
+
+def _listed(things: Sequence[object]) -> str:
+    *most, last = map(str, things)
+    return f"{', '.join(most)} and {last}" if most else last

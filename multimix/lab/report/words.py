@@ -1,0 +1,90 @@
+"""The table in words: the same on the terminal and on the page."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from multimix.lab.report.table import TableRow
+from multimix.lab.statistics import Interval
+
+METRIC_TITLES = {"error": "error, %", "nll": "NLL", "ece": "ECE, %"}
+# Fractions are shown in percent; NLL is in nats.
+SCALES = {"error": 100.0, "nll": 1.0, "ece": 100.0}
+DIGITS = {"error": 2, "nll": 3, "ece": 2}
+MARKS = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}
+MAX_WAITED = 0.1  # share of the training time; a process that has a core to itself stays below a few percent
+NOTE = (
+    "Mean ± half-width of the 95 % t-interval over n seeds. Against K = 1 of the same method, seed by seed, at 95 %: "
+    "▲ worse, ▼ better, ≈ not distinguishable; one comparison in twenty is marked by chance alone."
+)
+
+
+def with_interval(value: Interval, scale: float = 1.0, digits: int = 2) -> str:
+    """Returns `mean ± half-width`; a single value has no half-width."""
+    mean = f"{value.mean * scale:.{digits}f}"
+    return mean if math.isnan(value.half_width) else f"{mean} ± {value.half_width * scale:.{digits}f}"
+
+
+def metric(row: TableRow, name: str) -> str:
+    """Returns one metric of a row, marked where it differs from K = 1: ▲ is worse, ▼ is better."""
+    if name not in row.metrics:
+        return ""
+    marked = name in row.changes and row.changes[name].verdict != "not distinguishable"
+    mark = f" {MARKS[row.changes[name].verdict]}" if marked else ""
+    return with_interval(row.metrics[name], SCALES[name], DIGITS[name]) + mark
+
+
+def change(row: TableRow) -> str:
+    """Returns how a row's error differs from its K = 1 row's, in points."""
+    if "error" not in row.changes:
+        return ""
+    change = row.changes["error"]
+    return f"{MARKS[change.verdict]} {_points(change.difference.mean)}"
+
+
+def change_interval(row: TableRow) -> str:
+    """Returns the 95 % interval of that difference."""
+    if "error" not in row.changes or math.isnan(row.changes["error"].difference.half_width):
+        return ""
+    difference = row.changes["error"].difference
+    return f"{_points(difference.low)} to {_points(difference.high)}"
+
+
+def _points(fraction: float) -> str:
+    return f"{fraction * 100:+.2f}".replace("-", "−")
+
+
+def time(row: TableRow) -> str:
+    """Returns the training time in seconds."""
+    return "" if row.time_s is None else with_interval(row.time_s, digits=1)
+
+
+def ratio(value: float | None) -> str:
+    """Returns a ratio of training times."""
+    return "" if value is None else f"{value:.2f}"
+
+
+def count(value: int) -> str:
+    """Returns a count short enough for a column."""
+    return f"{value / 1000:,.0f} k" if value >= 10_000 else str(value)
+
+
+def conditions(rows: Sequence[TableRow]) -> str:
+    """Returns under what conditions the training times were measured, and warns where they cannot be relied on."""
+    results = [run for row in rows for run in row.results]
+    found = sorted({_conditions(run.environment) for run in results})
+    if not found:
+        return ""
+    if len(found) > 1:
+        return f"Training times are not comparable: measured under {len(found)} conditions, {'; '.join(found)}."
+    time_s, cpu_time_s = (sum(run.records[-1][name] for run in results) for name in ("time_s", "cpu_time_s"))
+    waited = 1 - cpu_time_s / time_s
+    busy = f" Other programs kept the runs waiting {waited:.0%} of the time, so times are too long and uneven."
+    on_cpu = results[0].environment["device"] == "cpu"
+    return f"Training times without evaluation: {found[0]}.{busy if on_cpu and waited > MAX_WAITED else ''}"
+
+
+def _conditions(environment: Mapping[str, Any]) -> str:
+    return "{device}, {processor}, {threads} thread(s) per run, {jobs} run(s) at a time, torch {torch}".format_map(
+        environment
+    )

@@ -1,0 +1,85 @@
+"""A run on disk: what was asked, what was measured on the way, what came out.
+
+DIR/config.json       the settings
+DIR/environment.json  the machine, versions and threads: the conditions of the training time
+DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, cpu_time_s, rows, images, then name -> value
+DIR/model.safetensors the final weights
+DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from multimix.lab.checkpoint import save_weights, write_json, write_whole
+from multimix.lab.config import TrainSettings
+from multimix.lab.errors import UsageError
+
+Record = dict[str, float]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run, each written whole or not at all."""
+
+    path: Path
+
+    def check(self, settings: TrainSettings) -> None:
+        """Refuses a folder that belongs to a run with other settings."""
+        config = self.path / "config.json"
+        if not config.exists():
+            return
+        there, wanted = json.loads(config.read_text()), _config(settings)
+        for name in wanted:
+            if there.get(name) != wanted[name]:
+                raise UsageError(
+                    f"a folder holds one run, got {name}={wanted[name]!r} for {self.path}, which holds a run "
+                    f"with {name}={there.get(name)!r}; choose another --out"
+                )
+
+    def start(self, settings: TrainSettings, environment: Mapping[str, Any]) -> None:
+        """Makes the folder and clears what an unfinished run left behind."""
+        self.check(settings)
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name in ("metrics.jsonl", "model.safetensors"):
+            (self.path / name).unlink(missing_ok=True)
+        write_json(self.path / "config.json", _config(settings))
+        write_json(self.path / "environment.json", dict(environment))
+
+    def write_records(self, records: list[Record]) -> None:
+        """Writes all records so far."""
+        write_whole(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+
+    def finish(self, model: nn.Module, evaluation: Mapping[str, float]) -> None:
+        """Writes the weights, then the evaluation that marks the run as finished."""
+        save_weights(self.path / "model.safetensors", model)
+        write_json(self.path / "evaluation.json", dict(evaluation))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to a good end."""
+        return (self.path / "evaluation.json").exists()
+
+    def records(self) -> list[Record]:
+        """Returns the records so far, oldest first."""
+        file = self.path / "metrics.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def evaluation(self) -> dict[str, float]:
+        """Returns the final evaluation, name -> value."""
+        return dict(json.loads((self.path / "evaluation.json").read_text()))
+
+    def environment(self) -> dict[str, Any]:
+        """Returns the conditions the run was made under."""
+        return dict(json.loads((self.path / "environment.json").read_text()))
+
+
+def _config(settings: TrainSettings) -> dict[str, Any]:
+    """The settings as JSON has them; the folder's own place is no part of what was run."""
+    config = asdict(settings)
+    del config["out"]
+    return dict(json.loads(json.dumps(config)))

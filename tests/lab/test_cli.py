@@ -1,0 +1,127 @@
+"""The program's manners: exit codes, messages, files of settings."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+
+from multimix.lab import cli
+from multimix.lab.cli import main, parse
+from multimix.lab.errors import RunFailed
+
+MISSING = "mps" if torch.cuda.is_available() else "cuda"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "a command must be given, one of train, compare, report, preview"),
+        (["comprae"], 'got comprae; did you mean "compare"?'),
+        (["compare", "--out", "o", "--nummixes", "1"], 'got nummixes; did you mean "num_mixes"?'),
+        (["compare", "--out", "o", "--method", "mixup"], 'got method; did you mean "methods"?'),
+        (["train"], "train needs out"),
+        (["preview", "a.png"], "preview needs image_b, out"),
+        (["train", "--out", "o", "--steps", "many"], "steps must be of type int | None, got steps=many"),
+        (["train", "--out", "o", "--seed", "1.5"], "seed must be of type int, got seed=1.5"),
+        (["compare", "--out", "o", "--num-mixes", "1,x"], "num_mixes must be of type tuple[int, ...]"),
+        (["train", "--out", "o", "--method", "mixpu"], 'did you mean "mixup"?'),
+        (["train", "--out", "o", "--config", "nowhere.yaml"], "config must be a YAML file of settings: "),
+        (["train", "--out", "o", "--device", MISSING], f"must be one that this machine has, got device='{MISSING}'"),
+        (["compare", "--out", "o", "--device", MISSING], f"must be one that this machine has, got device='{MISSING}'"),
+        (["report", "nowhere"], "the folder of a comparison must hold compare.json, got out='nowhere'"),
+        (["preview", "nowhere.png", "b.png", "--out", "o.png"], "got 'nowhere.png'; there is no such file"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    written = capsys.readouterr().err
+    assert message in written
+    assert written.startswith("multimix: ")
+    assert written.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_run_is_exit_code_1_and_its_reason_comes_last(tmp_path, capsys):
+    assert main(["train", "--learning-rate", "1e30", "--steps", "5", "--out", str(tmp_path / "run")]) == 1
+    assert "the loss must stay finite" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(RunFailed("why"), 1), (OSError("disk full"), 1), (KeyboardInterrupt(), 1)]
+)
+def test_what_a_command_raises_is_told_without_a_traceback(error, code, monkeypatch, capsys):
+    def fail(settings, console):
+        raise error
+
+    monkeypatch.setitem(cli.COMMANDS, "train", cli.Command("", cli.TrainSettings, fail))
+    assert main(["train", "--out", "o"]) == code
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_train_then_again(tmp_path, capsys):
+    command = ["train", "--method", "cutmix", "--method-options.boxes", "inside", "--num-mixes", "2"]
+    command += ["--batch-size", "20", "--steps", "2", "--out", str(tmp_path / "run")]
+    assert main(command) == 0
+    assert "finished" in capsys.readouterr().out
+    assert main(command) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert main([*command, "--seed", "1"]) == 2
+    assert "got seed=1 for" in capsys.readouterr().err
+
+
+def test_lists_are_written_with_commas():
+    _, settings = parse(
+        ["compare", "--methods", "none,mixup", "--num-mixes=1,2", "--controls", "large-batch", "--out=o"]
+    )
+    assert settings.methods == ("none", "mixup")
+    assert settings.num_mixes == (1, 2)
+    assert settings.controls == ("large-batch",)
+
+
+def test_a_file_of_settings_flags_that_win_and_unknown_keys(tmp_path, capsys):
+    file = tmp_path / "settings.yaml"
+    file.write_text("methods: [none, cutmix]\nseeds: 7\nmethod_options: {boxes: inside}\n")
+    _, settings = parse(["compare", "--config", str(file), "--seeds", "2", "--out", "o"])
+    assert (settings.methods, settings.seeds) == (("none", "cutmix"), 2)
+    assert settings.method_options == {"boxes": "inside"}
+    file.write_text("sedes: 7\n")
+    assert main(["compare", "--config", str(file), "--out", "o"]) == 2
+    assert 'got sedes; did you mean "seeds"?' in capsys.readouterr().err
+    file.write_text("seeds: [\n")
+    assert main(["compare", "--config", str(file), "--out", "o"]) == 2
+    assert "config must be a YAML file of settings" in capsys.readouterr().err
+
+
+def test_print_config_is_a_file_of_settings(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", "--num-mixes", "1,3", "--out", "o", "--print_config"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    assert yaml.safe_load(printed)["num_mixes"] == [1, 3]
+    (tmp_path / "s.yaml").write_text(printed)
+    assert parse(["compare", "--config", str(tmp_path / "s.yaml")])[1].num_mixes == (1, 3)
+
+
+def test_help_names_flags_as_they_are_typed_and_loads_no_training(capsys):
+    code = (
+        "import sys; from multimix.lab.cli import main\n"
+        "try: main(['compare', '--help'])\n"
+        "except SystemExit: pass\n"
+        "loaded = {'lightning', 'sklearn', 'matplotlib', 'torchmetrics'} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--num-mixes" in done.stdout
+    assert "--num_mixes" not in done.stdout
+
+
+def test_the_package_is_the_program():
+    done = subprocess.run(
+        [sys.executable, "-m", "multimix", "trian"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert 'did you mean "train"?' in done.stderr

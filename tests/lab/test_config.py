@@ -1,0 +1,67 @@
+"""Settings are checked when they are made, in the house's words."""
+
+import pytest
+
+from multimix.lab.config import CompareSettings, PreviewSettings, TrainSettings
+from multimix.lab.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"method": "mixpu"}, r'method must be one of .*, got method=\'mixpu\'; did you mean "mixup"\?'),
+        ({"data": "digit"}, r'data must be one of .*, got data=\'digit\'; did you mean "digits"\?'),
+        ({"model": "small-cn"}, r'model must be one of .*; did you mean "small-cnn"\?'),
+        ({"device": "cdua"}, r'device must be one of .*; did you mean "cuda"\?'),
+        ({"batch_size": 121}, r"batch_size must be divisible by num_mixes, got batch_size=121, num_mixes=5; try 125"),
+        ({"batch_size": 0}, r"batch_size must be an integer >= 1, got batch_size=0"),
+        ({"num_mixes": 0}, r"num_mixes must be an integer >= 1, got num_mixes=0"),
+        ({"steps": 0}, r"steps must be an integer >= 1, got steps=0"),
+        ({"epochs": -1}, r"epochs must be an integer >= 1, got epochs=-1"),
+        ({"steps": 2, "epochs": 3}, r"only one of steps and epochs can be given, got steps=2, epochs=3"),
+        ({"seed": -1}, r"seed must be an integer >= 0, got seed=-1"),
+        ({"learning_rate": float("nan")}, r"learning_rate must be finite and >= 0, got learning_rate=nan"),
+        ({"weight_decay": -1.0}, r"weight_decay must be finite and >= 0, got weight_decay=-1.0"),
+        ({"sampling": "idd"}, r'sampling must be one of .*; did you mean "iid"\?'),
+        ({"method_options": {"alpah": 1}}, r'must be options of mixup, got \'alpah\'; did you mean "alpha"\?'),
+        ({"method_options": {"alpha": -1}}, r"alpha must be a finite number > 0, got alpha=-1"),
+        ({"method": "none", "method_options": {"alpha": 1}}, r"options of none, got 'alpha'; leave it out"),
+    ],
+)
+def test_a_run_refuses(settings, message):
+    with pytest.raises(UsageError, match=message):
+        TrainSettings(out="somewhere", **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"methods": ("mixup", "cutmx")}, r'methods must be one of .*got methods=\'cutmx\'; did you mean "cutmix"\?'),
+        ({"methods": ()}, r"methods must name at least one"),
+        ({"num_mixes": (1, 5, 5)}, r"num_mixes must differ from each other"),
+        ({"num_mixes": (1, 7)}, r"batch_size must be divisible by num_mixes, got batch_size=120, num_mixes=7; try 126"),
+        ({"controls": ("equal-pear",)}, r'controls must be one of .*; did you mean "equal-pairs"\?'),
+        ({"seeds": 0}, r"seeds must be an integer >= 1"),
+        ({"jobs": 0}, r"jobs must be an integer >= 1"),
+        ({"method_options": {"boxs": "inside"}}, r'got \'boxs\'; did you mean "boxes"\?'),
+    ],
+)
+def test_a_comparison_refuses(settings, message):
+    with pytest.raises(UsageError, match=message):
+        CompareSettings(out="somewhere", **settings)
+
+
+def test_a_preview_refuses_a_picture_it_cannot_write():
+    with pytest.raises(UsageError, match=r"out must end in .*, got out='path.gif'; try path.png"):
+        PreviewSettings(image_a="a.png", image_b="b.png", out="path.gif")
+
+
+def test_without_mixing_every_row_is_loaded():
+    assert TrainSettings(method="none", num_mixes=5, batch_size=121, out="o").samples_per_step == 121
+    assert TrainSettings(method="mixup", num_mixes=5, batch_size=120, out="o").samples_per_step == 24
+
+
+def test_an_epoch_begun_is_finished():
+    settings = TrainSettings(epochs=3, out="o")
+    assert settings.total_steps(num_samples=100, samples_per_step=30) == 10
+    assert TrainSettings(steps=7, out="o").total_steps(num_samples=100, samples_per_step=30) == 7

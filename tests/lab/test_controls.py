@@ -1,0 +1,69 @@
+"""The arithmetic of fair comparisons."""
+
+import pytest
+
+from multimix.lab.config import CompareSettings
+from multimix.lab.controls import Row, rows, runs
+
+B, S = 120, 50
+
+
+def compare(**changes):
+    return CompareSettings(
+        **{"methods": ("mixup",), "num_mixes": (1, 5), "batch_size": B, "steps": S, "out": "o"} | changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("control", "pairs", "mixes", "steps"),
+    [
+        ("equal-pairs", B, 5, S),
+        ("equal-compute", B // 5, 5, S),
+        ("equal-epochs", B // 5, 5, 5 * S),
+        ("large-batch", 5 * B, 1, S),
+    ],
+)
+def test_what_is_held_equal(control, pairs, mixes, steps):
+    run = Row("mixup", 5, control).settings(compare(), steps=S, seed=0)
+    assert (run.samples_per_step, run.num_mixes, run.steps) == (pairs, mixes, steps)
+    assert run.batch_size == pairs * mixes
+
+
+def test_equal_epochs_sees_every_image_as_often_as_one_mix():
+    single = Row("mixup", 1).settings(compare(), steps=S, seed=0)
+    equal = Row("mixup", 5, "equal-epochs").settings(compare(), steps=S, seed=0)
+    assert single.samples_per_step * single.steps == equal.samples_per_step * equal.steps
+
+
+def test_rows_of_the_demo():
+    settings = compare(methods=("none", "mixup"), controls=("equal-pairs", "equal-compute"))
+    assert [row.name for row in rows(settings)] == [
+        "none",
+        "mixup-k1",
+        "mixup-k5-equal-pairs",
+        "mixup-k5-equal-compute",
+    ]
+
+
+def test_seeds_take_turns():
+    settings = compare(seeds=2, controls=("equal-pairs",))
+    assert [run.out for _, run in runs(settings)] == [
+        "o/mixup-k1-s0",
+        "o/mixup-k5-equal-pairs-s0",
+        "o/mixup-k1-s1",
+        "o/mixup-k5-equal-pairs-s1",
+    ]
+
+
+def test_epochs_are_those_of_the_row_with_one_mix():
+    planned = dict(runs(compare(steps=None, epochs=2, controls=("equal-compute", "equal-epochs"), seeds=1)))
+    steps = planned[Row("mixup", 1)].steps
+    assert steps == -(-2 * 898 // B)
+    assert planned[Row("mixup", 5, "equal-compute")].steps == steps
+    assert planned[Row("mixup", 5, "equal-epochs")].steps == 5 * steps
+
+
+def test_a_method_gets_the_options_it_has():
+    settings = compare(methods=("none", "mixup", "cutmix"), method_options={"boxes": "inside", "alpha": 0.5})
+    options = {row.method: run.method_options for row, run in runs(settings)}
+    assert options == {"none": {}, "mixup": {"alpha": 0.5}, "cutmix": {"boxes": "inside", "alpha": 0.5}}

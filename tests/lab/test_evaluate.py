@@ -1,0 +1,53 @@
+"""Evaluators against values worked out by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from multimix.lab.data import Split
+from multimix.lab.evaluate import evaluate, logits_of
+from multimix.lab.evaluate.calibration import ece, nll
+from multimix.lab.evaluate.error import error
+
+# Probability of the top class, whether it is right: two samples at 0.9 of which one is right, two at 0.6, both right.
+PROBABILITIES = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
+LABELS = torch.tensor([0, 1, 1, 1])
+
+
+def test_error_is_the_share_of_wrong_top_classes():
+    assert error(PROBABILITIES.log(), LABELS) == 0.25
+
+
+def test_nll_is_the_mean_surprise():
+    expected = -(math.log(0.9) + math.log(0.1) + 2 * math.log(0.6)) / 4
+    assert nll(PROBABILITIES.log(), LABELS) == pytest.approx(expected, abs=1e-6)
+
+
+def test_ece_is_the_weighted_gap_of_confidence_and_accuracy():
+    # bin of 0.9: |0.9 - 1/2| on half of the samples; bin of 0.6: |0.6 - 1| on the other half
+    assert ece(PROBABILITIES.log(), LABELS) == pytest.approx(0.5 * 0.4 + 0.5 * 0.4, abs=1e-6)
+
+
+def test_ece_has_fifteen_bins():
+    # 0.61 and 0.65 share a bin of width 1/15, [0.6, 0.667); over- and underconfidence cancel there: gap |0.63 - 0.5|.
+    # With 30 bins they would not: 0.61 wrong, 0.65 right give (0.61 + 0.35) / 2 = 0.48.
+    probabilities = torch.tensor([[0.61, 0.39], [0.65, 0.35]])
+    assert ece(probabilities.log(), torch.tensor([1, 0])) == pytest.approx(0.13, abs=1e-6)
+
+
+def test_evaluation_leaves_the_model_as_it_was():
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(4), nn.Linear(4, 2)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    values = evaluate(model, Split(torch.randn(6, 1, 2, 2), torch.tensor([0, 1, 0, 1, 0, 1])))
+    assert set(values) == {"error", "nll", "ece"}
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_logits_do_not_depend_on_how_many_rows_pass_at_once(monkeypatch):
+    model, x = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2)), torch.randn(10, 3)
+    whole = logits_of(model, x)
+    monkeypatch.setattr("multimix.lab.evaluate.CHUNK", 4)
+    torch.testing.assert_close(logits_of(model, x), whole)

@@ -1,0 +1,79 @@
+"""The sentence under the table says what the table shows."""
+
+import pytest
+
+from multimix.lab.controls import Row
+from multimix.lab.report.table import Result, TableRow, table_row
+from multimix.lab.report.takeaway import takeaway
+from multimix.lab.report.words import change, change_interval, metric, with_interval
+from multimix.lab.statistics import Interval
+
+NOISE = (-0.001, 0.0, 0.001)
+
+
+def results(error: float, time_s: float, noise=NOISE) -> list[Result]:
+    return [
+        Result(
+            seed=seed,
+            evaluation={"error": error + extra, "nll": 0.1 + extra, "ece": 0.02 + extra},
+            records=[{"step": 1, "time_s": time_s, "cpu_time_s": time_s, "rows": 100, "images": 20, "error": error}],
+            environment={},
+        )
+        for seed, extra in enumerate(noise)
+    ]
+
+
+def row(control: str, gain: float, time_s: float = 1.0, method: str = "mixup", k: int = 5) -> TableRow:
+    """A row whose error differs by `gain` (give or take a little) from the 0.1 of its K = 1 row."""
+    uneven = (-0.0011, 0.0, 0.0012)  # the differences need some spread
+    single = results(0.1, 1.0)
+    return table_row(Row(method, k, control), results(0.1 + gain, time_s, uneven), {}, single, single)
+
+
+def test_gain_at_equal_compute():
+    sentence = takeaway([row("equal-pairs", -0.02, 5.0), row("equal-compute", -0.01)])
+    assert "K mixes of as many pairs (equal-pairs), at 5.0 × the training time, better for mixup" in sentence
+    assert "K mixes of B/K pairs (equal-compute), at 1.0 × the training time, better for mixup" in sentence
+    assert sentence.endswith(
+        "load B/K pairs and mix each K times where that lowers the error, for the same number of rows."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "advice"),
+    [
+        ([row("equal-pairs", -0.02), row("equal-compute", +0.02)], "pays only with computing to spare"),
+        ([row("equal-pairs", -0.02), row("equal-compute", 0.0)], "where the extra training time is paid for"),
+        ([row("equal-pairs", 0.0), row("equal-compute", +0.02)], "by these 3 seeds, keep K = 1"),
+        ([row("equal-pairs", 0.0), row("equal-compute", 0.0)], "3 seeds cannot tell them apart"),
+        ([row("equal-compute", -0.02), row("equal-compute", 0.02, method="cutmix")], "choose K per method"),
+        ([], "nothing to compare yet"),
+    ],
+)
+def test_advice_follows_the_verdicts(rows, advice):
+    assert advice in takeaway(rows)
+
+
+def test_methods_and_values_of_k_are_named():
+    sentence = takeaway(
+        [row("equal-pairs", 0.02, 2.0, k=2), row("equal-pairs", 0.02, 5.0), row("equal-pairs", -0.02, 5.0, "cutmix")]
+    )
+    assert "Error of K = 2 and 5 against K = 1" in sentence
+    assert "at 2.0 to 5.0 × the training time" in sentence
+    assert "better for cutmix (K = 5), worse for mixup (K = 2) and mixup (K = 5)" in sentence
+
+
+def test_cells_mark_what_differs():
+    worse, level = row("equal-compute", 0.02), row("equal-compute", 0.0)
+    assert metric(worse, "error").startswith("12.00 ± ")
+    assert metric(worse, "error").endswith(" ▲")
+    assert metric(row("equal-pairs", -0.02), "error").endswith(" ▼")
+    assert "▲" not in metric(level, "error")
+    assert change(worse) == "▲ +2.00"
+    assert change(level) == "≈ +0.00"
+    assert change(row("equal-pairs", -0.02)) == "▼ −2.00"
+    assert change_interval(worse).startswith("+1.9")
+
+
+def test_a_single_seed_shows_no_interval():
+    assert with_interval(Interval(0.5, float("nan"), 1)) == "0.50"

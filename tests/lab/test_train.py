@@ -1,0 +1,109 @@
+"""One run, and its folder."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from multimix.lab.config import TrainSettings
+from multimix.lab.data import DATASETS
+from multimix.lab.errors import RunFailed, UsageError
+from multimix.lab.models import MODELS
+from multimix.lab.train import train
+
+
+def settings(out, **changes):
+    return TrainSettings(**{"method": "mixup", "num_mixes": 2, "batch_size": 40, "steps": 4, "out": str(out)} | changes)
+
+
+def weights(out):
+    return load_file(out / "model.safetensors")
+
+
+def same(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("method", ["none", "mixup", "cutmix", "manifold"])
+@pytest.mark.parametrize("model", list(MODELS))
+def test_every_method_trains_every_model(tmp_path, method, model):
+    records = []
+    assert train(settings(tmp_path / "run", method=method, model=model), on_record=records.append)
+    images = 4 * (40 if method == "none" else 20)
+    assert [record["step"] for record in records] == [1, 2, 3, 4]
+    assert (records[-1]["rows"], records[-1]["images"]) == (160, images)
+    assert records[-1]["epoch"] == pytest.approx(images / 898)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == records
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert evaluation == {name: records[-1][name] for name in ("error", "nll", "ece")}
+
+
+def test_learning_happens(tmp_path):
+    train(settings(tmp_path, steps=60, batch_size=120, num_mixes=1))
+    assert json.loads((tmp_path / "evaluation.json").read_text())["error"] < 0.25
+
+
+def test_the_saved_weights_are_those_that_were_evaluated(tmp_path):
+    train(settings(tmp_path, steps=10))
+    data = DATASETS["digits"]()
+    model = MODELS["small-cnn"](data.sample_shape, data.num_classes)
+    model.load_state_dict(weights(tmp_path))
+    wrong = (model.eval()(data.test.x).argmax(1) != data.test.labels).double().mean().item()
+    assert wrong == json.loads((tmp_path / "evaluation.json").read_text())["error"]
+
+
+def test_a_seed_gives_the_same_bits_and_another_seed_does_not(tmp_path):
+    state = torch.get_rng_state()
+    train(settings(tmp_path / "a"))
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(3)
+    train(settings(tmp_path / "b"))
+    train(settings(tmp_path / "c", seed=1))
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_a_finished_run_is_left_alone(tmp_path):
+    train(settings(tmp_path))
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tmp_path.iterdir()}
+    assert not train(settings(tmp_path))
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_other_settings_are_refused(tmp_path, finished):
+    train(settings(tmp_path))
+    if not finished:
+        (tmp_path / "evaluation.json").unlink()
+    with pytest.raises(UsageError, match=r"got steps=5 for .* a run with steps=4; choose another --out"):
+        train(settings(tmp_path, steps=5))
+    assert not train(settings(tmp_path)) or not finished
+
+
+def test_an_unfinished_run_starts_again_from_nothing(tmp_path):
+    train(settings(tmp_path / "whole"))
+    train(settings(tmp_path / "broken"))
+    (tmp_path / "broken" / "evaluation.json").unlink()
+    (tmp_path / "broken" / "model.safetensors").write_bytes(b"half")
+    assert train(settings(tmp_path / "broken"))
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
+    assert len((tmp_path / "broken" / "metrics.jsonl").read_text().splitlines()) == 4
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
+    with pytest.raises(RunFailed, match=r"the loss must stay finite, got loss=nan at step \d+; try a learning rate"):
+        train(settings(tmp_path, learning_rate=1e30, steps=6))
+    assert not (tmp_path / "evaluation.json").exists()
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_the_loop_never_names_a_method():
+    from pathlib import Path
+
+    import multimix.lab.train as loop
+    from multimix.methods import METHODS
+
+    source = Path(loop.__file__).read_text()
+    assert not [name for name in METHODS if f'"{name}"' in source]
