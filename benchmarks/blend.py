@@ -3,9 +3,9 @@
     python -m benchmarks.blend
 
 Times are medians of interleaved calls in one thread. "x copy" is the time divided by that of `out.copy_(source)`, where
-both hold all K mixes and were allocated before. Every mix is compared with the formula in the same run. A peer's "batch"
-means one coefficient (and box) for all and a fixed pairing, "sample" one each, as multimix draws them. kornia returns
-no soft labels but the classes and coefficients.
+both hold all K mixes and were allocated before. Every mix is compared with the formula in the same run. A peer's
+"batch" means one coefficient (and box) for all and a fixed pairing, "sample" one each, as multimix draws them. kornia
+returns no soft labels but the classes and coefficients.
 """
 
 import argparse

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-SAMPLE_S = 3e-4  # one timing lasts at least this long: faster calls are repeated within it
+SAMPLE_S = 1e-3  # the shortest timing lasts this long: faster calls are repeated within it, all equally often
 
 
 def interleave(
@@ -26,7 +26,9 @@ def interleave(
     Round-robin: every round times each of them once, so that whatever disturbs the machine for a while disturbs them
     alike. The first call of each is thrown away.
     """
-    repeats = {name: _repeats(contend) for name, contend in contenders.items()}
+    for contend in contenders.values():
+        contend()
+    repeats = math.ceil(SAMPLE_S / min(_time(contend, 1) for contend in contenders.values()))
     times: dict[str, list[float]] = {name: [] for name in contenders}
     gc.collect()
     gc.disable()
@@ -34,15 +36,10 @@ def interleave(
     rounds = 0
     while rounds < min_rounds or time.perf_counter() < end:
         for name, contend in contenders.items():
-            times[name].append(_time(contend, repeats[name]))
+            times[name].append(_time(contend, repeats))
         rounds += 1
     gc.enable()
     return {name: statistics.median(values) for name, values in times.items()}
-
-
-def _repeats(contend: Callable[[], object]) -> int:
-    contend()
-    return max(1, math.ceil(SAMPLE_S / max(_time(contend, 1), 1e-7)))
 
 
 def _time(contend: Callable[[], object], repeats: int) -> float:
