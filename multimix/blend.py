@@ -22,11 +22,12 @@ def blend(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
     """
     layout = _memory_format(x)
     if _compiled_fits(x, plan):
+        fresh = out is None
         if out is None:
             rows = plan.num_mixes * plan.num_pairs
             out = torch.empty((rows, *x.shape[1:]), dtype=x.dtype, device=x.device, memory_format=layout)
         if out.is_contiguous(memory_format=layout):
-            _blend_compiled(x.contiguous(memory_format=layout), plan, out, layout)
+            _blend_compiled(x.contiguous(memory_format=layout), plan, out, layout, fresh)
             return out
     if out is None:
         return _blend_torch(x, plan).flatten(0, 1).contiguous(memory_format=layout)
@@ -88,19 +89,18 @@ def _compiled_fits(x: Tensor, plan: Plan) -> bool:
     )
 
 
-def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_format) -> None:
+def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_format, fresh: bool) -> None:
     """Hand the kernels plain arrays: a channels-last image is one whose last axis holds width times channels."""
     from multimix import compiled  # imported when first needed: numba takes half a second
 
     k, p = plan.num_mixes, plan.num_pairs
-    sample = torch.arange(p, device=x.device) if plan.sample is None else plan.sample
     if layout is not torch.contiguous_format:
         x, out = x.movedim(1, -1), out.movedim(1, -1)
     if isinstance(plan.mask, Blocks):
-        _assemble_compiled(x, sample, plan, plan.mask, out, layout)
+        _assemble_compiled(x, plan, plan.mask, out, layout)
         return
     if isinstance(plan.mask, Constant):
-        compiled.lerp_rows(x.reshape(len(x), -1), sample, plan.partner, plan.mask.share, out.view(k, p, -1))
+        compiled.lerp_rows(x.reshape(len(x), -1), plan.sample, plan.partner, plan.mask.share, out.view(k, p, -1), fresh)
         return
     assert isinstance(plan.mask, Boxes)
     low, high = plan.mask.low, plan.mask.high
@@ -111,15 +111,14 @@ def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_for
         stretch[-1] = x.shape[-1]
         low, high = low * stretch, high * stretch
         x, out = x.flatten(-2)[:, None], out.flatten(-2)[:, None]
-    compiled.cut_rows(x, sample, plan.partner, low, high, out.view(k, p, *x.shape[1:]))
+    compiled.cut_rows(x, plan.sample, plan.partner, low, high, out.view(k, p, *x.shape[1:]), fresh)
 
 
-def _assemble_compiled(
-    x: Tensor, sample: Tensor, plan: Plan, mask: Blocks, out: Tensor, layout: torch.memory_format
-) -> None:
+def _assemble_compiled(x: Tensor, plan: Plan, mask: Blocks, out: Tensor, layout: torch.memory_format) -> None:
     from multimix.puzzle.assemble import assemble
 
     columns = mask.columns
+    sample = torch.arange(plan.num_pairs, device=x.device) if plan.sample is None else plan.sample
     if layout is not torch.contiguous_format:  # one image of H rows, W * C values each
         columns = columns * x.shape[-1]
         x, out = x.flatten(2)[:, None], out.flatten(2)[:, None]

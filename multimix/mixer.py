@@ -190,8 +190,8 @@ class MultiMix:
                 weight.expand(-1, len(x)),
             )
         return Plan(
-            lam=torch.from_numpy(lam).repeat(1, len(x) // columns),
-            weight=weight.contiguous(),
+            lam=torch.from_numpy(lam.repeat(len(x), axis=1) if shared else lam),
+            weight=weight,
             partner=step.partner,
             mask=mask,
             batch_size=len(x),

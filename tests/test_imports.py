@@ -24,6 +24,7 @@ ORDER = [
     "plan",
     "methods",
     "compiled",
+    "labels",
     "blend",
     "targets",
     "inside",

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 from torch import nn
 
 from multimix.layers import check_layers, children_names, mix_layers
@@ -49,7 +48,7 @@ class ManifoldMixup:
 
     def mask(self, step: Step) -> Constant:
         """A constant mask of value lam, for whatever features the layer gets."""
-        return Constant(step.tensor(step.lam, torch.float32))
+        return Constant(step.tensor(step.lam, np.float32))
 
     def draw_layer(self, model: nn.Module | None, rng: np.random.Generator) -> str:
         """The layer of this step.

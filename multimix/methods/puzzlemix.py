@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -126,7 +127,7 @@ class PuzzleMix:
             x, importance, sample if fresh else None, partner, rows, columns, self.beta, self.gamma, self.neighbourhood
         )
         blocks = rows.blocks * columns.blocks
-        limits = step.tensor(thresholds(lam, self.eta, blocks).numpy(), torch.float64)
+        limits = step.tensor(thresholds(lam, self.eta, blocks).numpy(), np.float64)
         spread = limits.new_full((len(sample),), self.eta / blocks * math.log(2)) if self.levels == 3 else None
         kept = solve_levels(energy.gain, energy.right, energy.down, limits, spread)
         source = None

@@ -43,9 +43,9 @@ class Step:
         """Sizes of x's spatial axes."""
         return spatial_shape(self.x)
 
-    def tensor(self, array: np.ndarray, dtype: torch.dtype) -> Tensor:
+    def tensor(self, array: np.ndarray, dtype: type[np.generic]) -> Tensor:
         """An array of draws as a tensor on x's device."""
-        return to_device(torch.from_numpy(array).to(dtype), self.x.device)
+        return to_device(torch.from_numpy(array.astype(dtype)), self.x.device)
 
 
 def spatial_shape(x: Tensor) -> tuple[int, ...]:

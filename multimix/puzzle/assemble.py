@@ -124,7 +124,7 @@ def assemble(
     mixes, pairs = out.shape[:2]
     if source is None:
         cells = (len(edges[0]) - 1) * (len(edges[1]) - 1)
-        source = torch.arange(cells, dtype=torch.int32).expand(mixes, pairs, 2, cells)
+        source = torch.arange(cells, dtype=torch.int32, device="cpu").expand(mixes, pairs, 2, cells)
     partners = partner if partner.ndim == 2 else partner[None]
     inputs = [t.detach().contiguous().numpy() for t in (sample, partners, kept)]
     ends = [e.contiguous().numpy() for e in edges]

@@ -51,7 +51,7 @@ class Axis:
 @lru_cache(maxsize=256)
 def _averaging(axis: Axis) -> Float64[Tensor, "cells size"]:
     edges = axis.edges()
-    matrix = torch.zeros(axis.total, axis.size, dtype=torch.float64)
+    matrix = torch.zeros(axis.total, axis.size, dtype=torch.float64, device="cpu")
     for i, (a, b) in enumerate(pairwise(edges)):
         matrix[i, a:b] = 1 / (b - a)
     return matrix
@@ -71,7 +71,7 @@ def cell_means(image: Float[Tensor, "B C H W"], rows: Axis, columns: Axis) -> Fl
 
 def cell_areas(rows: Axis, columns: Axis) -> Float[Tensor, "h w"]:
     """The share of the image's positions in each cell; they sum to 1."""
-    heights, widths = (torch.tensor(axis.edges(), dtype=torch.float64).diff() for axis in (rows, columns))
+    heights, widths = (torch.tensor(axis.edges(), dtype=torch.float64, device="cpu").diff() for axis in (rows, columns))
     return torch.outer(heights, widths) / (rows.size * columns.size)
 
 
@@ -88,7 +88,7 @@ def cut(spatial: tuple[int, ...], n: int) -> tuple[Axis, Axis]:
 
 def cell_edges(axis: Axis, device: torch.device) -> Int64[Tensor, "cells1"]:
     """`axis.edges()` as a tensor."""
-    host = torch.tensor(axis.edges(), dtype=torch.int64)
+    host = torch.tensor(axis.edges(), dtype=torch.int64, device="cpu")
     return host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else host.to(device)
 
 

@@ -36,7 +36,7 @@ def _solve(
     gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor, spread: Tensor, graph: Graph
 ) -> UInt8[Tensor, "K P H W"]:
     pairs, height, width = gain.shape
-    kept = torch.empty((len(thresholds), pairs, height * width), dtype=torch.uint8)
+    kept = torch.empty((len(thresholds), pairs, height * width), dtype=torch.uint8, device="cpu")
     numbers = [_array(gain.reshape(pairs, -1)), *map(_array, (spread, right, down, thresholds))]
     over_pairs(solve_pairs, pairs, *numbers, graph, warm_steps(height, width), kept.numpy())
     return kept.view(len(thresholds), pairs, height, width)

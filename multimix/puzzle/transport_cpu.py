@@ -85,7 +85,7 @@ def transport_compiled(
     """As `transport` with the rule `"auction"`."""
     mixes, pairs = kept.shape[:2]
     height, width = saliency.shape[1:]
-    source = torch.empty((mixes, pairs, 2, height * width), dtype=torch.int32)
+    source = torch.empty((mixes, pairs, 2, height * width), dtype=torch.int32, device="cpu")
     rows = torch.stack([sample, partner]).numpy()
     amounts = saliency.detach().float().flatten(1).contiguous().numpy()
     masks = kept.contiguous().numpy()
