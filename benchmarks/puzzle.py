@@ -1,11 +1,11 @@
-"""How fast is Puzzle Mix: the pipeline, its masks, a training step, its memory; beside the authors' code if it is there.
+"""How fast is Puzzle Mix: the pipeline, its masks, a training step, its memory; beside the authors' code, if given.
 
     python -m benchmarks.puzzle [--reference PATH]
 
-Times are medians of interleaved calls in one thread, saliency given but for the training step. PATH is a folder with the
-authors' `mixup.py` (github.com/snu-mllab/PuzzleMix); it needs gco-wrapper, and is run from there, on the CPU, once per
-coefficient, with masks of 2 levels and transport at the mask's grid. "Same images": equal bit for bit, given the same
-pairs and coefficients. Where they differ the reference's mask is not the best one: its solver rounds to 32-bit integers.
+Times are medians of interleaved calls in one thread, saliency given but for the training step. PATH is a folder with
+the authors' `mixup.py` (github.com/snu-mllab/PuzzleMix); it needs gco-wrapper, and is run from there, on the CPU, once
+per coefficient, with masks of 2 levels and transport at the mask's grid. "Same images": equal bit for bit, given the
+same pairs and coefficients. Where they differ, the reference's solver had rounded its energies to 32-bit integers.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def load_reference(folder: Path) -> ModuleType:
     """The authors' module, told to stay on the CPU."""
     source = (folder / "mixup.py").read_text()
     module = ModuleType("reference")
-    exec(compile(source.replace("'cuda'", "'cpu'"), str(folder / "mixup.py"), "exec"), module.__dict__)
+    exec(compile(source.replace("device='cuda'", "device='cpu'"), str(folder / "mixup.py"), "exec"), module.__dict__)
     return module
 
 
