@@ -17,7 +17,7 @@ demo: $(VENV)/installed
 		--num-mixes 1,5 --controls equal-pairs,equal-compute --batch-size 120 --seeds 3 --out $(DEMO_OUT)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .

@@ -15,6 +15,10 @@ if CHECKED:
     install_import_hook([f"multimix.{room}" for room in ROOMS], "beartype.beartype")
 
 
+# One thread is enough for what is tested; the cores are for tests side by side.
+torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def seed() -> None:
     """Every test starts from the same global random state, so a failure can be had again."""
