@@ -218,7 +218,7 @@ def training_step(reference: ModuleType | None, rounds: int) -> list[Row]:
     """PreActResNet18, 100 rows per step: none mixed, 20 pairs x 5 with saliency, and the reference at 100 x 1."""
     torch.manual_seed(0)
     model = PreActResNet18(100)
-    optimiser = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True)
+    optimiser = torch.optim.SGD(model.parameters(), 1e-4, momentum=0.9, nesterov=True)
     x, y = images(100, 32)
 
     def learn(loss: Tensor) -> None:

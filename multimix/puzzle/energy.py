@@ -111,7 +111,7 @@ def _unit_range(x: Tensor) -> Float[Tensor, ""]:
 
 def _border_cells(
     cells: Float[Tensor, "B C h mh w mw"], axis: int
-) -> tuple[Float[Tensor, "B C h w m"], Float[Tensor, "B C h w m"]]:
+) -> tuple[Float[Tensor, "B C down across m"], Float[Tensor, "B C down across m"]]:
     """The cells before and after every border across an axis (2: rows, 3: columns), m cells along each."""
     if axis == 2:
         return cells[:, :, :-1, -1], cells[:, :, 1:, 0]
