@@ -17,7 +17,7 @@ def images(n=8, channels=3, size=(32, 32)):
 
 def make(**settings):
     k = settings.pop("num_mixes", 5)
-    return MultiMix(PuzzleMix(**settings), num_mixes=k, num_classes=4)
+    return MultiMix(PuzzleMix(**{"levels": 2, **settings}), num_mixes=k, num_classes=4)
 
 
 @pytest.mark.parametrize("levels", [2, 3])
@@ -121,18 +121,18 @@ def test_dense_targets_follow_the_pixels():
     x, _, saliency = images(4, 3, (9, 8))
     x = x.round().clamp(-1, 1)
     y = (x[:, 0] + 1).long()
-    mix = MultiMix(PuzzleMix(grid=4), num_mixes=3, num_classes=3, dense_targets=True)
+    mix = MultiMix(PuzzleMix(grid=4, levels=2), num_mixes=3, num_classes=3, dense_targets=True)
     x_mix, y_mix = mix(x, y, saliency=saliency)
     assert torch.equal(y_mix.argmax(1), (x_mix[:, 0] + 1).long())
 
 
 def test_fresh_partners_have_a_mask_for_every_mix():
     x, y, saliency = images(6)
-    mix = MultiMix(PuzzleMix(grid=8, beta=0.3), num_mixes=4, num_classes=4, partners="fresh")
+    mix = MultiMix(PuzzleMix(grid=8, beta=0.3, levels=2), num_mixes=4, num_classes=4, partners="fresh")
     plan = mix.plan(x, y, saliency=saliency)
     assert plan.mask.kept.shape == (4, 6, 8, 8)
     for k in range(4):
-        same = MultiMix(PuzzleMix(grid=8, beta=0.3), num_mixes=1).method
+        same = MultiMix(PuzzleMix(grid=8, beta=0.3, levels=2), num_mixes=1).method
         from multimix.puzzle.blocks import cut
         from multimix.puzzle.energy import block_saliency, pair_energy
 
