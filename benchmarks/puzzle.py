@@ -131,7 +131,7 @@ def agreement(reference: ModuleType, x: Tensor, s: Tensor, partner: np.ndarray, 
     source = transport(kept, 1, blocks, torch.arange(len(x)), other, 0.8)
     mix = mixer(grid, levels=2)
     plan = mix.plan(x, images(128, 32)[1], saliency=s)
-    mask = Blocks(kept, 1, plan.mask.rows, plan.mask.columns, source)  # type: ignore[union-attr]
+    mask = Blocks(kept, 1, plan.mask.rows, plan.mask.columns, source, (32, 32))  # type: ignore[union-attr]
     plan = replace(plan, mask=mask, partner=other, weight=mask.weight((32, 32)))
     mine = mix.apply(plan, x)[0].unflatten(0, (len(LAMS), -1))
     theirs = torch.stack([reference_mix(reference, x, s, partner, lam, grid)[0] for lam in LAMS])

@@ -99,7 +99,7 @@ class Blocks:
         columns: the same, across.
         source: the cell whose pixels are shown in each cell, of the sample (0) and of the partner (1); None: no cell
             moves. A cell that is one position shorter than where it goes repeats its last row or column.
-        axes: number of spatial axes: 2, or 1 for a series, which is an image of one row.
+        spatial: the sizes of the images' spatial axes: two, or one for a series, which is an image of one row.
     """
 
     kept: UInt8[Tensor, "K P h w"]
@@ -107,7 +107,12 @@ class Blocks:
     rows: Int64[Tensor, "cells_down_1"]
     columns: Int64[Tensor, "cells_across_1"]
     source: Int32[Tensor, "K P 2 cells"] | None
-    axes: int = 2
+    spatial: tuple[int, ...]
+
+    @property
+    def axes(self) -> int:
+        """Number of spatial axes."""
+        return len(self.spatial)
 
     @property
     def cells(self) -> tuple[int, int]:

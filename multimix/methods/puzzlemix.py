@@ -128,7 +128,8 @@ class PuzzleMix:
             x, importance, sample if fresh else None, partner, rows, columns, self.beta, self.gamma, self.neighbourhood
         )
         blocks = rows.blocks * columns.blocks
-        limits = step.tensor(thresholds(lam, self.eta, blocks).numpy(), np.float64)
+        wide = np.float32 if x.device.type == "mps" else np.float64  # Apple's GPUs have no float64
+        limits = step.tensor(thresholds(lam, self.eta, blocks).numpy(), wide)
         spread = limits.new_full((len(sample),), self.eta / blocks * math.log(2)) if self.levels == 3 else None
         kept = solve_levels(energy.gain, energy.right, energy.down, limits, spread)
         source = None
@@ -142,7 +143,7 @@ class PuzzleMix:
             source = source.view(mixes, len(x), 2, -1)
         kept = kept.view(mixes, len(x), *kept.shape[2:])
         down, across = cell_edges(rows, x.device), cell_edges(columns, x.device)
-        return Blocks(kept, self.levels - 1, down, across, source, len(spatial))
+        return Blocks(kept, self.levels - 1, down, across, source, tuple(spatial))
 
     def _grids(self, spatial: Sequence[int]) -> list[int]:
         assert isinstance(self.grid, tuple)

@@ -125,6 +125,10 @@ def assemble(
     if source is None:
         cells = (len(edges[0]) - 1) * (len(edges[1]) - 1)
         source = torch.arange(cells, dtype=torch.int32, device="cpu").expand(mixes, pairs, 2, cells)
+    for rows in (sample, partner):
+        lowest, highest = torch.aminmax(rows)
+        if lowest < 0 or highest >= len(x):  # the kernel would read other memory
+            raise IndexError("every sample and partner must be a row of x")
     partners = partner if partner.ndim == 2 else partner[None]
     inputs = [t.detach().contiguous().numpy() for t in (sample, partners, kept)]
     ends = [e.contiguous().numpy() for e in edges]

@@ -60,9 +60,12 @@ def _gradient(
     model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion, resolution: float
 ) -> Float[Tensor, "B *spatial"]:
     seen = x.detach().clone() if x.is_inference() else x.detach()
+    spatial = x.shape[2:] if x.ndim > 2 else x.shape[1:]
     if resolution != 1.0:
-        size = [max(1, round(s * resolution)) for s in x.shape[2:]]
-        seen = F.interpolate(seen, size=size, mode="area")
+        size = [max(1, round(s * resolution)) for s in spatial]
+        seen = F.interpolate(seen if x.ndim > 2 else seen[:, None], size=size, mode="area").view(
+            *x.shape[: -len(spatial)], *size
+        )
     seen.requires_grad_()
     loss = criterion(model(seen), y)
     # A sum over samples, not their mean: half precision does not underflow with the batch, and chunks are alike.
@@ -76,7 +79,7 @@ def _gradient(
     gradient = gradient.float() if gradient.dtype.itemsize < 4 else gradient
     strength = gradient.square().mean(1).sqrt() if gradient.ndim > 2 else gradient.abs()
     if resolution != 1.0:
-        strength = F.interpolate(strength[:, None], size=x.shape[2:], mode="nearest-exact")[:, 0]
+        strength = F.interpolate(strength[:, None], size=spatial, mode="nearest-exact")[:, 0]
     return strength
 
 

@@ -110,6 +110,18 @@ def test_grids_too_fine_are_dropped_and_all_too_fine_is_an_error():
         make(grid=16).plan(x, y, saliency=saliency)
 
 
+def test_a_plan_for_another_size_or_with_foreign_rows_is_refused():
+    from dataclasses import replace
+
+    x, y, saliency = images(4)
+    mix = make(grid=4)
+    plan = mix.plan(x, y, saliency=saliency)
+    with pytest.raises(ValueError, match=r"plan must be made for images of this size, got plan for \(32, 32\)"):
+        mix.apply(plan, x[..., :31])
+    with pytest.raises(IndexError, match="must be a row of x"):
+        mix.apply(replace(plan, partner=plan.partner + 1), x)
+
+
 def test_series():
     x, y, saliency = torch.randn(6, 2, 50), torch.arange(6) % 4, torch.rand(6, 50)
     x_mix, _ = make(grid=(4, 8))(x, y, saliency=saliency)

@@ -113,6 +113,12 @@ def test_half_resolution_sees_a_smaller_image_and_gives_patches():
     assert torch.equal(saliency[:, ::2, ::2], saliency[:, 1::2, 1::2])
 
 
+def test_half_resolution_of_series():
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(4))
+    y = torch.arange(5) % 4
+    assert input_saliency(model, torch.randn(5, 12), y, resolution=0.5).shape == (5, 12)
+
+
 def test_under_autocast_no_grad_and_inference_mode():
     model, (x, y) = network(), batch()
     plain = input_saliency(model, x, y)
