@@ -122,6 +122,48 @@ def test_a_plan_for_another_size_or_with_foreign_rows_is_refused():
         mix.apply(replace(plan, partner=plan.partner + 1), x)
 
 
+@pytest.mark.parametrize("levels", [2, 3])
+@pytest.mark.parametrize("size", [(7, 10), (17, 23), (32, 32)], ids=str)
+def test_labels_are_the_share_of_positions_however_uneven_the_blocks(size, levels):
+    y = torch.arange(12) % 4
+    x = torch.nn.functional.one_hot(y, 4).double()[:, :, None, None].expand(-1, -1, *size).contiguous()
+    seen = 0
+    for seed in range(4):
+        saliency = torch.rand(12, *size, generator=torch.Generator().manual_seed(seed)) ** 8
+        mix = make(grid=(3, 5), beta=0.2, levels=levels)
+        plan = mix.plan(x, y, saliency=saliency, generator=torch.Generator().manual_seed(seed))
+        x_mix, y_mix = mix.apply(plan, x, y)
+        torch.testing.assert_close(x_mix.mean((2, 3)), y_mix.double(), atol=1e-7, rtol=0)
+        seen += len(set(plan.weight.flatten().tolist()))
+    assert seen > 40, "masks of many different shares"
+
+
+@pytest.mark.parametrize("size", [(7, 10), (9, 5), (8, 8)], ids=str)
+@pytest.mark.parametrize("whole", [1, 2])
+def test_cells_from_anywhere_are_assembled_as_the_reference_does(size, whole):
+    # Rows of cells that all come from their right neighbours: the longest runs, and short cells within them.
+    from dataclasses import replace
+
+    import references
+
+    x, y, saliency = images(3, 2, size)
+    mix = make(grid=4, levels=whole + 1, num_mixes=2)
+    plan = mix.plan(x, y, saliency=saliency)
+    shift = (torch.arange(16).view(4, 4).roll(-1, 1)).flatten().expand(2, 3, 2, 16)
+    scattered = torch.stack([torch.randperm(16) for _ in range(12)]).view(2, 3, 2, 16)
+    for source in (shift, scattered, shift.flip(-1)):
+        kept = torch.randint(0, whole + 1, plan.mask.kept.shape, dtype=torch.uint8)
+        mask = replace(plan.mask, kept=kept, source=source.int().contiguous())
+        moved = replace(plan, mask=mask, weight=mask.weight(size))
+        mixed, _ = mix.apply(moved, x)
+        torch.testing.assert_close(mixed, references.puzzle(x, moved))
+        by_torch, _ = mix.apply(moved, x.clone().requires_grad_())
+        torch.testing.assert_close(by_torch, mixed)
+        whole_rows = replace(mask, kept=torch.full_like(kept, whole))
+        moved = replace(plan, mask=whole_rows, weight=whole_rows.weight(size))
+        torch.testing.assert_close(mix.apply(moved, x)[0], references.puzzle(x, moved))
+
+
 def test_series():
     x, y, saliency = torch.randn(6, 2, 50), torch.arange(6) % 4, torch.rand(6, 50)
     x_mix, _ = make(grid=(4, 8))(x, y, saliency=saliency)
