@@ -162,6 +162,10 @@ class MultiMix:
         for method in options(self.method):
             if method.blends and not mixes_inside(method):
                 checks.check_blendable(x, type(method).__name__)
+            if needs_saliency(method):
+                method.check_input(x, y, model, saliency)
+                if saliency is not None:
+                    checks.check_saliency(saliency, x)
         streams = open_streams(generator)
         method = self.method.pick(streams.batch) if isinstance(self.method, Choice) else self.method
         layer = method.draw_layer(model, streams.batch) if mixes_inside(method) else None
@@ -178,8 +182,10 @@ class MultiMix:
         lam = draw_lam(method.alpha, num_mixes, columns, self.sampling, streams.batch if shared else streams.pairs)
         if isinstance(method, NoMix):
             lam = np.ones_like(lam)
-        if needs_saliency(method):
-            saliency = method.find_saliency(x, y, model) if saliency is None else saliency
+        if saliency is None and needs_saliency(method):
+            assert y is not None
+            assert model is not None
+            saliency = method.find_saliency(x, y, model)
             checks.check_saliency(saliency, x)
         step = Step(x, to_device(torch.from_numpy(partner), x.device), lam, streams, shared, saliency)
         mask = method.mask(step)
