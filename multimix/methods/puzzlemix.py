@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from multimix.masks import Blocks
 from multimix.methods.step import Step, check_alpha, spatial_shape
-from multimix.puzzle.blocks import Axis, cell_edges, cut
-from multimix.puzzle.energy import block_saliency, pair_energy, thresholds
+from multimix.puzzle.blocks import cell_edges, cut
+from multimix.puzzle.energy import Energy, block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
 from multimix.puzzle.solve import solve_levels
 from multimix.puzzle.transport import transport
@@ -119,12 +119,15 @@ class PuzzleMix:
         sample = torch.arange(len(x), device=x.device)
         if partner.ndim == 2:  # every mix has a pair of its own: one threshold each
             sample, partner, lam = sample.repeat(mixes), partner.flatten(), lam.reshape(1, -1)
-        kept = self._kept(step, x, sample, partner, lam, rows, columns)
-        if self.transport_size is not None and self.transport:
-            rows, columns = rows.divided(self.transport_size), columns.divided(self.transport_size)
+        importance = block_saliency(step.saliency, rows, columns)
+        own = sample if partner is not step.partner else None
+        energy = pair_energy(x, importance, own, partner, rows, columns, self.beta, self.gamma, self.neighbourhood)
+        kept = self._kept(step, energy, lam)
         source = None
         if self.transport:
-            importance = block_saliency(step.saliency, rows, columns)
+            if self.transport_size is not None:
+                rows, columns = rows.divided(self.transport_size), columns.divided(self.transport_size)
+                importance = block_saliency(step.saliency, rows, columns)
             rule = "exact" if self.transport == "exact" else "auction"
             source = transport(kept, self.levels - 1, importance, sample, partner, self.transport_cost, rule)
             source = source.view(mixes, len(x), 2, -1)
@@ -132,19 +135,14 @@ class PuzzleMix:
         down, across = cell_edges(rows, x.device), cell_edges(columns, x.device)
         return Blocks(kept, self.levels - 1, down, across, source, step.spatial)
 
-    def _kept(
-        self, step: Step, x: Tensor, sample: Tensor, partner: Tensor, lam: Tensor, rows: Axis, columns: Axis
-    ) -> UInt8[Tensor, "K P h w"]:
+    def _kept(self, step: Step, energy: Energy, lam: Tensor) -> UInt8[Tensor, "K P h w"]:
         """The masks, as integers from 0 to `levels - 1`."""
-        assert step.saliency is not None
-        importance = block_saliency(step.saliency, rows, columns)
-        own = sample if len(sample) != len(x) else None
-        energy = pair_energy(x, importance, own, partner, rows, columns, self.beta, self.gamma, self.neighbourhood)
-        blocks = rows.blocks * columns.blocks
-        wide = np.float32 if x.device.type == "mps" else np.float64  # Apple's GPUs have no float64
-        limits = step.tensor(thresholds(lam, self.eta, blocks).numpy(), wide)
-        spread = limits.new_full((len(sample),), self.eta / blocks * math.log(2)) if self.levels == 3 else None
-        return solve_levels(energy.gain, energy.right, energy.down, limits, spread)
+        pairs, *sides = energy.gain.shape
+        wide = np.float32 if energy.gain.device.type == "mps" else np.float64  # Apple's GPUs have no float64
+        limits = step.tensor(thresholds(lam, self.eta, math.prod(sides)).numpy(), wide)
+        spread = self.eta / math.prod(sides) * math.log(2)
+        spreads = limits.new_full((pairs,), spread) if self.levels == 3 else None
+        return solve_levels(energy.gain, energy.right, energy.down, limits, spreads)
 
     def _grids(self, x: Tensor) -> list[int]:
         """The grids that fit."""

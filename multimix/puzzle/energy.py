@@ -41,8 +41,11 @@ class Energy:
 def block_saliency(saliency: Float[Tensor, "B *spatial"], rows: Axis, columns: Axis) -> Float[Tensor, "B h w"]:
     """The share of an image's saliency in each cell; uniform where an image has none."""
     means = cell_means(as_images(saliency[:, None]), rows, columns)[:, 0]
+    if rows.even and columns.even:
+        total = means.sum((1, 2), keepdim=True)
+        return torch.where(total > 0, means / total, 1 / (rows.total * columns.total))
     areas = cell_areas(rows, columns).to(means)
-    mass = means if rows.even and columns.even else means * areas
+    mass = means * areas
     total = mass.sum((1, 2), keepdim=True)
     return torch.where(total > 0, mass / total, areas)
 
@@ -71,35 +74,51 @@ def pair_energy(
         gamma: how much the contents of the images say about it, 0 to 1.
         neighbourhood: positions on either side of a border that are compared, and averaged along it.
     """
-    own = saliency if sample is None else saliency[sample]
-    gain = own - saliency[partner]
+    if sample is None:
+        sample = torch.arange(len(partner), device=partner.device)
+    gain = saliency[sample] - saliency[partner]
     blocks = rows.blocks * columns.blocks
     # beta / (16 n) on n x n blocks; on a series the border weighs as much against a block's mean saliency.
     strength = beta * columns.blocks / (16 * blocks)
     right = gain.new_full((len(gain), rows.blocks, columns.blocks - 1), strength)
     down = gain.new_full((len(gain), rows.blocks - 1, columns.blocks), strength)
-    if gamma == 0:
-        return Energy(gain, right, down)
-    gain = gain.clone()
-    scale = strength * gamma / 2 * _unit_range(x)
-    r, c = rows.divided(neighbourhood), columns.divided(neighbourhood)
-    cells = cell_means(as_images(x.detach()), r, c).to(gain.dtype)
-    cells = cells.view(*cells.shape[:2], r.blocks, r.cells, c.blocks, c.cells)
+    if gamma > 0:
+        r, c = rows.divided(neighbourhood), columns.divided(neighbourhood)
+        cells = cell_means(as_images(x.detach()), r, c).to(gain.dtype)
+        cells = cells.view(*cells.shape[:2], r.blocks, r.cells, c.blocks, c.cells)
+        scale = strength * gamma / 2 * _unit_range(x)
+        if gain.device.type == "cpu":
+            from multimix.puzzle.folding import fold_compiled  # numba takes half a second to import
+
+            fold_compiled(cells, sample, partner, scale, gain, right, down)
+        else:
+            fold(cells, sample, partner, scale, gain, right, down)
+    return Energy(gain, right, down)
+
+
+def fold(
+    cells: Float[Tensor, "B C h mh w mw"],
+    sample: Int64[Tensor, "P"],
+    partner: Int64[Tensor, "P"],
+    scale: Float[Tensor, ""],
+    gain: Float[Tensor, "P h w"],
+    right: Float[Tensor, "P h w1"],
+    down: Float[Tensor, "P h1 w"],
+) -> None:
+    """Add what the images say, `scale` times twice the mean differences, to gains and weights, in place."""
     for axis, weight in ((3, right), (2, down)):
         if weight.numel() == 0:
             continue
         before, after = _border_cells(cells, axis)
         alike = (before - after).abs().mean((1, -1))
-        p11, p00 = alike if sample is None else alike[sample], alike[partner]
-        own_before, own_after = (before, after) if sample is None else (before[sample], after[sample])
-        p10 = (own_before - after[partner]).abs().mean((1, -1))
-        p01 = (before[partner] - own_after).abs().mean((1, -1))
+        p11, p00 = alike[sample], alike[partner]
+        p10 = (before[sample] - after[partner]).abs().mean((1, -1))
+        p01 = (before[partner] - after[sample]).abs().mean((1, -1))
         weight += scale * (p10 + p01 - p11 - p00)
         weight.clamp_(min=0)  # gamma = 1 leaves exact zeros, up to rounding
         length = gain.shape[axis - 1]
         gain.narrow(axis - 1, 0, length - 1).add_(scale * (p01 + p00 - p10 - p11))
         gain.narrow(axis - 1, 1, length - 1).add_(scale * (p10 + p00 - p01 - p11))
-    return Energy(gain, right, down)
 
 
 def _unit_range(x: Tensor) -> Float[Tensor, ""]:

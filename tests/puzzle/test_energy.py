@@ -8,7 +8,8 @@ import torch
 from oracles import binary_energy, cell_bounds, fold_free_energy
 
 from multimix.puzzle.blocks import Axis, cell_edges, cell_means, cell_of, cut
-from multimix.puzzle.energy import block_saliency, pair_energy, thresholds
+from multimix.puzzle.energy import block_saliency, fold, pair_energy, thresholds
+from multimix.puzzle.folding import fold_compiled
 
 
 @pytest.mark.parametrize("neighbourhood", [1, 2, 4])
@@ -31,6 +32,20 @@ def test_folding_changes_no_difference_between_masks(size, gamma, neighbourhood)
         whole = fold_free_energy(z, x.numpy(), saliency.numpy(), 1.2, gamma, 0.2, neighbourhood, lam)
         differences.append(whole - binary_energy(z, *terms, threshold))
     assert np.ptp(differences) < 1e-12
+
+
+@pytest.mark.parametrize("shape", [(6, 3, 4, 2, 4, 2), (5, 1, 3, 1, 2, 3), (4, 2, 1, 1, 8, 2)], ids=str)
+def test_tensor_operations_and_the_compiled_kernel_fold_alike(shape):
+    cells = torch.rand(shape, dtype=torch.float64)
+    batch, _, height, _, width, _ = shape
+    sample, partner = torch.arange(batch).repeat(2), torch.randint(batch, (2 * batch,))
+    sizes = ((height, width), (height, width - 1), (height - 1, width))
+    both = [[torch.full((2 * batch, *size), 0.2, dtype=torch.float64) for size in sizes] for _ in range(2)]
+    scale = torch.tensor(0.3, dtype=torch.float64)
+    fold(cells, sample, partner, scale, *both[0])
+    fold_compiled(cells, sample, partner, scale, *both[1])
+    for one, other in zip(*both, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("scale", [(1, 0), (4.6, -2.1), (80, -80), (255, 0), (1e-6, 3)])

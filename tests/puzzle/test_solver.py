@@ -163,3 +163,33 @@ def test_bad_input_is_named(change, message):
     }
     with pytest.raises(ValueError, match=message):
         solve_masks(**{**good, **change})
+
+
+def _solve_in_child(problem, queue):
+    torch.set_num_threads(2)
+    queue.put(solve_masks(*problem).sum().item())
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_starts_threads_of_its_own():
+    import multiprocessing
+
+    problem = [torch.from_numpy(a) for a in problem_of("flat", 64)]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        expected = solve_masks(*problem).sum().item()  # the parent's threads exist now
+        context = multiprocessing.get_context("fork")
+        queue = context.SimpleQueue()
+        child = context.Process(target=_solve_in_child, args=(problem, queue))
+        child.start()
+        child.join(60)
+        assert child.exitcode == 0
+        assert queue.get() == expected
+    finally:
+        torch.set_num_threads(before)
+
+
+def problem_of(kind, pairs):
+    return problem(np.random.default_rng(0), kind, pairs, 8, 8)[:4]
