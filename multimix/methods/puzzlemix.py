@@ -89,18 +89,8 @@ class PuzzleMix:
                 f"saliency_resolution must lie in (0, 1], got saliency_resolution={self.saliency_resolution!r}; try 0.5"
             )
 
-    def find_saliency(self, x: Tensor, y: Tensor | None, model: nn.Module | None) -> Float[Tensor, "B *spatial"]:
-        """Saliency of a batch, from the model.
-
-        Raises:
-            ValueError: if there is no model, or no targets.
-        """
-        if model is None or y is None:
-            raise ValueError(
-                f"PuzzleMix needs saliency, got model={'None' if model is None else 'given'}, "
-                f"y={'None' if y is None else 'given'}; call mix(x, y, model=model), or mix.run(model, x, y), or give "
-                f"saliency=..."
-            )
+    def find_saliency(self, x: Tensor, y: Tensor, model: nn.Module) -> Float[Tensor, "B *spatial"]:
+        """Saliency of a batch, from the model."""
         return input_saliency(
             model, x, y, self.criterion, chunk_size=self.saliency_chunk, resolution=self.saliency_resolution
         )
