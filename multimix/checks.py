@@ -104,18 +104,6 @@ def check_saliency(saliency: Any, x: Tensor) -> None:
             )
 
 
-def check_saliency_source(method: str, x: Tensor, y: Any, model: Any, saliency: Any) -> None:
-    """Refuse a call that neither gives a saliency nor what it takes to find one."""
-    if saliency is not None:
-        check_saliency(saliency, x)
-    elif model is None or y is None:
-        raise ValueError(
-            f"{method} needs saliency, got model={'None' if model is None else 'given'}, "
-            f"y={'None' if y is None else 'given'}; call mix(x, y, model=model), or mix.run(model, x, y), or give "
-            f"saliency=..."
-        )
-
-
 def check_plan(x: Tensor, plan: Plan) -> None:
     """Refuse a plan made for another batch size or device."""
     if len(x) != plan.batch_size:

@@ -179,9 +179,10 @@ class MultiMix:
         lam = draw_lam(method.alpha, num_mixes, columns, self.sampling, streams.batch if shared else streams.pairs)
         if isinstance(method, NoMix):
             lam = np.ones_like(lam)
-        if needs_saliency(method):
-            if saliency is None and y is not None and model is not None:
-                saliency = method.find_saliency(x, y, model)
+        if saliency is None and needs_saliency(method):
+            assert y is not None
+            assert model is not None
+            saliency = method.find_saliency(x, y, model)
             checks.check_saliency(saliency, x)
         step = Step(x, to_device(torch.from_numpy(partner), x.device), lam, streams, shared, saliency)
         mask = method.mask(step)
@@ -276,7 +277,9 @@ class MultiMix:
             elif method.blends:
                 checks.check_blendable(x, name)
             if needs_saliency(method):
-                checks.check_saliency_source(name, x, y, model, saliency)
+                method.check_input(x, y, model, saliency)
+                if saliency is not None:
+                    checks.check_saliency(saliency, x)
 
     def _check_at_input(self) -> None:
         if any(mixes_inside(method) for method in options(self.method)):

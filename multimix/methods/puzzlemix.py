@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from multimix.masks import Blocks
-from multimix.methods.step import Step, check_alpha
-from multimix.puzzle.blocks import cell_edges, cut
+from multimix.methods.step import Step, check_alpha, spatial_shape
+from multimix.puzzle.blocks import Axis, cell_edges, cut
 from multimix.puzzle.energy import block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
 from multimix.puzzle.solve import solve_levels
@@ -89,6 +89,20 @@ class PuzzleMix:
                 f"saliency_resolution must lie in (0, 1], got saliency_resolution={self.saliency_resolution!r}; try 0.5"
             )
 
+    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
+        """Refuse a batch that cannot be mixed, and one whose saliency cannot be found.
+
+        Raises:
+            ValueError: if x is neither series nor images, no grid fits, or saliency, and model or targets, are missing.
+        """
+        self._grids(x)
+        if saliency is None and (model is None or y is None):
+            raise ValueError(
+                f"PuzzleMix needs saliency, got model={'None' if model is None else 'given'}, "
+                f"y={'None' if y is None else 'given'}; call mix(x, y, model=model), or mix.run(model, x, y), or give "
+                f"saliency=..."
+            )
+
     def find_saliency(self, x: Tensor, y: Tensor, model: nn.Module) -> Float[Tensor, "B *spatial"]:
         """Saliency of a batch, from the model."""
         return input_saliency(
@@ -97,46 +111,50 @@ class PuzzleMix:
 
     def mask(self, step: Step) -> Blocks:
         """K nested masks per pair, and where each visible block comes from."""
-        x, spatial = step.x.detach(), step.spatial
-        if not 1 <= len(spatial) <= 2:
-            raise ValueError(
-                f"PuzzleMix mixes series and images, got x: {tuple(x.shape)}; "
-                f"give x as (B, L), (B, C, L) or (B, C, H, W)"
-            )
-        if step.saliency is None:
-            raise ValueError("PuzzleMix needs saliency: call mix(x, y, model=model), or mix.run(model, x, y)")
-        sizes = self._grids(spatial)
-        rows, columns = cut(spatial, sizes[int(step.streams.batch.integers(len(sizes)))])
+        assert step.saliency is not None
+        x, grids = step.x.detach(), self._grids(step.x)
+        rows, columns = cut(step.spatial, grids[int(step.streams.batch.integers(len(grids)))])
         lam = torch.from_numpy(step.lam).expand(-1, len(x))
-        mixes, fresh = len(lam), step.partner.ndim == 2
+        mixes, partner = len(lam), step.partner
         sample = torch.arange(len(x), device=x.device)
-        partner = step.partner
-        if fresh:  # every mix has a pair of its own: one threshold each
+        if partner.ndim == 2:  # every mix has a pair of its own: one threshold each
             sample, partner, lam = sample.repeat(mixes), partner.flatten(), lam.reshape(1, -1)
-        importance = block_saliency(step.saliency, rows, columns)
-        energy = pair_energy(
-            x, importance, sample if fresh else None, partner, rows, columns, self.beta, self.gamma, self.neighbourhood
-        )
-        blocks = rows.blocks * columns.blocks
-        wide = np.float32 if x.device.type == "mps" else np.float64  # Apple's GPUs have no float64
-        limits = step.tensor(thresholds(lam, self.eta, blocks).numpy(), wide)
-        spread = limits.new_full((len(sample),), self.eta / blocks * math.log(2)) if self.levels == 3 else None
-        kept = solve_levels(energy.gain, energy.right, energy.down, limits, spread)
+        kept = self._kept(step, x, sample, partner, lam, rows, columns)
+        if self.transport_size is not None and self.transport:
+            rows, columns = rows.divided(self.transport_size), columns.divided(self.transport_size)
         source = None
         if self.transport:
-            if self.transport_size is not None:
-                rows = rows.divided(self.transport_size) if len(spatial) == 2 else rows
-                columns = columns.divided(self.transport_size)
-                importance = block_saliency(step.saliency, rows, columns)
+            importance = block_saliency(step.saliency, rows, columns)
             rule = "exact" if self.transport == "exact" else "auction"
             source = transport(kept, self.levels - 1, importance, sample, partner, self.transport_cost, rule)
             source = source.view(mixes, len(x), 2, -1)
         kept = kept.view(mixes, len(x), *kept.shape[2:])
         down, across = cell_edges(rows, x.device), cell_edges(columns, x.device)
-        return Blocks(kept, self.levels - 1, down, across, source, tuple(spatial))
+        return Blocks(kept, self.levels - 1, down, across, source, step.spatial)
 
-    def _grids(self, spatial: Sequence[int]) -> list[int]:
+    def _kept(
+        self, step: Step, x: Tensor, sample: Tensor, partner: Tensor, lam: Tensor, rows: Axis, columns: Axis
+    ) -> UInt8[Tensor, "K P h w"]:
+        """The masks, as integers from 0 to `levels - 1`."""
+        assert step.saliency is not None
+        importance = block_saliency(step.saliency, rows, columns)
+        own = sample if len(sample) != len(x) else None
+        energy = pair_energy(x, importance, own, partner, rows, columns, self.beta, self.gamma, self.neighbourhood)
+        blocks = rows.blocks * columns.blocks
+        wide = np.float32 if x.device.type == "mps" else np.float64  # Apple's GPUs have no float64
+        limits = step.tensor(thresholds(lam, self.eta, blocks).numpy(), wide)
+        spread = limits.new_full((len(sample),), self.eta / blocks * math.log(2)) if self.levels == 3 else None
+        return solve_levels(energy.gain, energy.right, energy.down, limits, spread)
+
+    def _grids(self, x: Tensor) -> list[int]:
+        """The grids that fit."""
         assert isinstance(self.grid, tuple)
+        spatial = spatial_shape(x)
+        if not 1 <= len(spatial) <= 2:
+            raise ValueError(
+                f"PuzzleMix mixes series and images, got x: {tuple(x.shape)}; "
+                f"give x as (B, L), (B, C, L) or (B, C, H, W)"
+            )
         fitting = [n for n in self.grid if n <= min(spatial)]
         if not fitting:
             raise ValueError(

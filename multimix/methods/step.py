@@ -99,6 +99,9 @@ class InsideMethod(Method, Protocol):
 class SaliencyMethod(Method, Protocol):
     """A method whose masks depend on what is important in x."""
 
+    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
+        """Refuse, before any work, what cannot be mixed, or whose saliency cannot be found."""
+
     def find_saliency(self, x: Tensor, y: Tensor, model: nn.Module) -> Float[Tensor, "B *spatial"]:
         """Importance of each position, for a step that was given none."""
 

@@ -38,10 +38,17 @@ def assemble_pairs(
                     source[k, p], shares, whole, own, other, r, row_edges, column_edges, per_block[1], width, runs
                 )
                 top, tall = row_edges[r], row_edges[r + 1] - row_edges[r]
+                unbroken = runs[2, 0] == width and runs[4, 0] == whole and runs[3, 0] >= tall
                 for c in range(channels):
+                    plane = c * height * width
+                    if unbroken:  # the lines follow each other, too
+                        start, at, length = runs[0, 0] + plane, goal + plane + top * width, tall * width
+                        read, written = x[start : start + length], out[at : at + length]
+                        for n in range(length):
+                            written[n] = read[n]
+                        continue
                     for i in range(tall):
-                        line = goal + (c * height + top + i) * width
-                        copy_runs(x, out, line, c * height * width, i, width, runs, count, whole)
+                        copy_runs(x, out, goal + plane + (top + i) * width, plane, i, width, runs, count, whole)
 
 
 @no_type_check

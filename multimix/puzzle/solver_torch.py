@@ -112,7 +112,10 @@ def _steps(gain: Tensor) -> int:
 
 
 def _profile_masks(gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor) -> Bool[Tensor, "K P H W"]:
-    """Exact: the best energy of everything behind a frontier of the last m blocks, for each of its 2^m states."""
+    """Exact: the best energy of everything behind a frontier of the last m blocks, for each of its 2^m states.
+
+    Of tied masks the smallest is within all others, so "dropped" is preferred at every tie on the way back.
+    """
     if gain.shape[1] < gain.shape[2]:  # walk along the longer side
         turned = _profile_masks(gain.mT, down.mT, right.mT, thresholds)
         return turned.mT
@@ -162,8 +165,7 @@ def _walk_back(state: Int64[Tensor, "K P"], choices: list[Tensor], m: int) -> Bo
 
 
 def _integers(gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor) -> tuple[Tensor, ...]:
-    """Energies as integers, times the number of blocks plus one, so that each block kept can cost one more: the
-    smallest mask wins ties. No sum of them overflows."""
+    """Energies as integers: ties are ties, and no sum of them overflows."""
     wide = gain.dtype if gain.device.type == "mps" else torch.float64
     gain, right, down, thresholds = (a.to(wide) for a in (gain, right, down, thresholds))
     height, width = gain.shape[1:]
@@ -173,11 +175,10 @@ def _integers(gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor) -> 
     right, down = (torch.minimum(w, limit[:, None, None]) for w in (right, down))
     size = torch.stack([gain.abs().amax((1, 2)), limit]).amax(0)
     size = torch.where(size > 0, size, 1)
-    bits = 58 - (3 * blocks).bit_length() - (blocks + 1).bit_length()
+    bits = 59 - (3 * blocks).bit_length()
     unit = torch.ldexp(torch.ones_like(size), bits - torch.frexp(size).exponent)
     gain, right, down = (torch.round(a * unit[:, None, None]).long() for a in (gain, right, down))
     below, above = torch.round(lowest * unit), torch.round(highest * unit)
     limits = torch.minimum(torch.maximum(torch.round(thresholds * unit), below), above).long()
     limits = torch.where(torch.round(thresholds * unit) < below, limits - 1, limits)
-    more = blocks + 1
-    return gain * more, right * more, down * more, limits * more + 1
+    return gain, right, down, limits

@@ -248,10 +248,15 @@ def test_bad_saliency_is_named(saliency, message):
 
 def test_missing_saliency_is_named():
     x, y, _ = images(4)
+    video = torch.rand(4, 3, 2, 8, 8)
+    state = torch.get_rng_state()
     with pytest.raises(ValueError, match=r"PuzzleMix needs saliency.*mix\(x, y, model=model\)"):
         make()(x, y)
     with pytest.raises(ValueError, match="y=None"):
         make().plan(x, model=nn.Flatten())
+    with pytest.raises(ValueError, match="PuzzleMix mixes series and images"):
+        make()(video, y, model=nn.Flatten())
+    assert torch.equal(state, torch.get_rng_state()), "refused before a random number is taken"
 
 
 @pytest.mark.parametrize(
