@@ -1,5 +1,6 @@
 """MultiMix: the door."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +121,7 @@ class MultiMix:
         checks.check_targets(x, y, self.num_classes, self.dense_targets)
         if out is not None:
             checks.check_out(x, out, self.num_mixes * len(x))
-        plan = self._draw(x, y, model, saliency, generator)
+        plan = _eager(self._draw)(x, y, model, saliency, generator)
         x_mix = self._mixed(plan, x, out)
         return x_mix, self._targets(plan, x, y)
 
@@ -149,7 +150,8 @@ class MultiMix:
         checks.check_batch(x, y)
         if y is not None:
             checks.check_targets(x, y, self.num_classes, self.dense_targets)
-        return self._draw(x, y, model, saliency, generator)
+        drawn: Plan = _eager(self._draw)(x, y, model, saliency, generator)
+        return drawn
 
     def _draw(
         self,
@@ -159,18 +161,13 @@ class MultiMix:
         saliency: Tensor | None,
         generator: torch.Generator | None,
     ) -> Plan:
-        for method in options(self.method):
-            if method.blends and not mixes_inside(method):
-                checks.check_blendable(x, type(method).__name__)
-            if needs_saliency(method):
-                method.check_input(x, y, model, saliency)
-                if saliency is not None:
-                    checks.check_saliency(saliency, x)
+        self._check_methods(x, y, model, saliency)
         streams = open_streams(generator)
         method = self.method.pick(streams.batch) if isinstance(self.method, Choice) else self.method
-        layer = method.draw_layer(model, streams.batch) if mixes_inside(method) else None
-        if layer == "":
-            checks.check_blendable(x, "mixing at the input")
+        layer = None
+        if mixes_inside(method):
+            names = method.layer_names(model)
+            layer = names[int(streams.batch.integers(len(names)))]
         shared = self.share == "batch"
         columns = 1 if shared else len(x)
         num_mixes = 1 if isinstance(method, NoMix) else self.num_mixes
@@ -263,12 +260,26 @@ class MultiMix:
         checks.check_batch(x, y)
         checks.check_targets(x, y, self.num_classes, self.dense_targets)
         if plan is None:
-            plan = self._draw(x, y, model, saliency, generator)
+            plan = _eager(self._draw)(x, y, model, saliency, generator)
         checks.check_plan(x, plan)
         y_mix = self._targets(plan, x, y)
         if plan.layer:
             return _run_inside(model, plan.layer, x, plan), y_mix
         return model(self._mixed(plan, x, None)), y_mix
+
+    def _check_methods(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
+        """Refuse what any method that may be drawn could not do, before a random number is taken."""
+        for method in options(self.method):
+            name = type(method).__name__
+            if mixes_inside(method):
+                if "" in method.layer_names(model):
+                    checks.check_blendable(x, f"{name} at the input")
+            elif method.blends:
+                checks.check_blendable(x, name)
+            if needs_saliency(method):
+                method.check_input(x, y, model, saliency)
+                if saliency is not None:
+                    checks.check_saliency(saliency, x)
 
     def _check_at_input(self) -> None:
         if any(mixes_inside(method) for method in options(self.method)):
@@ -290,7 +301,12 @@ def _run_inside(model: nn.Module, layer: str, x: Tensor, plan: Plan) -> Any:
     if plan.sample is not None:
         rows, plan = plan.gather()
         x = x[rows]
-    # In a training step that is compiled as a whole, hooks would be traced once and for all: this part stays eager.
-    tracing = torch.compiler.is_compiling()
-    forward = torch.compiler.disable(forward_mixed) if tracing else forward_mixed  # type: ignore[no-untyped-call]
-    return forward(model, layer, x, lambda features: blend(features, plan))
+    return _eager(forward_mixed)(model, layer, x, lambda features: blend(features, plan))
+
+
+def _eager(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep a part eager in a training step compiled as a whole: its draws and hooks would be traced once for all."""
+    if not torch.compiler.is_compiling():
+        return function
+    disabled: Callable[..., Any] = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
+    return disabled

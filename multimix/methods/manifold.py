@@ -50,8 +50,8 @@ class ManifoldMixup:
         """A constant mask of value lam, for whatever features the layer gets."""
         return Constant(step.tensor(step.lam, np.float32))
 
-    def draw_layer(self, model: nn.Module | None, rng: np.random.Generator) -> str:
-        """The layer of this step.
+    def layer_names(self, model: nn.Module | None) -> Sequence[str]:
+        """The layers to draw from.
 
         Raises:
             ValueError: if no layers were given and the model, if any, names none; or if the model has no such layer.
@@ -66,4 +66,4 @@ class ManifoldMixup:
             )
         if model is not None:
             check_layers(model, layers)
-        return layers[int(rng.integers(len(layers)))]
+        return layers

@@ -1,6 +1,7 @@
 """What a method sees when it is asked for its masks."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeGuard, runtime_checkable
 
@@ -87,8 +88,12 @@ class Method(Protocol):
 class InsideMethod(Method, Protocol):
     """A method that mixes at a layer of the model rather than at its input."""
 
-    def draw_layer(self, model: nn.Module | None, rng: np.random.Generator) -> str:
-        """Name of the module whose input is mixed in this step; `""` is the model's input."""
+    def layer_names(self, model: nn.Module | None) -> Sequence[str]:
+        """Names of the modules whose input may be mixed, one of them in each step; `""` is the model's input.
+
+        Raises:
+            ValueError: if there are none, or the model has no such module.
+        """
 
 
 class SaliencyMethod(Method, Protocol):
@@ -103,7 +108,7 @@ class SaliencyMethod(Method, Protocol):
 
 def mixes_inside(method: Method) -> TypeGuard[InsideMethod]:
     """Whether a method mixes at a layer of the model."""
-    return hasattr(method, "draw_layer")
+    return hasattr(method, "layer_names")
 
 
 def needs_saliency(method: Method) -> TypeGuard[SaliencyMethod]:
