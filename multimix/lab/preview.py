@@ -12,11 +12,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from multimix import MultiMix
-from multimix.lab.checkpoint import write_whole
 from multimix.lab.config import PreviewSettings
 from multimix.lab.errors import UsageError
 from multimix.lab.mixing import mixer
 from multimix.lab.randomness import seed_of
+from multimix.lab.whole import write_whole
 
 TILE_INCHES = 1.8
 DPI = 150
