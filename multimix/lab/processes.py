@@ -6,8 +6,6 @@ same program on the same folder; only the first writes.
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from lightning.fabric import Fabric
@@ -31,23 +29,12 @@ def launched(device: str, precision: str = "fp32") -> Fabric:
         strategy="ddp" if everywhere > 1 else "auto",
         precision=PRECISIONS[precision],  # type: ignore[arg-type]  # a dict's values are plain strings
     )
-    with quiet():
-        fabric.launch()
-    return fabric
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps Fabric from announcing every process; its warnings still come through."""
-    logs = [logging.getLogger(name) for name in ("lightning.fabric", "lightning_utilities.core.rank_zero")]
-    levels = [log.level for log in logs]
-    for log in logs:
-        log.setLevel(logging.WARNING)
+    logging.disable(logging.INFO)  # it announces every process; warnings still come through
     try:
-        yield
+        fabric.launch()
     finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
+        logging.disable(logging.NOTSET)
+    return fabric
 
 
 def check_shares(samples_per_step: int) -> None:
