@@ -74,7 +74,9 @@ def test_the_lab_uses_the_front_door():
     for path in sorted((PACKAGE / "lab").rglob("*.py")):
         for name in imports(path):
             if not name.startswith("multimix.lab"):
-                assert name in allowed or name.startswith(("multimix.methods.", "multimix.suggest.")), f"{path} imports {name}"
+                assert name in allowed or name.startswith(("multimix.methods.", "multimix.suggest.")), (
+                    f"{path} imports {name}"
+                )
 
 
 IMPORT_TIME = """
