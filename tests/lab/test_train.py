@@ -26,7 +26,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("method", ["none", "mixup", "cutmix", "manifold", "puzzlemix"])
-@pytest.mark.parametrize("model", list(MODELS))
+@pytest.mark.parametrize("model", ["small-cnn", "mlp"])
 def test_every_method_trains_every_model(tmp_path, method, model):
     records = []
     assert train(settings(tmp_path / "run", method=method, model=model), on_record=records.append)
