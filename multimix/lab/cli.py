@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from multimix.lab.config import CompareSettings, PreviewSettings, TrainSettings
 from multimix.lab.errors import RunFailed, UsageError
+from multimix.lab.ranks import is_first
 from multimix.suggest import nearest
 
 PLAIN_WIDTH = 160  # columns where there is no terminal that could tell
@@ -52,7 +53,11 @@ def _train(settings: TrainSettings, console: Console) -> int:
     from multimix.lab.progress import record_line
     from multimix.lab.train import train
 
-    done = train(settings, on_record=lambda record: console.print(record_line(record), soft_wrap=True))
+    done = train(
+        settings,
+        on_record=lambda record: console.print(record_line(record), soft_wrap=True),
+        tell=_complain,
+    )
     console.print(f"{settings.out}: {'finished' if done else 'was finished before, nothing to do'}", soft_wrap=True)
     return 0
 
@@ -95,22 +100,27 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, quiet=not is_first())
     try:
         name, settings = parse(sys.argv[1:] if arguments is None else arguments)
         return COMMANDS[name].call(settings, console)
     except UsageError as error:
-        print(f"multimix: {error}", file=sys.stderr)
+        _complain(str(error))
         return 2
     except RunFailed as error:
-        print(f"multimix: {error}", file=sys.stderr)
+        _complain(str(error))
         return 1
     except OSError as error:  # disk full, no permission, a file where a folder should be
-        print(f"multimix: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        _complain(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
         return 1
     except KeyboardInterrupt:
-        print("multimix: interrupted; the same command does what is missing", file=sys.stderr)
+        _complain("interrupted; the same command does what is missing")
         return 1
+
+
+def _complain(line: str) -> None:
+    if is_first():  # of several processes all meet the same mistake
+        print(f"multimix: {line}", file=sys.stderr)
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, Any]:

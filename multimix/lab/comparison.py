@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from multimix.lab.checkpoint import write_json
 from multimix.lab.config import CompareSettings
 from multimix.lab.errors import UsageError
+from multimix.lab.whole import write_json
 
 
 @dataclass

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from multimix.lab.errors import UsageError
+from multimix.lab.intervals import Every
 from multimix.suggest import nearest
 
 DEFAULT_STEPS = 500
@@ -55,6 +56,9 @@ class Recipe(Mixing):
         learning_rate: Highest rate of SGD with Nesterov momentum 0.9; falls to zero along a cosine.
         weight_decay: Weight decay of SGD.
         device: Where to compute: auto, cpu, cuda, mps.
+        checkpoint_every: How often the state is saved to go on from: a number of steps, a time (60s, 10min, 2h) or
+            never.
+        on_bad_checkpoint: When there are saved states and none is good: stop, or restart from nothing.
     """
 
     data: str = "digits"
@@ -65,6 +69,8 @@ class Recipe(Mixing):
     learning_rate: float = 0.1
     weight_decay: float = 5e-4
     device: str = "auto"
+    checkpoint_every: str = "60s"
+    on_bad_checkpoint: str = "stop"
 
     def __post_init__(self) -> None:
         from multimix.lab.data import DATASETS
@@ -88,6 +94,8 @@ class Recipe(Mixing):
                 check_at_least_one(name, getattr(self, name))
         check_finite("learning_rate", self.learning_rate, "try 0.1")
         check_finite("weight_decay", self.weight_decay, "try 5e-4")
+        Every.parse(self.checkpoint_every)
+        check_name("on_bad_checkpoint", self.on_bad_checkpoint, ("restart", "stop"))
 
     def total_steps(self, num_samples: int, samples_per_step: int) -> int:
         """Returns the number of updates; an epoch begun is finished."""

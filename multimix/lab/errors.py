@@ -7,3 +7,7 @@ class UsageError(ValueError):
 
 class RunFailed(RuntimeError):
     """A well-formed run did not come to a good end; exit code 1."""
+
+
+class Interrupted(RunFailed):
+    """A run was asked to stop, and did so with its state saved; exit code 1, as there is no result yet."""

@@ -12,12 +12,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from multimix import MultiMix, Plan
-from multimix.lab.checkpoint import write_whole
 from multimix.lab.config import PreviewSettings
 from multimix.lab.errors import UsageError
 from multimix.lab.mixing import mixer
 from multimix.lab.puzzle_tiles import Blocks, Tile, local_contrast, puzzle_tiles
 from multimix.lab.randomness import seed_of
+from multimix.lab.whole import write_whole
 
 TILE_INCHES = 1.8
 DPI = 150

@@ -6,11 +6,20 @@ method they train: their difference is the method's.
 """
 
 import zlib
+from contextlib import AbstractContextManager
 
 import numpy as np
+import torch
 
 
 def seed_of(seed: int, purpose: str, index: int = 0) -> int:
     """Returns the seed, in [0, 2**63), of draw number `index` for one purpose of a run."""
     entropy = [seed, zlib.crc32(purpose.encode()), index]
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def private_random_state(device: torch.device) -> AbstractContextManager[None]:
+    """Leaves torch's global random state, here and on the device, as it was before the block."""
+    kind = device.type if device.type in ("cuda", "mps") else "cuda"
+    devices = [device.index or 0] if device.type in ("cuda", "mps") else []
+    return torch.random.fork_rng(devices, device_type=kind)

@@ -3,6 +3,7 @@
 DIR/config.json       the settings
 DIR/environment.json  the machine, versions and threads: the conditions of the training time
 DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, cpu_time_s, rows, images, then name -> value
+DIR/checkpoint/       states to go on from (multimix/lab/checkpoint.py)
 DIR/model.safetensors the final weights
 DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished
 """
@@ -13,13 +14,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save
 from torch import nn
 
-from multimix.lab.checkpoint import save_weights, write_json, write_whole
 from multimix.lab.config import TrainSettings
 from multimix.lab.errors import UsageError
+from multimix.lab.whole import write_json, write_whole
 
 Record = dict[str, float]
+# Settings that may change between two tries at the same run: they decide how it is done, not what comes out.
+NO_PART = ("out", "checkpoint_every", "on_bad_checkpoint")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,10 @@ class RunFolder:
         config = self.path / "config.json"
         if not config.exists():
             return
-        there, wanted = json.loads(config.read_text()), _config(settings)
+        try:
+            there, wanted = dict(json.loads(config.read_text())), as_json(settings)
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"a run's config.json must be readable, got {error} in {config}; remove it") from error
         for name in wanted:
             if there.get(name) != wanted[name]:
                 raise UsageError(
@@ -41,14 +48,15 @@ class RunFolder:
                     f"with {name}={there.get(name)!r}; choose another --out"
                 )
 
-    def start(self, settings: TrainSettings, environment: Mapping[str, Any]) -> None:
-        """Makes the folder and clears what an unfinished run left behind."""
-        self.check(settings)
+    def start(self, settings: TrainSettings, environment: Mapping[str, Any], records: list[Record]) -> None:
+        """Makes the folder, or brings it to the state that a run goes on from: `records` and no result."""
         self.path.mkdir(parents=True, exist_ok=True)
         for name in ("metrics.jsonl", "model.safetensors"):
             (self.path / name).unlink(missing_ok=True)
-        write_json(self.path / "config.json", _config(settings))
+        write_json(self.path / "config.json", as_json(settings))
         write_json(self.path / "environment.json", dict(environment))
+        if records:
+            self.write_records(records)
 
     def write_records(self, records: list[Record]) -> None:
         """Writes all records so far."""
@@ -56,7 +64,8 @@ class RunFolder:
 
     def finish(self, model: nn.Module, evaluation: Mapping[str, float]) -> None:
         """Writes the weights, then the evaluation that marks the run as finished."""
-        save_weights(self.path / "model.safetensors", model)
+        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+        write_whole(self.path / "model.safetensors", save(weights))
         write_json(self.path / "evaluation.json", dict(evaluation))
 
     @property
@@ -78,8 +87,7 @@ class RunFolder:
         return dict(json.loads((self.path / "environment.json").read_text()))
 
 
-def _config(settings: TrainSettings) -> dict[str, Any]:
-    """The settings as JSON has them; the folder's own place is no part of what was run."""
-    config = asdict(settings)
-    del config["out"]
+def as_json(settings: TrainSettings) -> dict[str, Any]:
+    """Returns what was run, as JSON has it."""
+    config = {name: value for name, value in asdict(settings).items() if name not in NO_PART}
     return dict(json.loads(json.dumps(config)))

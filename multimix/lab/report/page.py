@@ -7,13 +7,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from multimix.lab.checkpoint import write_whole
 from multimix.lab.comparison import Comparison
 from multimix.lab.config import Recipe
 from multimix.lab.report import words
 from multimix.lab.report.curves import AXES, curve
 from multimix.lab.report.table import TableRow
 from multimix.lab.report.takeaway import takeaway
+from multimix.lab.whole import write_whole
 
 
 def write_page(comparison: Comparison, rows: Sequence[TableRow]) -> Path:

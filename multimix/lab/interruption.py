@@ -1,0 +1,34 @@
+"""SIGTERM and Ctrl-C, turned into a question that the loop asks between two steps."""
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+CAUGHT = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interruption:
+    """Inside its `with` block the first signal is only noted; a second Ctrl-C ends the program at once.
+
+    Where signals cannot be caught, in a thread that is not the main one, nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self.signal: str | None = None
+        self._before: dict[int, Callable[..., Any] | int | None] = {}
+
+    def __enter__(self) -> "Interruption":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in CAUGHT}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number).name

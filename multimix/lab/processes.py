@@ -1,0 +1,91 @@
+"""The processes that train one model together, and what they must agree on.
+
+`torchrun` starts them and says, in the environment, how many there are; without it there is one. All of them run the
+same program on the same folder; only the first writes.
+"""
+
+import logging
+import os
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from multimix.lab.errors import UsageError
+from multimix.lab.ranks import num_processes
+
+AGREE_EVERY = 8  # steps; asking costs a small message, 0.1-0.3 ms between two processes on one machine
+GO_ON, SAVE, STOP = range(3)  # wishes, the strongest last
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+def launched(device: str, precision: str = "fp32") -> Fabric:
+    """Returns Fabric on this process's device, in touch with the other processes."""
+    here, everywhere = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), num_processes()
+    fabric = Fabric(
+        accelerator=device,
+        devices=here,
+        num_nodes=everywhere // here,
+        strategy="ddp" if everywhere > 1 else "auto",
+        precision=PRECISIONS[precision],  # type: ignore[arg-type]  # a dict's values are plain strings
+    )
+    logging.disable(logging.INFO)  # it announces every process; warnings still come through
+    try:
+        fabric.launch()
+    finally:
+        logging.disable(logging.NOTSET)
+    return fabric
+
+
+def check_shares(samples_per_step: int) -> None:
+    """Refuses a step that is too small to be shared.
+
+    Raises:
+        UsageError: if a process would get no sample.
+    """
+    if samples_per_step < num_processes():
+        raise UsageError(
+            f"each process needs at least one pair per step, got {samples_per_step} pairs for {num_processes()} "
+            f"processes; give a larger batch_size or start fewer processes"
+        )
+
+
+def share_of(chosen: Tensor, rank: int) -> Tensor:
+    """Returns a process's part of a step's samples; the parts differ in size by at most one."""
+    return chosen.tensor_split(num_processes())[rank]
+
+
+def weight_of(own: int, samples: int) -> float:
+    """Returns what a process's mean loss counts, so that the mean over processes is the mean over all samples."""
+    return own * num_processes() / samples
+
+
+def mean_over(processes: Tensor, samples: int) -> Tensor:
+    """Returns the mean of (processes, steps, values), each process counting by its part of a step's samples."""
+    sizes = torch.tensor([len(part) for part in torch.arange(samples).tensor_split(len(processes))])
+    return (processes * (sizes.to(processes) / samples).reshape(-1, 1, 1)).sum(dim=0)
+
+
+def agreed(fabric: Fabric, step: int, wish: int) -> int:
+    """Returns the strongest wish of any process; all get the same answer after the same step.
+
+    One process answers itself at once. Several ask each other every few steps and never between, so that none waits for
+    an answer that nobody gives.
+    """
+    if fabric.world_size == 1:
+        return wish
+    if step % AGREE_EVERY:
+        return GO_ON
+    everyone = fabric.all_reduce(torch.tensor(wish, device=fabric.device), reduce_op="max")
+    assert isinstance(everyone, Tensor)  # one tensor in, one out
+    return int(everyone)
+
+
+def gathered(fabric: Fabric, values: Tensor) -> Tensor:
+    """Returns (processes, ...): the same-shaped values of every process, on the CPU."""
+    if fabric.world_size == 1:
+        return values.cpu().unsqueeze(0)
+    mine = values.to(fabric.device)
+    everyone = [torch.empty_like(mine) for _ in range(fabric.world_size)]
+    torch.distributed.all_gather(everyone, mine)
+    return torch.stack(everyone).cpu()

@@ -1,0 +1,84 @@
+"""A state in one file: named tensors, plain JSON and a SHA-256 over both. Nothing is ever unpickled.
+
+The file is a safetensors file. Its header's metadata hold the JSON under `state` and the digest under `sha256`, so it
+can be looked at with any safetensors reader.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from multimix.lab.whole import write_whole
+
+
+class Damaged(ValueError):
+    """A file is not what it should be; the message says in what way."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A state.
+
+    Args:
+        tensors: On the CPU, by name.
+        facts: What JSON can say.
+    """
+
+    tensors: Mapping[str, Tensor]
+    facts: dict[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Writes the file, whole or not at all."""
+        text = json.dumps(self.facts, allow_nan=False)
+        metadata = {"state": text, "sha256": digest(self.tensors, text)}
+        write_whole(path, save(dict(self.tensors), metadata))
+
+    @classmethod
+    def read(cls, path: Path) -> "Snapshot":
+        """Reads a file that may be truncated, foreign or hostile.
+
+        Raises:
+            Damaged: if it is anything but what `write` wrote.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  not a dict
+        except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+            raise Damaged(f"it is no readable safetensors file ({str(error).splitlines()[0]})") from error
+        if not {"state", "sha256"} <= metadata.keys():
+            raise Damaged("it is a safetensors file, but no checkpoint of multimix")
+        if metadata["sha256"] != digest(tensors, metadata["state"]):
+            raise Damaged("its content does not have the SHA-256 that it was written with")
+        return cls(tensors, _parsed(metadata["state"]))
+
+
+def digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
+    """Returns the SHA-256, in hexadecimal, of tensors with their names, types and shapes, and of a text."""
+    sha = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        sha.update(f"\0{name} {tensor.dtype} {list(tensor.shape)}\0".encode())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is no JSON")
+
+    try:
+        facts = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"its JSON cannot be read ({error})") from error
+    if not isinstance(facts, dict):
+        raise Damaged("its JSON is no object")
+    return facts

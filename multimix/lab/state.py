@@ -1,0 +1,142 @@
+"""What the next step depends on: taken out of a run between two steps, and put back.
+
+Randomness is no part of it: every draw is a function of (seed, purpose, step, rank).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from multimix.lab.meter import Meter
+from multimix.lab.run_folder import Record
+from multimix.lab.snapshot import Damaged, Snapshot
+
+
+@dataclass
+class State:
+    """A run between two steps.
+
+    Args:
+        models: Modules by name: the one that is trained, as `model`, and others that follow it.
+        optimizer: Its optimizer.
+        meter: Steps measured since the last record.
+        step: Updates done.
+        records: What was written down so far.
+        times: What the stopwatch showed, by name.
+    """
+
+    models: dict[str, nn.Module]
+    optimizer: Optimizer
+    meter: Meter
+    step: int = 0
+    records: list[Record] = field(default_factory=list)
+    times: dict[str, float] = field(default_factory=lambda: {"time_s": 0.0, "cpu_time_s": 0.0})
+
+    def snapshot(self, meters: Tensor) -> Snapshot:
+        """Returns a copy that later steps do not change.
+
+        Args:
+            meters: The meters' values of all processes, (processes, steps, values).
+
+        Raises:
+            Damaged: if a weight is infinite or no number: such a state must not take a good one's place.
+        """
+        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self._tensors()}
+        for name, tensor in tensors.items():
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                raise Damaged(f"{name} is not finite")
+        facts = {"step": self.step, "records": self.records, "times": self.times}
+        return Snapshot(tensors | {"meter": meters}, facts)
+
+    def check(self, snapshot: Snapshot, total_steps: int, processes: int) -> None:
+        """Refuses a snapshot that this run cannot have written, before anything is changed.
+
+        Raises:
+            Damaged: saying what does not fit.
+        """
+        _check_facts(snapshot.facts, total_steps, set(self.times))
+        expected = {name: value for name, value in self._tensors() if not name.startswith("optimizer.")}
+        expected["meter"] = torch.empty(processes, 0, 0, dtype=torch.float64)
+        slots = {f"optimizer.{key}.{name}": p for name, p in self._parameters() for key in _slots(self.optimizer)}
+        for name, tensor in snapshot.tensors.items():
+            like = expected.get(name, slots.get(name))
+            if like is None:
+                raise Damaged(f"it holds {name}, which this run does not have")
+            if name == "meter":
+                fits = tensor.ndim == 3 and tensor.shape[0] == processes and tensor.shape[2] == len(Meter.NAMES)
+                fits = fits and tensor.shape[1] <= len(self.meter.values) and tensor.dtype == torch.float64
+            else:
+                fits = tensor.shape in (like.shape, torch.Size() if name in slots else like.shape)
+                fits = fits and (tensor.dtype == like.dtype or name in slots)
+            if not fits:
+                raise Damaged(f"its {name} is {tensor.dtype} {list(tensor.shape)}, which does not fit this run")
+        if missing := sorted(expected.keys() - snapshot.tensors.keys()):
+            raise Damaged(f"it lacks {missing[0]}")
+
+    def restore(self, snapshot: Snapshot, rank: int) -> None:
+        """Puts a checked snapshot back."""
+        for name, module in self.models.items():
+            module.load_state_dict(_under(snapshot.tensors, f"{name}."))
+        self._restore_optimizer(snapshot.tensors)
+        values = snapshot.tensors["meter"][rank]
+        self.meter.count = len(values)
+        self.meter.values[: len(values)] = values.to(self.meter.values)
+        self.step, self.records = snapshot.facts["step"], list(snapshot.facts["records"])
+        self.times = dict(snapshot.facts["times"])
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        for name, module in self.models.items():
+            for key, value in module.state_dict().items():
+                yield f"{name}.{key}", value
+        for name, parameter in self._parameters():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                if value is not None:
+                    yield f"optimizer.{key}.{name}", value
+
+    def _parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return self.models["model"].named_parameters()
+
+    def _restore_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
+        names = {parameter: name for name, parameter in self._parameters()}
+        ordered = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        state = {
+            index: values
+            for index, parameter in enumerate(ordered)
+            if (
+                values := {
+                    key: tensors[f"optimizer.{key}.{names[parameter]}"]
+                    for key in _slots(self.optimizer)
+                    if f"optimizer.{key}.{names[parameter]}" in tensors
+                }
+            )
+        }
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _slots(optimizer: Optimizer) -> tuple[str, ...]:
+    """The names of what an optimizer remembers of each parameter."""
+    return ("momentum_buffer",) if isinstance(optimizer, torch.optim.SGD) else ("step", "exp_avg", "exp_avg_sq")
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _check_facts(facts: Mapping[str, Any], total_steps: int, names: set[str]) -> None:
+    def is_number(value: object) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+
+    step, records, times = (facts.get(name) for name in ("step", "records", "times"))
+    if not (isinstance(step, int) and not isinstance(step, bool) and 0 < step <= total_steps):
+        raise Damaged(f"its step is {step!r}, which must be an integer from 1 to {total_steps}")
+    if not isinstance(records, list) or not all(
+        isinstance(record, dict) and all(is_number(value) for value in record.values()) for record in records
+    ):
+        raise Damaged("its records are no list of named numbers")
+    if not isinstance(times, dict) or set(times) != names or not all(is_number(value) for value in times.values()):
+        raise Damaged(f"its times are no numbers named {', '.join(sorted(names))}")
