@@ -11,17 +11,19 @@ from torch import nn
 
 from multimix import mixed_accuracy
 from multimix.lab.config import TrainSettings
-from multimix.lab.data import DATASETS, SampleOrder
+from multimix.lab.data import Data, SampleOrder, open_data
 from multimix.lab.environment import check_device, environment
 from multimix.lab.errors import RunFailed
 from multimix.lab.evaluate import evaluate
 from multimix.lab.mixing import mixer
-from multimix.lab.models import MODELS
+from multimix.lab.models import build_model
 from multimix.lab.randomness import seed_of
 from multimix.lab.run_folder import Record, RunFolder
 from multimix.lab.stopwatch import Stopwatch
+from multimix.lab.workers import cores
 
 NUM_RECORDS = 25  # points of a learning curve
+MAX_WORKERS = 8  # processes that read data; more wait for each other on one disk
 
 
 def train(settings: TrainSettings, on_record: Callable[[Record], None] = lambda record: None, jobs: int = 1) -> bool:
@@ -49,7 +51,7 @@ def train(settings: TrainSettings, on_record: Callable[[Record], None] = lambda 
     check_device(settings.device)
     fabric = Fabric(accelerator=settings.device, devices=1)
     folder.start(settings, environment(fabric.device, jobs))
-    data = DATASETS[settings.data]().to(fabric.device)
+    data = _open_data(settings, jobs).to(fabric.device)
     model = _build_model(settings, data.sample_shape, data.num_classes)
     optimizer = torch.optim.SGD(
         model.parameters(), momentum=0.9, nesterov=True, weight_decay=settings.weight_decay, lr=settings.learning_rate
@@ -65,11 +67,9 @@ def train(settings: TrainSettings, on_record: Callable[[Record], None] = lambda 
     records: list[Record] = []
 
     stopwatch = Stopwatch()
-    for step in range(steps):
+    for step, (x, labels) in enumerate(data.train.batches(order, range(steps))):
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-        chosen = order.at(step).to(fabric.device)
-        x, labels = data.train.x[chosen], data.train.labels[chosen]
 
         generator.manual_seed(seed_of(settings.seed, "mix", step))
         logits, y_mix = mix.run(model, x, labels, generator=generator)
@@ -108,11 +108,25 @@ def train(settings: TrainSettings, on_record: Callable[[Record], None] = lambda 
     return True
 
 
+def _open_data(settings: TrainSettings, jobs: int) -> Data:
+    """Opens the data; reading it takes the cores that this run may use."""
+    num_workers = settings.num_workers
+    if num_workers is None:
+        num_workers = min(max(1, cores() // jobs), MAX_WORKERS)
+    return open_data(
+        settings.data,
+        settings.data_options,
+        root=settings.data_root,
+        on_bad_file=settings.on_bad_file,
+        num_workers=num_workers,
+    )
+
+
 def _build_model(settings: TrainSettings, sample_shape: torch.Size, num_classes: int) -> nn.Module:
     """Builds the model with weights that depend on the seed alone; torch's global random state stays as it was."""
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(settings.seed, "weights"))
-        return MODELS[settings.model](sample_shape, num_classes)
+        return build_model(settings.model, sample_shape, num_classes, settings.model_options)
 
 
 def _is_record(step: int, steps: int) -> bool:
