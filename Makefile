@@ -13,11 +13,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 # The main job: K = 1 against K = 5 on real digits, a table and an HTML page.
 demo: $(VENV)/installed
-	$(BIN)/multimix compare --data digits --model small-cnn --methods none,mixup,cutmix,manifold \
+	$(BIN)/multimix compare --data digits --model small-cnn --methods none,mixup,cutmix,manifold,puzzlemix \
 		--num-mixes 1,5 --controls equal-pairs,equal-compute --batch-size 120 --seeds 3 --out $(DEMO_OUT)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .

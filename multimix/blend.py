@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from multimix.masks import Boxes, Constant, Everything
+from multimix.masks import Blocks, Boxes, Constant, Everything
 from multimix.methods.step import spatial_shape
 from multimix.plan import Plan
+from multimix.puzzle.blocks import as_images
 
 
 def blend(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
@@ -21,11 +22,12 @@ def blend(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
     """
     layout = _memory_format(x)
     if _compiled_fits(x, plan):
+        fresh = out is None
         if out is None:
             rows = plan.num_mixes * plan.num_pairs
             out = torch.empty((rows, *x.shape[1:]), dtype=x.dtype, device=x.device, memory_format=layout)
         if out.is_contiguous(memory_format=layout):
-            _blend_compiled(x.contiguous(memory_format=layout), plan, out, layout)
+            _blend_compiled(x.contiguous(memory_format=layout), plan, out, layout, fresh)
             return out
     if out is None:
         return _blend_torch(x, plan).flatten(0, 1).contiguous(memory_format=layout)
@@ -38,6 +40,8 @@ def _blend_torch(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
     own = (x if plan.sample is None else x[plan.sample])[None]
     if isinstance(plan.mask, Everything):
         return own.clone() if out is None else out.copy_(own)
+    if isinstance(plan.mask, Blocks):
+        return _blend_blocks(x, plan, plan.mask, out)
     partner = x[plan.partner] if plan.partner.ndim == 2 else x[plan.partner][None]
     if isinstance(plan.mask, Boxes):
         inside = plan.mask.inside(spatial_shape(x))
@@ -49,24 +53,54 @@ def _blend_torch(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
     return torch.lerp(partner, own, weight.to(x.dtype), out=out)
 
 
+def _blend_blocks(x: Tensor, plan: Plan, mask: Blocks, out: Tensor | None) -> Tensor:
+    """One mix at a time: positions to look up take the memory of a mix, not of all K."""
+    spatial = spatial_shape(x)
+    flat = x.flatten(2) if x.ndim > 2 else x[:, None]
+    share = mask.share(spatial).flatten(2).unsqueeze(2)
+    mixes = []
+    for k in range(plan.num_mixes):
+        rows = (plan.sample, plan.partner[k] if plan.partner.ndim == 2 else plan.partner)
+        sides = [flat if row is None else flat[row] for row in rows]
+        shown = [mask.shown(k, which, spatial) for which in (0, 1)]
+        own, partner = (
+            side if s is None else side.gather(2, s[:, None].expand_as(side))
+            for side, s in zip(sides, shown, strict=True)
+        )
+        mixed = torch.where(share[k] == mask.whole, own, partner)
+        if mask.whole > 1:
+            between = torch.lerp(partner.float(), own.float(), share[k] / mask.whole).to(x.dtype)
+            mixed = torch.where((share[k] > 0) & (share[k] < mask.whole), between, mixed)
+        mixes.append(mixed if out is None else out[k].copy_(mixed.view_as(out[k])))
+    return torch.stack(mixes).view(len(mixes), plan.num_pairs, *x.shape[1:]) if out is None else out
+
+
 def _compiled_fits(x: Tensor, plan: Plan) -> bool:
     """Whether the compiled CPU kernels can do it: plain memory, no gradient, nobody tracing."""
     if x.device.type != "cpu" or torch.compiler.is_compiling() or (x.requires_grad and torch.is_grad_enabled()):
         return False
-    blends = isinstance(plan.mask, Constant) and x.dtype in (torch.float32, torch.float64)
-    return type(x) is Tensor and (blends or isinstance(plan.mask, Boxes))
+    if type(x) is not Tensor:
+        return False
+    if isinstance(plan.mask, Blocks):
+        copies = plan.mask.whole == 1 and x.dtype in (torch.float16, torch.bfloat16, torch.uint8)
+        return copies or x.dtype in (torch.float32, torch.float64)
+    return isinstance(plan.mask, Boxes) or (
+        isinstance(plan.mask, Constant) and x.dtype in (torch.float32, torch.float64)
+    )
 
 
-def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_format) -> None:
+def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_format, fresh: bool) -> None:
     """Hand the kernels plain arrays: a channels-last image is one whose last axis holds width times channels."""
     from multimix import compiled  # imported when first needed: numba takes half a second
 
     k, p = plan.num_mixes, plan.num_pairs
-    sample = torch.arange(p, device=x.device) if plan.sample is None else plan.sample
     if layout is not torch.contiguous_format:
         x, out = x.movedim(1, -1), out.movedim(1, -1)
+    if isinstance(plan.mask, Blocks):
+        _assemble_compiled(x, plan, plan.mask, out, layout)
+        return
     if isinstance(plan.mask, Constant):
-        compiled.lerp_rows(x.reshape(len(x), -1), sample, plan.partner, plan.mask.share, out.view(k, p, -1))
+        compiled.lerp_rows(x.reshape(len(x), -1), plan.sample, plan.partner, plan.mask.share, out.view(k, p, -1), fresh)
         return
     assert isinstance(plan.mask, Boxes)
     low, high = plan.mask.low, plan.mask.high
@@ -77,7 +111,20 @@ def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_for
         stretch[-1] = x.shape[-1]
         low, high = low * stretch, high * stretch
         x, out = x.flatten(-2)[:, None], out.flatten(-2)[:, None]
-    compiled.cut_rows(x, sample, plan.partner, low, high, out.view(k, p, *x.shape[1:]))
+    compiled.cut_rows(x, plan.sample, plan.partner, low, high, out.view(k, p, *x.shape[1:]), fresh)
+
+
+def _assemble_compiled(x: Tensor, plan: Plan, mask: Blocks, out: Tensor, layout: torch.memory_format) -> None:
+    from multimix.puzzle.assemble import assemble
+
+    columns = mask.columns
+    sample = torch.arange(plan.num_pairs, device=x.device) if plan.sample is None else plan.sample
+    if layout is not torch.contiguous_format:  # one image of H rows, W * C values each
+        columns = columns * x.shape[-1]
+        x, out = x.flatten(2)[:, None], out.flatten(2)[:, None]
+    x, out = as_images(x), as_images(out)
+    out = out.view(plan.num_mixes, plan.num_pairs, *out.shape[1:])
+    assemble(x, sample, plan.partner, mask.kept, mask.whole, mask.source, (mask.rows, columns), mask.per_block, out)
 
 
 def _memory_format(x: Tensor) -> torch.memory_format:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from multimix.masks import Blocks
 from multimix.methods.step import spatial_shape
 from multimix.plan import Plan
 
@@ -80,11 +81,39 @@ def _check_dense(x: Tensor, y: Tensor) -> None:
         )
 
 
+def check_saliency(saliency: Any, x: Tensor) -> None:
+    """Refuse saliency that does not belong to the batch; values are looked at on the CPU only."""
+    wanted = (len(x), *spatial_shape(x))
+    if not isinstance(saliency, Tensor) or tuple(saliency.shape) != wanted:
+        got = tuple(saliency.shape) if isinstance(saliency, Tensor) else type(saliency).__name__
+        raise ValueError(
+            f"saliency must be a tensor of shape {wanted} for x: {tuple(x.shape)}, got saliency: {got}; "
+            f"average or sum over channels first"
+        )
+    if saliency.device != x.device or not saliency.is_floating_point():
+        raise ValueError(
+            f"saliency must be floating point on x's device, got {saliency.dtype} on {saliency.device}, x: {x.device}; "
+            f"use saliency.float().to(x.device)"
+        )
+    if saliency.device.type == "cpu" and not torch.compiler.is_compiling():
+        lowest, highest = (float(v) for v in torch.aminmax(saliency.detach()))
+        if not (lowest >= 0 and highest < float("inf")):
+            raise ValueError(
+                f"saliency must be finite and >= 0, got values from {lowest} to {highest}; take its absolute value, "
+                f"and look for a loss that is nan"
+            )
+
+
 def check_plan(x: Tensor, plan: Plan) -> None:
     """Refuse a plan made for another batch size or device."""
     if len(x) != plan.batch_size:
         raise ValueError(
             f"plan must be made for this batch size, got plan for {plan.batch_size} samples, x: {tuple(x.shape)}; "
+            f"make one with mix.plan(x)"
+        )
+    if isinstance(plan.mask, Blocks) and spatial_shape(x) != plan.mask.spatial:
+        raise ValueError(
+            f"plan must be made for images of this size, got plan for {plan.mask.spatial}, x: {tuple(x.shape)}; "
             f"make one with mix.plan(x)"
         )
     if plan.weight.device != x.device:

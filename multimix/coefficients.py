@@ -34,11 +34,11 @@ def draw_lam(
 
 def _stratified(num_mixes: int, num_pairs: int, rng: np.random.Generator) -> Float64[np.ndarray, "K P"]:
     """One uniform per stratum and pair, the highest stratum first."""
-    sub_stratum = np.tile(np.arange(num_pairs), (num_mixes, 1))
-    rng.permuted(sub_stratum, axis=1, out=sub_stratum)
-    within = (sub_stratum + rng.random((num_mixes, num_pairs))) / num_pairs
+    order, jitter = rng.random((2, num_mixes, num_pairs))
+    sub_stratum = order.argsort(axis=1)  # a permutation, twice as fast as drawing one
+    within = (sub_stratum + jitter) / num_pairs
     stratum = np.arange(num_mixes)[::-1, None]
-    return (stratum + within) / num_mixes
+    return np.asarray((stratum + within) / num_mixes)
 
 
 def beta_quantile(alpha: float, uniform: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:

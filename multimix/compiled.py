@@ -12,7 +12,7 @@ A kernel takes addresses, not arrays: unpacking five arrays would cost more than
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, TypeVar, cast
 
@@ -25,14 +25,17 @@ from torch import Tensor
 
 LINE = 64  # bytes: a cache line, and the alignment that streaming stores need
 BLOCK = 8192  # bytes of an image handled at a time: sample, partner and scratch fit a first-level cache of 32 KiB
-STREAM_BYTES = 16 * 2**20  # outputs from this size on go past the cache; measured, with a third-level cache of 32 MiB
+STREAM_BYTES = 2 * 2**20  # outputs from this size on go past the cache: a training step leaves nothing of them in it
+FRESH_BYTES = 32 * 2**20  # new outputs from this size on do not: the system gives them pages just zeroed, in the cache
 THREAD_BYTES = 8 * 2**20  # of output, for every thread: waking one costs 0.1 ms, in which this one writes 2 MiB
 ONE = {torch.float32: np.float32(1), torch.float64: np.float64(1)}  # its type is the type that a kernel computes in
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def lerp_rows(x: Tensor, sample: Tensor, partner: Tensor, weight: Tensor, out: Tensor) -> None:
+def lerp_rows(
+    x: Tensor, sample: Tensor | None, partner: Tensor, weight: Tensor, out: Tensor, fresh: bool = False
+) -> None:
     """Write `out[k, i] = w x[sample[i]] + (1 - w) x[partner[i]]`, with w = `weight[k, i]`.
 
     Rounds as the two products and their sum do in PyTorch. At w = 1 and w = 0 one image is copied and the other does
@@ -40,58 +43,75 @@ def lerp_rows(x: Tensor, sample: Tensor, partner: Tensor, weight: Tensor, out: T
 
     Args:
         x: (B, N), contiguous, float32 or float64.
-        sample: (P,), long.
+        sample: (P,), long; None: pair i keeps sample i.
         partner: (P,), or (K, P) for a partner per mix; long.
         weight: (K, P), float32.
         out: (K, P, N), contiguous, of x's dtype, sharing no memory with x.
+        fresh: whether out was allocated for this call.
 
     Raises:
         IndexError: A sample or a partner is no row of x. Nothing has been written then.
     """
-    sample, partner, weight = sample.contiguous(), partner.contiguous(), weight.contiguous()
+    partner, weight = partner.contiguous(), weight.contiguous()
     mixes, pairs, size = out.shape
     bytes_each = x.element_size()
     step = pairs if partner.ndim == 2 else 0
+    sample = _counted(pairs) if sample is None else sample.contiguous()
     addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), weight.data_ptr(), out.data_ptr())
     sizes = (x.shape[0], mixes, pairs, step, size * bytes_each, bytes_each)
-    _over_pairs(_lerp, (addresses, sizes, ONE[x.dtype]), pairs, out.numel() * bytes_each)
+    _over_pairs(_lerp, (addresses, sizes, ONE[x.dtype]), pairs, out.nbytes, fresh)
 
 
-def cut_rows(x: Tensor, sample: Tensor, partner: Tensor, low: Tensor, high: Tensor, out: Tensor) -> None:
+def cut_rows(
+    x: Tensor,
+    sample: Tensor | None,
+    partner: Tensor,
+    low: Tensor,
+    high: Tensor,
+    out: Tensor,
+    fresh: bool = False,
+) -> None:
     """Write `x[partner[i]]` inside the box from `low[k, i]` up to, not including, `high[k, i]`; else `x[sample[i]]`.
 
     Args:
         x: (B, C, *S), contiguous, one to three spatial axes, any dtype.
-        sample: (P,), long.
+        sample: (P,), long; None: pair i keeps sample i.
         partner: (P,), or (K, P) for a partner per mix; long.
         low: (K, P, d), integer: the box's first pixel on each of the d spatial axes.
         high: (K, P, d), integer: one past its last pixel. Edges are clipped to the image.
         out: (K, P, C, *S), contiguous, of x's dtype, sharing no memory with x.
+        fresh: whether out was allocated for this call.
 
     Raises:
         IndexError: A sample or a partner is no row of x. Nothing has been written then.
     """
     if low.dtype != torch.int64 or high.dtype != torch.int64:
         low, high = low.long(), high.long()
-    sample, partner, low, high = sample.contiguous(), partner.contiguous(), low.contiguous(), high.contiguous()
+    partner, low, high = partner.contiguous(), low.contiguous(), high.contiguous()
     mixes, pairs, _, *space = out.shape
     bytes_each = x.element_size()
     depth, height, width = (1, 1, *space)[-3:]
     step = pairs if partner.ndim == 2 else 0
+    sample = _counted(pairs) if sample is None else sample.contiguous()
     addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), low.data_ptr(), high.data_ptr(), out.data_ptr())
     sizes = (x.shape[0], mixes, pairs, step, out.stride(1) * bytes_each, len(space), bytes_each)
-    _over_pairs(_cut, (addresses, sizes, (depth, height, width)), pairs, out.numel() * bytes_each)
+    _over_pairs(_cut, (addresses, sizes, (depth, height, width)), pairs, out.nbytes, fresh)
 
 
-def _over_pairs(kernel: Callable[..., bool], arguments: tuple[Any, ...], pairs: int, size: int) -> None:
+def _over_pairs(kernel: Callable[..., bool], arguments: tuple[Any, ...], pairs: int, size: int, fresh: bool) -> None:
     """Run a kernel over all pairs, in as many threads as PyTorch would use and `size` bytes of output deserve."""
-    stream = size >= STREAM_BYTES
+    stream = size >= STREAM_BYTES and not (fresh and size >= FRESH_BYTES)
     threads = max(1, min(torch.get_num_threads(), pairs, size // THREAD_BYTES))
     edges = [pairs * t // threads for t in range(1, threads + 1)]
     others = [_pool().submit(kernel, *arguments, *ends, stream) for ends in pairwise(edges)]
     fine = kernel(*arguments, 0, edges[0], stream)
     if not all([fine, *(other.result() for other in others)]):
         raise IndexError("every sample and every partner must be a row of x")
+
+
+@lru_cache(maxsize=8)
+def _counted(pairs: int) -> Tensor:
+    return torch.arange(pairs, device="cpu")
 
 
 @cache
@@ -103,7 +123,7 @@ if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child st
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def _kernel(function: Function) -> Function:
+def kernel(function: Function) -> Function:
     """Compile at the first call: once per machine, or once per process where no folder can be written."""
     try:
         return cast(Function, njit(nogil=True, cache=True)(function))
@@ -249,7 +269,7 @@ def _blend(places: tuple[int, int, int], size: int, each: int, weights: tuple[An
         _blend_1(x + at, partner + at, out + at, w, v)
 
 
-@_kernel
+@kernel
 def _lerp(addresses: tuple[int, ...], sizes: tuple[int, ...], one: Any, start: int, stop: int, stream: bool) -> bool:
     x, sample, partner, weight, out = addresses
     rows, mixes, pairs, step, row, each = sizes
@@ -323,7 +343,7 @@ def _paste(
                     _copy(image + left, out + left - begin, right - left)
 
 
-@_kernel
+@kernel
 def _cut(
     addresses: tuple[int, ...], sizes: tuple[int, ...], space: tuple[int, int, int], start: int, stop: int, stream: bool
 ) -> bool:

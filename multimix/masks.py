@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 from torch import Tensor
+
+from multimix.puzzle.blocks import cell_of
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class Boxes:
     low: Int64[Tensor, "K P d"]
     high: Int64[Tensor, "K P d"]
 
+    @property
+    def axes(self) -> int:
+        """Number of spatial axes."""
+        return self.low.shape[-1]
+
     def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions of an image of this size: the label weight, rounded once."""
         area = (self.high - self.low).prod(-1)
@@ -80,4 +87,81 @@ class Boxes:
         return Boxes(self.low[:, pairs], self.high[:, pairs])
 
 
-Mask = Everything | Constant | Boxes
+@dataclass(frozen=True)
+class Blocks:
+    """Every block keeps a share of the sample, and may take its pixels from another place of the same image.
+
+    Attributes:
+        kept: the share of the sample in each block, as an integer from 0 to `whole`.
+        whole: what `kept` is where all of a block is the sample's.
+        rows: where the cells start that the image is cut into downwards, and the last end. Each block of the mask
+            holds the same number of cells.
+        columns: the same, across.
+        source: the cell whose pixels are shown in each cell, of the sample (0) and of the partner (1); None: no cell
+            moves. A cell that is one position shorter than where it goes repeats its last row or column.
+        spatial: the sizes of the images' spatial axes: two, or one for a series, which is an image of one row.
+    """
+
+    kept: UInt8[Tensor, "K P h w"]
+    whole: int
+    rows: Int64[Tensor, "cells_down_1"]
+    columns: Int64[Tensor, "cells_across_1"]
+    source: Int32[Tensor, "K P 2 cells"] | None
+    spatial: tuple[int, ...]
+
+    @property
+    def axes(self) -> int:
+        """Number of spatial axes."""
+        return len(self.spatial)
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Number of cells downwards and across."""
+        return self.rows.shape[0] - 1, self.columns.shape[0] - 1
+
+    @property
+    def per_block(self) -> tuple[int, int]:
+        """Number of cells in a block, downwards and across."""
+        return self.cells[0] // self.kept.shape[2], self.cells[1] // self.kept.shape[3]
+
+    def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
+        """Mean of the mask over the positions of an image of this size: the label weight, rounded once."""
+        heights, widths = (
+            edges[::n].diff() for edges, n in zip((self.rows, self.columns), self.per_block, strict=True)
+        )
+        areas = (heights[:, None] * widths).flatten().double()  # integers in float64: the sum is exact
+        return (self.kept.flatten(2).double() @ areas / (self.whole * math.prod(spatial))).float()
+
+    def select(self, pairs: Int64[Tensor, "P2"]) -> "Blocks":
+        """The masks of these pairs."""
+        source = None if self.source is None else self.source[:, pairs]
+        return replace(self, kept=self.kept[:, pairs], source=source)
+
+    def share(self, spatial: Sequence[int]) -> UInt8[Tensor, "K P H W"]:
+        """`kept`, position by position; a series is an image of one row."""
+        height, width = (1, *spatial)[-2:]
+        down, across = (n // per for n, per in zip(self._cell_of(height, width), self.per_block, strict=True))
+        return self.kept[:, :, down[:, None], across]
+
+    def shown(self, k: int, which: int, spatial: Sequence[int]) -> Int64[Tensor, "P HW"] | None:
+        """The position, in reading order, shown at each position of the sample (0) or partner (1); None: itself."""
+        if self.source is None:
+            return None
+        height, width = (1, *spatial)[-2:]
+        down, across = self._cell_of(height, width)
+        wide = self.cells[1]
+        source = self.source[k, :, which].long()[:, (down[:, None] * wide + across).flatten()]
+        y_offset = (torch.arange(height, device=down.device) - self.rows[down]).repeat_interleave(width)
+        x_offset = (torch.arange(width, device=down.device) - self.columns[across]).repeat(height)
+        y = _position(self.rows, source // wide, y_offset)
+        return y * width + _position(self.columns, source % wide, x_offset)
+
+    def _cell_of(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        return cell_of(self.rows, height), cell_of(self.columns, width)
+
+
+def _position(edges: Tensor, cell: Int64[Tensor, "P HW"], offset: Int64[Tensor, "HW"]) -> Int64[Tensor, "P HW"]:
+    return torch.minimum(edges[cell] + offset, edges[cell + 1] - 1)
+
+
+Mask = Everything | Constant | Boxes | Blocks

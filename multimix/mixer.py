@@ -1,5 +1,6 @@
 """MultiMix: the door."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from multimix import checks
 from multimix.blend import blend
 from multimix.coefficients import SAMPLINGS, draw_lam
 from multimix.inside import forward_mixed
-from multimix.methods import Choice, Method, NoMix, Step, as_method, mixes_inside, options
+from multimix.methods import Choice, Method, NoMix, Step, as_method, mixes_inside, needs_saliency, options
 from multimix.methods.step import to_device
 from multimix.pairing import PARTNERS, draw_fresh_partners, draw_partner
 from multimix.plan import Plan
@@ -30,7 +31,7 @@ class MultiMix:
 
     Args:
         method: a method object such as `CutMix(alpha=1.0)`, or its name: `"mixup"`, `"cutmix"`, `"manifold"`,
-            `"none"`.
+            `"puzzlemix"`, `"none"`.
         num_mixes: K >= 1, the number of mixes per pair. To keep the cost of a step, load B / K samples.
         num_classes: C, needed to make soft labels from integer classes.
         sampling: `"stratified"` (a pair's coefficients lie in K strata of equal probability, and each stratum's draws
@@ -120,7 +121,7 @@ class MultiMix:
         checks.check_targets(x, y, self.num_classes, self.dense_targets)
         if out is not None:
             checks.check_out(x, out, self.num_mixes * len(x))
-        plan = self.plan(x, model=model, saliency=saliency, generator=generator)
+        plan = _eager(self._draw)(x, y, model, saliency, generator)
         x_mix = self._mixed(plan, x, out)
         return x_mix, self._targets(plan, x, y)
 
@@ -137,7 +138,7 @@ class MultiMix:
 
         Args:
             x: the batch; only its shape and device matter to most methods.
-            y: its targets, checked if given.
+            y: its targets, checked if given; needed if saliency is to come from the model.
             model: for methods that need a saliency or the names of layers.
             saliency: for methods that need it.
             generator: a CPU generator from which one seed is taken; None: torch's global one. The step's layer,
@@ -147,16 +148,26 @@ class MultiMix:
             ValueError, TypeError: as for calling the object.
         """
         checks.check_batch(x, y)
-        for method in options(self.method):
-            if method.blends and not mixes_inside(method):
-                checks.check_blendable(x, type(method).__name__)
         if y is not None:
             checks.check_targets(x, y, self.num_classes, self.dense_targets)
+        drawn: Plan = _eager(self._draw)(x, y, model, saliency, generator)
+        return drawn
+
+    def _draw(
+        self,
+        x: Tensor,
+        y: Tensor | None,
+        model: nn.Module | None,
+        saliency: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> Plan:
+        self._check_methods(x, y, model, saliency)
         streams = open_streams(generator)
         method = self.method.pick(streams.batch) if isinstance(self.method, Choice) else self.method
-        layer = method.draw_layer(model, streams.batch) if mixes_inside(method) else None
-        if layer == "":
-            checks.check_blendable(x, "mixing at the input")
+        layer = None
+        if mixes_inside(method):
+            names = method.layer_names(model)
+            layer = names[int(streams.batch.integers(len(names)))]
         shared = self.share == "batch"
         columns = 1 if shared else len(x)
         num_mixes = 1 if isinstance(method, NoMix) else self.num_mixes
@@ -168,13 +179,22 @@ class MultiMix:
         lam = draw_lam(method.alpha, num_mixes, columns, self.sampling, streams.batch if shared else streams.pairs)
         if isinstance(method, NoMix):
             lam = np.ones_like(lam)
+        if saliency is None and needs_saliency(method):
+            assert y is not None
+            assert model is not None
+            saliency = method.find_saliency(x, y, model)
+            checks.check_saliency(saliency, x)
         step = Step(x, to_device(torch.from_numpy(partner), x.device), lam, streams, shared, saliency)
         mask = method.mask(step)
-        if shared:
-            mask = mask.select(torch.zeros(len(x), dtype=torch.int64, device=x.device))
+        weight = mask.weight(step.spatial)
+        if weight.shape[1] < len(x):  # one geometry for all
+            mask, weight = (
+                mask.select(torch.zeros(len(x), dtype=torch.int64, device=x.device)),
+                weight.expand(-1, len(x)),
+            )
         return Plan(
-            lam=torch.from_numpy(lam).repeat(1, len(x) // columns),
-            weight=mask.weight(step.spatial),
+            lam=torch.from_numpy(lam.repeat(len(x), axis=1) if shared else lam),
+            weight=weight,
             partner=step.partner,
             mask=mask,
             batch_size=len(x),
@@ -240,12 +260,26 @@ class MultiMix:
         checks.check_batch(x, y)
         checks.check_targets(x, y, self.num_classes, self.dense_targets)
         if plan is None:
-            plan = self.plan(x, model=model, saliency=saliency, generator=generator)
+            plan = _eager(self._draw)(x, y, model, saliency, generator)
         checks.check_plan(x, plan)
         y_mix = self._targets(plan, x, y)
         if plan.layer:
             return _run_inside(model, plan.layer, x, plan), y_mix
         return model(self._mixed(plan, x, None)), y_mix
+
+    def _check_methods(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
+        """Refuse what any method that may be drawn could not do, before a random number is taken."""
+        for method in options(self.method):
+            name = type(method).__name__
+            if mixes_inside(method):
+                if "" in method.layer_names(model):
+                    checks.check_blendable(x, f"{name} at the input")
+            elif method.blends:
+                checks.check_blendable(x, name)
+            if needs_saliency(method):
+                method.check_input(x, y, model, saliency)
+                if saliency is not None:
+                    checks.check_saliency(saliency, x)
 
     def _check_at_input(self) -> None:
         if any(mixes_inside(method) for method in options(self.method)):
@@ -267,7 +301,12 @@ def _run_inside(model: nn.Module, layer: str, x: Tensor, plan: Plan) -> Any:
     if plan.sample is not None:
         rows, plan = plan.gather()
         x = x[rows]
-    # In a training step that is compiled as a whole, hooks would be traced once and for all: this part stays eager.
-    tracing = torch.compiler.is_compiling()
-    forward = torch.compiler.disable(forward_mixed) if tracing else forward_mixed  # type: ignore[no-untyped-call]
-    return forward(model, layer, x, lambda features: blend(features, plan))
+    return _eager(forward_mixed)(model, layer, x, lambda features: blend(features, plan))
+
+
+def _eager(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep a part eager in a training step compiled as a whole: its draws and hooks would be traced once for all."""
+    if not torch.compiler.is_compiling():
+        return function
+    disabled: Callable[..., Any] = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
+    return disabled

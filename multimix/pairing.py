@@ -15,7 +15,8 @@ def draw_partner(num_samples: int, rng: np.random.Generator) -> Int64[np.ndarray
     """
     order = rng.permutation(num_samples)
     partner = np.empty(num_samples, dtype=np.int64)
-    partner[order] = np.roll(order, -1)
+    partner[order[:-1]] = order[1:]
+    partner[order[-1]] = order[0]
     return partner
 
 

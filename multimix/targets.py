@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multimix.blend import blend
-from multimix.masks import Boxes
+from multimix.masks import Blocks, Boxes
 from multimix.plan import Plan
 
 
@@ -32,8 +32,8 @@ def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dty
     else:
         assert num_classes is not None
         return _soft_labels(y.long(), plan, num_classes, _soft_dtype(dtype))
-    if dense and isinstance(plan.mask, Boxes):
-        spatial = y.shape[y.ndim - plan.mask.low.shape[-1] :]
+    if dense and isinstance(plan.mask, (Boxes, Blocks)):
+        spatial = y.shape[y.ndim - plan.mask.axes :]
         return blend(y.reshape(len(y), -1, *spatial), plan).reshape(-1, *y.shape[1:])
     weight = plan.weight.to(y.dtype).reshape(*plan.weight.shape, *[1] * (y.ndim - 1))
     own = y if plan.sample is None else y[plan.sample]
@@ -46,11 +46,22 @@ def _soft_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def _soft_labels(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:
     """Two scatters into zeros: no one-hot tensor is made."""
+    if type(y) is Tensor and y.device.type == "cpu" and not torch.compiler.is_compiling():
+        return _soft_labels_compiled(y, plan, num_classes, dtype)
     weight = plan.weight.to(dtype)[..., None]
     own = (y if plan.sample is None else y[plan.sample]).expand(weight.shape[:2])[..., None]
     partner = y[plan.partner].expand(weight.shape[:2])[..., None]
     soft = torch.zeros((*weight.shape[:2], num_classes), dtype=dtype, device=y.device)
     return soft.scatter_add_(2, own, weight).scatter_add_(2, partner, 1 - weight).flatten(0, 1)
+
+
+def _soft_labels_compiled(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:
+    from multimix import labels  # imported when first needed: numba takes half a second
+
+    own = y if plan.sample is None else y[plan.sample]
+    soft = torch.empty((*plan.weight.shape, num_classes), dtype=dtype, device="cpu")
+    labels.soften(own, y[plan.partner].expand(plan.weight.shape), plan.weight.to(dtype), soft)
+    return soft.flatten(0, 1)
 
 
 def mixed_accuracy(logits: Tensor, y_mix: Tensor) -> Float[Tensor, ""]:

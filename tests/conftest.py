@@ -9,10 +9,17 @@ from jaxtyping import install_import_hook
 # The rooms behind the door; at the door itself wrong types must meet the library's own messages. Must come before
 # anything imports multimix. Tests marked `unchecked` run in a process without it (tests/test_unchecked.py): the
 # checks cannot be traced by torch.compile, and take random numbers themselves.
-ROOMS = ["coefficients", "pairing", "masks", "plan", "blend", "targets", "methods.step"]
+PUZZLE = [
+    f"puzzle.{room}" for room in ("blocks", "energy", "saliency", "solver_cpu", "solver_torch", "transport_torch")
+]
+ROOMS = ["coefficients", "pairing", "masks", "plan", "blend", "targets", "methods.step", *PUZZLE]
 CHECKED = not os.environ.get("MULTIMIX_UNCHECKED")
 if CHECKED:
     install_import_hook([f"multimix.{room}" for room in ROOMS], "beartype.beartype")
+
+
+# One thread is enough for what is tested; the cores are for tests side by side.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

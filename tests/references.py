@@ -1,5 +1,6 @@
 """Slow, obvious oracles: what the formulas say, one sample, one mix, one pixel at a time."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -34,6 +35,32 @@ def cutmix(x: Tensor, plan) -> Tensor:
         mixed[(..., *box)] = x[partner][(..., *box)]
         out.append(mixed)
     return torch.stack(out)
+
+
+def puzzle(x: Tensor, plan) -> Tensor:
+    """Each position from the cell that its own cell shows, of the sample, of the partner, or half of each."""
+    mask = plan.mask
+    images = x.reshape(len(x), -1, *(1, *x.shape[2 if x.ndim > 2 else 1 :])[-2:])
+    out = torch.empty(plan.num_mixes * plan.num_pairs, *images.shape[1:], dtype=torch.float64)
+    down, across = mask.rows.tolist(), mask.columns.tolist()
+    for row, k, i, sample, partner in rows(plan):
+        for r, c in itertools.product(range(len(down) - 1), range(len(across) - 1)):
+            block = r // mask.per_block[0], c // mask.per_block[1]
+            share = mask.kept[k, i][block].item() / mask.whole
+            for y_at, x_at in itertools.product(range(down[r], down[r + 1]), range(across[c], across[c + 1])):
+                shown = []
+                for which, image in enumerate((images[sample], images[partner])):
+                    cell = (
+                        r * (len(across) - 1) + c
+                        if mask.source is None
+                        else int(mask.source[k, i, which, r * (len(across) - 1) + c])
+                    )
+                    a, b = divmod(cell, len(across) - 1)
+                    y_from = min(down[a] + y_at - down[r], down[a + 1] - 1)
+                    x_from = min(across[b] + x_at - across[c], across[b + 1] - 1)
+                    shown.append(image[:, y_from, x_from].double())
+                out[row, :, y_at, x_at] = share * shown[0] + (1 - share) * shown[1]
+    return out.reshape(-1, *x.shape[1:]).to(x.dtype)
 
 
 def labels(y: Tensor, plan, num_classes: int) -> Tensor:

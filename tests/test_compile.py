@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from multimix import CutMix, MixUp, MultiMix
+from multimix import CutMix, MixUp, MultiMix, PuzzleMix
 
 # The compiler itself warns, differently from release to release.
 pytestmark = [pytest.mark.unchecked, pytest.mark.filterwarnings("default")]
@@ -53,3 +53,36 @@ def test_apply_reads_no_value(method, with_out):
     assert x_mix.shape == (24, 3, 10, 12)
     assert y_mix.shape == (24, 10)
     assert {x_mix.device.type, y_mix.device.type} == {"meta"}
+
+
+@pytest.mark.parametrize(
+    "options", [{"grid": 16}, {"grid": (2, 16), "levels": 3}, {"grid": (2, 4), "transport_size": 2}], ids=str
+)
+def test_planning_puzzle_mix_reads_no_value(options, monkeypatch):
+    monkeypatch.setattr("multimix.puzzle.solver_torch._steps", lambda gain: 3)  # each takes a while without values
+    mix = MultiMix(PuzzleMix(**options), num_mixes=3, num_classes=10)
+    x, y = torch.empty(8, 3, 18, 16, device="meta"), torch.empty(8, dtype=torch.long, device="meta")
+    for seed in range(3):  # several grids
+        generator = torch.Generator().manual_seed(seed)
+        x_mix, y_mix = mix(x, y, saliency=torch.empty(8, 18, 16, device="meta"), generator=generator)
+        assert x_mix.shape == (24, 3, 18, 16)
+        assert y_mix.shape == (24, 10)
+
+
+@pytest.mark.parametrize("method", ["mixup", CutMix(boxes="inside"), MixUp(alpha=0.3)], ids=str)
+def test_a_compiled_training_step_draws_anew_each_time(method):
+    mix = MultiMix(method, num_mixes=3, num_classes=4)
+    x, y = torch.rand(5, 3, 6, 6), torch.arange(5) % 4
+
+    @torch.compile(backend="eager")
+    def step(x, y, generator):
+        return mix(x, y, generator=generator)
+
+    seen = set()
+    with torch._dynamo.config.patch(error_on_recompile=False):
+        for seed in range(4):
+            x_mix, y_mix = step(x, y, torch.Generator().manual_seed(seed))
+            expected = mix(x, y, generator=torch.Generator().manual_seed(seed))
+            torch.testing.assert_close((x_mix, y_mix), expected)
+            seen.add(float(x_mix.sum()))
+    assert len(seen) == 4

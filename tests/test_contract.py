@@ -5,13 +5,19 @@ from dataclasses import replace
 import pytest
 import references
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from multimix import Choice, CutMix, ManifoldMixup, MixUp, MultiMix
-from multimix.masks import Boxes, Constant
+from multimix import Choice, CutMix, ManifoldMixup, MixUp, MultiMix, PuzzleMix
+from multimix.masks import Blocks, Boxes, Constant
 from multimix.methods import METHODS, mixes_inside, options
+
+
+def square(output: Tensor, y: Tensor) -> Tensor:
+    """A loss that any output has, for methods that need a gradient."""
+    return output.square().flatten(1).sum(1)
+
 
 METHOD_ROWS = {
     "none": "none",
@@ -21,9 +27,13 @@ METHOD_ROWS = {
     "cutmix-independent": CutMix(boxes="independent"),
     "manifold": ManifoldMixup(layers=["features"]),
     "manifold-input": ManifoldMixup(layers=[""]),
+    "puzzlemix": PuzzleMix(grid=(1, 2, 4), criterion=square),
+    "puzzlemix-cells": PuzzleMix(grid=(1, 2, 3), transport_size=1, eta=1.0, criterion=square),
+    "puzzlemix-levels": PuzzleMix(grid=(1, 2, 4), levels=3, transport_cost=0.1, beta=0.2, criterion=square),
+    "puzzlemix-still": PuzzleMix(grid=(1, 3), transport=False, criterion=square),
     "choice": Choice(["mixup", CutMix(), "none"], weights=[1, 2, 1]),
 }
-BLENDING = ("mixup", "manifold", "manifold-input", "choice")
+BLENDING = ("mixup", "manifold", "manifold-input", "choice", *(n for n in METHOD_ROWS if n.startswith("puzzlemix")))
 SHAPES = {
     "square": (6, 4, 8, 8),
     "odd batch, not square": (7, 4, 5, 9),
@@ -54,6 +64,11 @@ def make(name: str, **settings) -> MultiMix:
 
 def run(mix: MultiMix, x: Tensor, y: Tensor, seed: int = 0, plan=None) -> tuple[Tensor, Tensor]:
     return mix.run(Identity(), x, y, plan=plan, generator=torch.Generator().manual_seed(seed))
+
+
+def takes(name: str, axes: int) -> bool:
+    """Whether a method mixes so many spatial axes."""
+    return axes <= 2 or not name.startswith("puzzlemix")
 
 
 def batch(shape, num_classes: int = 4) -> tuple[Tensor, Tensor]:
@@ -94,6 +109,7 @@ def test_labels_follow_pixels(name, sampling, share, partners):
 )
 @settings(max_examples=25, deadline=None)
 def test_labels_follow_pixels_of_any_shape(name, spatial, batch_size, num_mixes, seed):
+    assume(takes(name, len(spatial)))
     x, y = colour_planes(batch_size, 3, spatial)
     x_mix, y_mix = run(make(name, num_mixes=num_mixes, num_classes=3), x, y, seed)
     torch.testing.assert_close(x_mix.flatten(2).mean(2), y_mix, atol=1e-6, rtol=0)
@@ -103,6 +119,10 @@ def test_labels_follow_pixels_of_any_shape(name, spatial, batch_size, num_mixes,
 @pytest.mark.parametrize("name", METHOD_ROWS)
 def test_shapes(name, shape):
     x, y = batch(shape)
+    if not takes(name, len(shape) - 2):
+        with pytest.raises(ValueError, match="PuzzleMix mixes series and images"):
+            run(make(name), x, y)
+        return
     x_mix, y_mix = run(make(name), x, y)
     assert x_mix.shape[1:] == x.shape[1:]
     assert y_mix.shape == (x_mix.shape[0], 4)
@@ -114,11 +134,14 @@ def test_shapes(name, shape):
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("name", METHOD_ROWS)
 def test_equals_the_reference(name, shape):
+    if not takes(name, len(shape) - 2):
+        return
     x, y = batch(shape)
     mix = make(name, partners="fresh" if len(shape) == 3 else "same")
-    plan = mix.plan(x, model=Identity(), generator=torch.Generator().manual_seed(3))
+    plan = mix.plan(x, torch.arange(len(x)) % 4, model=Identity(), generator=torch.Generator().manual_seed(3))
     x_mix, y_mix = run(mix, x, y, plan=plan)
-    reference = references.cutmix if isinstance(plan.mask, Boxes) else references.mixup
+    kinds = {Boxes: references.cutmix, Blocks: references.puzzle}
+    reference = kinds.get(type(plan.mask), references.mixup)
     torch.testing.assert_close(x_mix, reference(x, plan))
     torch.testing.assert_close(y_mix.double(), references.labels(y, plan, 4), atol=1e-6, rtol=0)
 
@@ -128,7 +151,7 @@ def test_nested_in_k(name):
     x, _ = batch((8, 4, 9, 9))
     mix = make(name, num_mixes=5)
     for seed in range(10):
-        plan = mix.plan(x, model=Identity(), generator=torch.Generator().manual_seed(seed))
+        plan = mix.plan(x, torch.arange(len(x)) % 4, model=Identity(), generator=torch.Generator().manual_seed(seed))
         assert (plan.lam.diff(dim=0) <= 0).all()
         if name == "cutmix-independent":
             continue
@@ -136,6 +159,8 @@ def test_nested_in_k(name):
         if isinstance(plan.mask, Boxes):
             assert (plan.mask.low.diff(dim=0) <= 0).all()
             assert (plan.mask.high.diff(dim=0) >= 0).all()
+        if isinstance(plan.mask, Blocks):
+            assert (plan.mask.kept[:-1] >= plan.mask.kept[1:]).all()
 
 
 @pytest.mark.parametrize("name", METHOD_ROWS)
@@ -213,7 +238,7 @@ def test_a_call_takes_one_seed(name):
 def test_rows_depend_on_their_own_pair_only(name):
     x, y = batch((6, 4, 8, 8))
     mix = make(name)
-    plan = mix.plan(x, model=Identity(), generator=torch.Generator().manual_seed(0))
+    plan = mix.plan(x, torch.arange(len(x)) % 4, model=Identity(), generator=torch.Generator().manual_seed(0))
     x_mix, _ = run(mix, x, y, plan=plan)
     changed = x.clone()
     changed[2] += 1.0
@@ -227,7 +252,7 @@ def test_rows_depend_on_their_own_pair_only(name):
 @pytest.mark.parametrize("name", [n for n in METHOD_ROWS if n not in ("none", "choice")])
 def test_pairs_and_mixes_have_draws_of_their_own(name):
     x = torch.rand(16, 3, 24, 24)
-    plan = make(name, num_mixes=3).plan(x, model=Identity())
+    plan = make(name, num_mixes=3).plan(x, torch.arange(len(x)) % 4, model=Identity())
     assert len({tuple(column) for column in plan.lam.T.tolist()}) == 16
     if isinstance(plan.mask, Boxes):
         boxes = torch.cat([plan.mask.low, plan.mask.high], dim=-1)
@@ -238,8 +263,10 @@ def test_pairs_and_mixes_have_draws_of_their_own(name):
 @pytest.mark.parametrize("name", [n for n in METHOD_ROWS if n not in ("none", "choice")])
 def test_share_batch_gives_one_path_and_one_geometry(name):
     x = torch.rand(16, 3, 24, 24)
-    plan = make(name, share="batch").plan(x, model=Identity())
+    plan = make(name, share="batch").plan(x, torch.arange(len(x)) % 4, model=Identity())
     assert (plan.lam == plan.lam[:, :1]).all()
+    if isinstance(plan.mask, Blocks):  # masks follow the images; the grid is one for all in any case
+        return
     assert (plan.weight == plan.weight[:, :1]).all()
     if isinstance(plan.mask, Boxes):
         assert (plan.mask.low == plan.mask.low[:, :1]).all()
@@ -251,7 +278,7 @@ def test_share_batch_gives_one_path_and_one_geometry(name):
 def test_weight_one_is_the_sample_weight_zero_the_partner(name, weight):
     x, y = batch((5, 4, 8, 8))
     mix = make(name)
-    plan = mix.plan(x, model=Identity())
+    plan = mix.plan(x, torch.arange(len(x)) % 4, model=Identity())
     if isinstance(plan.mask, Boxes):
         full = plan.mask.low.new_full(plan.mask.low.shape, 8)
         mask = Boxes(torch.zeros_like(full), full * int(1 - weight))
@@ -279,9 +306,11 @@ def test_dtype_is_kept(name, dtype):
 @pytest.mark.parametrize("layout", ["channels_last", "channels_last_3d", "permuted", "sliced"])
 def test_memory_format_is_kept(name, layout):
     shape = (5, 4, 3, 6, 7) if layout == "channels_last_3d" else (5, 4, 6, 7)
+    if not takes(name, len(shape) - 2):
+        return
     x, y = batch(shape)
     mix = make(name)
-    plan = mix.plan(x, model=Identity())
+    plan = mix.plan(x, torch.arange(len(x)) % 4, model=Identity())
     expected, _ = run(mix, x, y, plan=plan)
     if layout in ("channels_last", "channels_last_3d"):
         memory_format = getattr(torch, layout)
@@ -299,9 +328,9 @@ def test_memory_format_is_kept(name, layout):
 def test_out_is_filled_and_its_memory_format_wins(name, layout):
     x, y = batch((5, 4, 6, 7))
     mix = make(name)
-    expected, _ = mix(x, y, generator=torch.Generator().manual_seed(1))
+    expected, _ = mix(x, y, model=Identity(), generator=torch.Generator().manual_seed(1))
     out = torch.empty(15, 4, 6, 7).to(memory_format=layout)
-    x_mix, _ = mix(x, y, out=out, generator=torch.Generator().manual_seed(1))
+    x_mix, _ = mix(x, y, model=Identity(), out=out, generator=torch.Generator().manual_seed(1))
     assert x_mix.data_ptr() == out.data_ptr()
     assert out.is_contiguous(memory_format=layout)
     torch.testing.assert_close(x_mix, expected)
@@ -311,7 +340,7 @@ def test_out_is_filled_and_its_memory_format_wins(name, layout):
 def test_gradients_flow_as_the_masks_say(name):
     x, y = batch((5, 4, 6, 7))
     mix = make(name)
-    plan = mix.plan(x, model=Identity())
+    plan = mix.plan(x, torch.arange(len(x)) % 4, model=Identity())
     plain, _ = run(mix, x, y, plan=plan)
     x.requires_grad_()
     x_mix, _ = run(mix, x, y, plan=plan)
@@ -353,7 +382,7 @@ def test_the_object_is_frozen_picklable_and_readable(name):
 def test_parts_of_a_plan_make_the_whole(name):
     x, y = batch((7, 4, 6, 6))
     mix = make(name)
-    plan = mix.plan(x, model=Identity())
+    plan = mix.plan(x, torch.arange(len(x)) % 4, model=Identity())
     x_mix, y_mix = run(mix, x, y, plan=plan)
     parts = plan.split(3)
     assert sum(part.num_pairs for part in parts) == 7

@@ -147,6 +147,12 @@ def test_a_refused_call_takes_no_random_numbers():
     for bad in (lambda: (X, Y[:3]), lambda: (X, Y + 9), lambda: (X.long(), Y)):
         with pytest.raises(ValueError, match="must"):
             MultiMix("mixup", num_classes=4)(*bad(), generator=generator)
+    with pytest.raises(ValueError, match="did you mean"):
+        MultiMix(ManifoldMixup(layers=["heda"])).plan(
+            X, model=torch.nn.ModuleDict({"head": torch.nn.Identity()}), generator=generator
+        )
+    with pytest.raises(ValueError, match="PuzzleMix needs saliency"):
+        MultiMix("puzzlemix", num_classes=4)(X, Y, generator=generator)
     assert torch.equal(generator.get_state(), before)
 
 

@@ -166,7 +166,7 @@ class CompareSettings(Recipe):
         out: Folder of the comparison.
     """
 
-    methods: tuple[str, ...] = ("none", "mixup", "cutmix", "manifold")
+    methods: tuple[str, ...] = ("none", "mixup", "cutmix", "manifold", "puzzlemix")
     num_mixes: tuple[int, ...] = (1, 5)
     controls: tuple[str, ...] = ("equal-pairs", "equal-compute")
     seeds: int = 3

@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from multimix import MultiMix
+from multimix import MultiMix, Plan
 from multimix.lab.checkpoint import write_whole
 from multimix.lab.config import PreviewSettings
 from multimix.lab.errors import UsageError
 from multimix.lab.mixing import mixer
+from multimix.lab.puzzle_tiles import Blocks, Tile, local_contrast, puzzle_tiles
 from multimix.lab.randomness import seed_of
 
 TILE_INCHES = 1.8
@@ -41,14 +42,21 @@ def preview(settings: PreviewSettings) -> list[str]:
         notes.append(f"{settings.image_b} was resized from {_size(b)} to {_size(a)}, the size of {settings.image_a}")
         b = b.resize(a.size, Image.Resampling.BICUBIC)
     x = torch.stack([_tensor(a), _tensor(b)])
+    saliency = local_contrast(x)
     try:
-        path, weights = _path(mixer(settings, num_classes=2), x, settings.seed)
+        plan, path, weights = _path(mixer(settings, num_classes=2), x, saliency, settings.seed)
     except (TypeError, ValueError) as error:  # the method mixes inside a model, or has to ask one
         raise UsageError(
             f"a preview has two images and no model to mix inside of or to ask, got method={settings.method!r}; "
             f"choose another method ({error})"
         ) from error
-    _draw(path, weights, settings)
+    tiles = [Tile(picture, _label(i, len(path), w)) for i, (picture, w) in enumerate(zip(path, weights, strict=True))]
+    columns = min(len(tiles), MAX_COLUMNS)
+    if isinstance(plan.mask, Blocks):
+        columns = len(tiles)
+        tiles += puzzle_tiles(plan, plan.mask, saliency, path)
+        notes.append("saliency is local contrast here: in training it is the gradient of the model's loss")
+    _draw(tiles, columns, settings)
     shares = ", ".join(f"{weight:.2f}" for weight in weights)
     return [*notes, f"{settings.out}: label weights of {Path(settings.image_a).name}: {shares}"]
 
@@ -78,30 +86,42 @@ def _tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)
 
 
-def _path(mix: MultiMix, x: Tensor, seed: int) -> tuple[Tensor, list[float]]:
-    """Returns the pictures from x to its partner, both ends included, and the share of x in each one's label."""
-    generator = torch.Generator().manual_seed(seed_of(seed, "mix"))
-    x_mix, y_mix = mix(x, torch.tensor([0, 1]), generator=generator)
+def _path(mix: MultiMix, x: Tensor, saliency: Tensor, seed: int) -> tuple[Plan, Tensor, list[float]]:
+    """Returns the plan, the pictures from x to its partner, both ends included, and the share of x in each label."""
+    y = torch.tensor([0, 1])
+    plan = mix.plan(x, y, saliency=saliency, generator=torch.Generator().manual_seed(seed_of(seed, "mix")))
+    x_mix, y_mix = mix.apply(plan, x, y)
+    assert y_mix is not None
     own, shares = x_mix[:: len(x)], y_mix[:: len(x), 0]  # rows are mix-major: every second one is of the first pair
-    return torch.cat([x[:1], own, x[1:]]), [1.0, *shares.tolist(), 0.0]
+    return plan, torch.cat([x[:1], own, x[1:]]), [1.0, *shares.tolist(), 0.0]
 
 
-def _draw(pictures: Tensor, weights: list[float], settings: PreviewSettings) -> None:
-    columns = min(len(pictures), MAX_COLUMNS)
-    lines = -(-len(pictures) // columns)
-    height, width = pictures.shape[-2:]
+def _label(index: int, count: int, weight: float) -> str:
+    title = {0: "x", count - 1: "x′"}.get(index, f"mix {index}")
+    return f"{title}\n{weight:.2f} x + {1 - weight:.2f} x′"
+
+
+def _draw(tiles: list[Tile], columns: int, settings: PreviewSettings) -> None:
+    lines = -(-len(tiles) // columns)
+    height, width = tiles[0].picture.shape[-2:]
     tall = min(max(height / width, 0.3), 3.0)  # of one tile, for pictures that are no thinner than a ribbon
     figure = Figure(figsize=(TILE_INCHES * columns, (TILE_INCHES * tall + 0.75) * lines), layout="constrained")
     figure.suptitle(f"{settings.method}, K = {settings.num_mixes}", fontsize=11)
     grid = figure.subplots(lines, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
-    for index, (axes, picture, weight) in enumerate(zip(grid.flat, pictures, weights, strict=False)):
-        title = {0: "x", len(pictures) - 1: "x′"}.get(index, f"mix {index}")
+    for axes, tile in zip(grid.flat, tiles, strict=False):
+        picture = tile.picture
+        if tile.framed:
+            axes.set_axis_on()
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set(color="0.6", linewidth=0.6)
         axes.imshow(picture.squeeze(0).numpy() if len(picture) == 1 else picture.permute(1, 2, 0).numpy(), **STYLE)
-        label = f"{title}\n{weight:.2f} x + {1 - weight:.2f} x′"
+        for start, end, colour in tile.arrows:
+            style = {"arrowstyle": "-|>", "color": colour, "lw": 1, "mutation_scale": 7, "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", end, start, arrowprops=style)
         axes.annotate(
-            label,
+            tile.label,
             (0.5, 0),
             (0, -4),
             xycoords="axes fraction",

@@ -78,8 +78,8 @@ def record_line(record: Record) -> str:
     """Returns what a record says, on one line."""
     return (
         f"step {record['step']:>5g}  epoch {record['epoch']:6.1f}  loss {record['loss']:.3f}  "
-        f"mixed accuracy {record['mixed_accuracy']:6.1%}  test error {record['error']:6.2%}  "
-        f"{record['rows'] / record['time_s']:7,.0f} rows/s  {record['time_s']:6.1f} s"
+        f"mixed accuracy {record['mixed_accuracy']:.1%}  test error {record['error']:5.2%}  "
+        f"{record['rows'] / record['time_s']:,.0f} rows/s  {record['time_s']:.1f} s"
     )
 
 

@@ -6,7 +6,8 @@ from multimix.methods.manifold import ManifoldMixup
 from multimix.methods.mixup import MixUp
 from multimix.methods.names import METHODS, as_method
 from multimix.methods.none import NoMix
-from multimix.methods.step import Method, Step, mixes_inside
+from multimix.methods.puzzlemix import PuzzleMix
+from multimix.methods.step import Method, Step, mixes_inside, needs_saliency
 
 __all__ = [
     "METHODS",
@@ -16,8 +17,10 @@ __all__ = [
     "Method",
     "MixUp",
     "NoMix",
+    "PuzzleMix",
     "Step",
     "as_method",
     "mixes_inside",
+    "needs_saliency",
     "options",
 ]

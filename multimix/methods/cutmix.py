@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 
 from multimix.masks import Boxes
@@ -55,7 +54,7 @@ class CutMix:
         centres = num_mixes if self.boxes == "independent" else 1
         centre = step.geometry.random((centres, columns, len(sizes))) * sizes
         low, high = box_edges(step.lam, centre, sizes, fit=self.boxes == "inside")
-        return Boxes(step.tensor(low, torch.int64), step.tensor(high, torch.int64))
+        return Boxes(step.tensor(low, np.int64), step.tensor(high, np.int64))
 
 
 def box_edges(
@@ -74,4 +73,5 @@ def box_edges(
     if fit:  # edges are rounded, not cut off: a box at the border must not lose a pixel on average
         low = np.clip(low, 0.0, sizes - side)
         return np.rint(low), np.rint(low + side)
-    return np.clip(np.floor(low), 0.0, sizes), np.clip(np.floor(centre + side / 2), 0.0, sizes)
+    high = np.floor(centre + side / 2)
+    return np.maximum(np.floor(low), 0.0), np.minimum(high, sizes)  # the centre is inside: half of np.clip is enough

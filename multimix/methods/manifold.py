@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 from torch import nn
 
 from multimix.layers import check_layers, children_names, mix_layers
@@ -49,10 +48,10 @@ class ManifoldMixup:
 
     def mask(self, step: Step) -> Constant:
         """A constant mask of value lam, for whatever features the layer gets."""
-        return Constant(step.tensor(step.lam, torch.float32))
+        return Constant(step.tensor(step.lam, np.float32))
 
-    def draw_layer(self, model: nn.Module | None, rng: np.random.Generator) -> str:
-        """The layer of this step.
+    def layer_names(self, model: nn.Module | None) -> Sequence[str]:
+        """The layers to draw from.
 
         Raises:
             ValueError: if no layers were given and the model, if any, names none; or if the model has no such layer.
@@ -67,4 +66,4 @@ class ManifoldMixup:
             )
         if model is not None:
             check_layers(model, layers)
-        return layers[int(rng.integers(len(layers)))]
+        return layers

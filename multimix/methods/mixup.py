@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
+import numpy as np
 
 from multimix.masks import Constant
 from multimix.methods.step import Step, check_alpha
@@ -32,4 +32,4 @@ class MixUp:
 
     def mask(self, step: Step) -> Constant:
         """A constant mask of value lam."""
-        return Constant(step.tensor(step.lam, torch.float32))
+        return Constant(step.tensor(step.lam, np.float32))

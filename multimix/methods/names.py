@@ -6,6 +6,7 @@ from multimix.methods.cutmix import CutMix
 from multimix.methods.manifold import ManifoldMixup
 from multimix.methods.mixup import MixUp
 from multimix.methods.none import NoMix
+from multimix.methods.puzzlemix import PuzzleMix
 from multimix.methods.step import Method
 from multimix.suggest import nearest
 
@@ -16,6 +17,7 @@ METHODS: dict[str, type[Method]] = {
     "mixup": MixUp,
     "manifold": ManifoldMixup,
     "cutmix": CutMix,
+    "puzzlemix": PuzzleMix,
 }
 
 

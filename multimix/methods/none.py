@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 
 from multimix.masks import Everything
 from multimix.methods.step import Step
@@ -19,4 +18,4 @@ class NoMix:
 
     def mask(self, step: Step) -> Everything:
         """The mask that keeps everything."""
-        return Everything(step.tensor(np.ones((1, step.lam.shape[1])), torch.float32))
+        return Everything(step.tensor(np.ones((1, step.lam.shape[1])), np.float32))

@@ -1,6 +1,7 @@
 """What a method sees when it is asked for its masks."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeGuard, runtime_checkable
 
@@ -43,9 +44,9 @@ class Step:
         """Sizes of x's spatial axes."""
         return spatial_shape(self.x)
 
-    def tensor(self, array: np.ndarray, dtype: torch.dtype) -> Tensor:
+    def tensor(self, array: np.ndarray, dtype: type[np.generic]) -> Tensor:
         """An array of draws as a tensor on x's device."""
-        return to_device(torch.from_numpy(array).to(dtype), self.x.device)
+        return to_device(torch.from_numpy(array.astype(dtype)), self.x.device)
 
 
 def spatial_shape(x: Tensor) -> tuple[int, ...]:
@@ -87,10 +88,29 @@ class Method(Protocol):
 class InsideMethod(Method, Protocol):
     """A method that mixes at a layer of the model rather than at its input."""
 
-    def draw_layer(self, model: nn.Module | None, rng: np.random.Generator) -> str:
-        """Name of the module whose input is mixed in this step; `""` is the model's input."""
+    def layer_names(self, model: nn.Module | None) -> Sequence[str]:
+        """Names of the modules whose input may be mixed, one of them in each step; `""` is the model's input.
+
+        Raises:
+            ValueError: if there are none, or the model has no such module.
+        """
+
+
+class SaliencyMethod(Method, Protocol):
+    """A method whose masks depend on what is important in x."""
+
+    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
+        """Refuse, before any work, what cannot be mixed, or whose saliency cannot be found."""
+
+    def find_saliency(self, x: Tensor, y: Tensor, model: nn.Module) -> Float[Tensor, "B *spatial"]:
+        """Importance of each position, for a step that was given none."""
 
 
 def mixes_inside(method: Method) -> TypeGuard[InsideMethod]:
     """Whether a method mixes at a layer of the model."""
-    return hasattr(method, "draw_layer")
+    return hasattr(method, "layer_names")
+
+
+def needs_saliency(method: Method) -> TypeGuard[SaliencyMethod]:
+    """Whether a method needs to know what is important in x."""
+    return hasattr(method, "find_saliency")

@@ -30,11 +30,18 @@ def test_ece_is_the_weighted_gap_of_confidence_and_accuracy():
     assert ece(PROBABILITIES.log(), LABELS) == pytest.approx(0.5 * 0.4 + 0.5 * 0.4, abs=1e-6)
 
 
-def test_ece_has_fifteen_bins():
-    # 0.61 and 0.65 share a bin of width 1/15, [0.6, 0.667); over- and underconfidence cancel there: gap |0.63 - 0.5|.
-    # With 30 bins they would not: 0.61 wrong, 0.65 right give (0.61 + 0.35) / 2 = 0.48.
-    probabilities = torch.tensor([[0.61, 0.39], [0.65, 0.35]])
-    assert ece(probabilities.log(), torch.tensor([1, 0])) == pytest.approx(0.13, abs=1e-6)
+@pytest.mark.parametrize(
+    ("top", "expected"),
+    [
+        # one bin of width 1/15, from 0.600 to 0.667 (two of 1/30): |0.63 - 1/2|, the two gaps cancel
+        ((0.61, 0.65), 0.13),
+        # two bins (one of 1/10): the gaps |0.61 - 0| and |0.69 - 1|, each on half of the samples, do not cancel
+        ((0.61, 0.69), (0.61 + 0.31) / 2),
+    ],
+)
+def test_ece_has_fifteen_bins(top, expected):
+    probabilities = torch.tensor([[value, 1 - value] for value in top])
+    assert ece(probabilities.log(), torch.tensor([1, 0])) == pytest.approx(expected, abs=1e-6)
 
 
 def test_evaluation_leaves_the_model_as_it_was():

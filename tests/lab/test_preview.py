@@ -35,6 +35,19 @@ def test_any_picture_of_any_shape(tmp_path, method, size, mode):
     assert weights == sorted(weights, reverse=True)
 
 
+@pytest.mark.parametrize("size", [(30, 20), (8, 8)])
+def test_puzzle_mix_shows_saliency_masks_and_moves(tmp_path, size):
+    a, b = (str(tmp_path / f"{name}.png") for name in "ab")
+    for path, seed in ((a, 0), (b, 1)):
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, size[::-1], dtype=np.uint8)).save(path)
+    note, _ = preview(settings(a, b, tmp_path, method="puzzlemix", num_mixes=3))
+    assert "saliency is local contrast here" in note
+    plain = settings(a, b, tmp_path, method="cutmix", num_mixes=3)
+    tall = written(tmp_path).shape[0]
+    preview(plain)
+    assert tall > 2 * written(tmp_path).shape[0], "three rows instead of one"
+
+
 def test_the_picture_shows_the_weights_it_names(tmp_path):
     a, b = image(tmp_path / "a.png", (20, 20), "L", 0), image(tmp_path / "b.png", (20, 20), "L", 255)
     (line,) = preview(settings(a, b, tmp_path, method="mixup", num_mixes=2))

@@ -25,7 +25,7 @@ def same(a, b):
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("method", ["none", "mixup", "cutmix", "manifold"])
+@pytest.mark.parametrize("method", ["none", "mixup", "cutmix", "manifold", "puzzlemix"])
 @pytest.mark.parametrize("model", ["small-cnn", "mlp"])
 def test_every_method_trains_every_model(tmp_path, method, model):
     records = []

@@ -1,10 +1,11 @@
-"""The table on a terminal."""
+"""The table on a terminal, as wide as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -13,18 +14,21 @@ from multimix.lab.report.table import TableRow
 from multimix.lab.report.takeaway import takeaway
 
 COLOURS = {"worse": "red", "better": "green", "not distinguishable": ""}
+LEFT = ("method", "control")
+HEAD = ("method", "K", "control", "n")
+# What a narrow terminal does without, in this order; the page has all of it.
+DISPENSABLE = ("images", "rows", "vs K=1")
+
+Cell = Callable[[TableRow], str | Text]
 
 
 def print_table(rows: Sequence[TableRow], console: Console) -> None:
     """Prints a row per method, K and control, what it means, and how the times were measured."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for title in ("method", "K", "control", "n", words.METRIC_TITLES["error"], "vs K=1", "NLL", "ECE, %"):
-        table.add_column(title, justify="left" if title in ("method", "control") else "right")
-    for title in ("time, s", f"× {rows[0].row.name}", "rows", "images"):
-        table.add_column(title, justify="right")
-    for row in rows:
-        _add(table, row)
-    console.print(table)
+    cells = _cells(rows[0].row.name)
+    for dispensable in DISPENSABLE:
+        if _needed(_table(rows, cells), console) > console.width:
+            del cells[dispensable]
+    console.print(_table(rows, cells))
     for row in rows:
         for seed, reason in row.failures.items():
             console.print(f"[red]{row.row.name}, seed {seed}, failed: {escape(reason)}[/red]", soft_wrap=True)
@@ -33,23 +37,40 @@ def print_table(rows: Sequence[TableRow], console: Console) -> None:
     console.print(escape(words.conditions(rows)))
 
 
-def _add(table: Table, row: TableRow) -> None:
-    head = (row.row.method, str(row.row.num_mixes), row.row.control, str(len(row.results)))
-    if not row.results:
-        table.add_row(*head, "failed" if row.failures else "not run", style="red")
-        return
-    table.add_row(
-        *head,
-        _metric(row, "error"),
-        Text(words.change(row), style=_colour(row, "error")),
-        _metric(row, "nll"),
-        _metric(row, "ece"),
-        words.time(row),
-        words.ratio(row.time_ratio),
-        words.count(row.rows_seen),
-        words.count(row.images_loaded),
-        style="red" if row.failures else "",
-    )
+def _cells(first: str) -> dict[str, Cell]:
+    """The columns, and what each shows of a row that has results."""
+    return {
+        "method": lambda row: row.row.method,
+        "K": lambda row: str(row.row.num_mixes),
+        "control": lambda row: row.row.control,
+        "n": lambda row: str(len(row.results)),
+        words.METRIC_TITLES["error"]: lambda row: _metric(row, "error"),
+        "vs K=1": lambda row: Text(words.change(row), style=_colour(row, "error")),
+        "NLL": lambda row: _metric(row, "nll"),
+        "ECE, %": lambda row: _metric(row, "ece"),
+        "time, s": words.time,
+        f"× {first}": lambda row: words.ratio(row.time_ratio),
+        "rows": lambda row: words.count(row.rows_seen),
+        "images": lambda row: words.count(row.images_loaded),
+    }
+
+
+def _table(rows: Sequence[TableRow], cells: dict[str, Cell]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in cells:
+        table.add_column(title, justify="left" if title in LEFT else "right", no_wrap=title in HEAD)
+    for row in rows:
+        if row.results:
+            table.add_row(*(cell(row) for cell in cells.values()), style="red" if row.failures else "")
+        else:
+            head = [cells[title](row) for title in HEAD]
+            table.add_row(*head, "failed" if row.failures else "not run", style="red")
+    return table
+
+
+def _needed(table: Table, console: Console) -> int:
+    """The width at which no cell wraps."""
+    return Measurement.get(console, console.options.update(width=10_000), table).maximum
 
 
 def _metric(row: TableRow, name: str) -> Text:

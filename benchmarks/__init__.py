@@ -1,0 +1,1 @@
+"""Commands that measure speed, against peers and against what the machine can do."""

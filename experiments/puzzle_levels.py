@@ -1,0 +1,31 @@
+"""Two or three levels for Puzzle Mix? Digits, K = 1 and K = 5 at equal compute, six seeds.
+
+    python experiments/puzzle_levels.py OUT        about three minutes on one core
+
+Came out (torch 2.13, one core of an AMD EPYC), mean error over six seeds and the paired difference with its 95 %
+t-interval, in percent:
+
+    K = 1: 2 levels 1.61, 3 levels 1.15, difference -0.46 +- 0.56
+    K = 5: 2 levels 1.76, 3 levels 1.17, difference -0.59 +- 0.41
+
+NLL cannot be told apart (0.117 against 0.120), ECE is 0.7 points worse with three, training time is the same. So three
+is the default, as in the authors' code; on one small data set, that is all that is known.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Run both comparisons; each prints its table and writes a page."""
+    out = Path(sys.argv[1])
+    for levels in (2, 3):
+        settings = "--data digits --model small-cnn --methods puzzlemix --num-mixes 1,5 --controls equal-compute"
+        command = ["multimix", "compare", *settings.split(), "--batch-size", "120", "--seeds", "6", "--jobs", "1"]
+        options = ["--method_options", f'{{"levels": {levels}}}', "--out", str(out / f"levels-{levels}")]
+        subprocess.run([*command, *options], check=True)
+
+
+if __name__ == "__main__":
+    main()

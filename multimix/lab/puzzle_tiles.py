@@ -1,0 +1,94 @@
+"""What Puzzle Mix looked at, kept and moved, as pictures."""
+
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from multimix import Plan
+
+Point = tuple[float, float]
+COLOURS = ("tab:orange", "tab:cyan")  # moves of the sample's cells, of the partner's
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a preview.
+
+    Attributes:
+        picture: (C, H, W) in [0, 1].
+        label: what stands under it.
+        arrows: from where to where, in pixels, and their colour.
+        framed: whether it has a thin frame, as all-white masks need.
+    """
+
+    picture: Tensor
+    label: str
+    arrows: list[tuple[Point, Point, str]] = field(default_factory=list)
+    framed: bool = False
+
+
+@runtime_checkable
+class Blocks(Protocol):
+    """The library's mask of blocks, as far as it is drawn here."""
+
+    kept: Tensor
+    whole: int
+    rows: Tensor
+    columns: Tensor
+    source: Tensor | None
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Number of cells downwards and across."""
+
+    def share(self, spatial: tuple[int, int]) -> Tensor:
+        """What is kept, position by position."""
+
+
+def local_contrast(x: Tensor) -> Tensor:
+    """Stands in for a model's gradient where there is no model: squared differences, smoothed. (B, H, W)."""
+    across, down = (
+        F.pad(x, (0, 1, 0, 0), mode="replicate").diff(dim=3),
+        F.pad(x, (0, 0, 0, 1), mode="replicate").diff(dim=2),
+    )
+    contrast = (across.square() + down.square()).mean(1, keepdim=True)
+    side = max(1, min(x.shape[2:]) // 8) // 2 * 2 + 1
+    return F.avg_pool2d(contrast, side, stride=1, padding=side // 2, count_include_pad=False)[:, 0]
+
+
+def puzzle_tiles(plan: Plan, mask: Blocks, saliency: Tensor, path: Tensor) -> list[Tile]:
+    """A row of saliency, masks and saliency; and, if blocks move, a row of what moves where."""
+    height, width = path.shape[-2:]
+    share = mask.share((height, width))[:, 0].float() / mask.whole
+    bright = (saliency / saliency.amax((1, 2), keepdim=True).clamp_min(1e-12)).sqrt()
+    lam = plan.lam[:, 0].tolist()
+    masks = [Tile(m[None], f"mask {k + 1}\nlam {lam[k]:.2f}", framed=True) for k, m in enumerate(share)]
+    tiles = [Tile(bright[:1], "saliency of x"), *masks, Tile(bright[1:], "saliency of x′")]
+    if mask.source is None:
+        return tiles
+    moves = [Tile(0.35 * share[k][None] + 0.4, "moves\n" + _count(a := _arrows(mask, k)), a) for k in range(len(share))]
+    blank = Tile(share.new_ones(1, height, width), "")
+    return [*tiles, blank, *moves, blank]
+
+
+def _count(arrows: list[tuple[Point, Point, str]]) -> str:
+    own = sum(colour == COLOURS[0] for *_, colour in arrows)
+    return f"{own} of x, {len(arrows) - own} of x′"
+
+
+def _arrows(mask: Blocks, k: int) -> list[tuple[Point, Point, str]]:
+    """Every visible cell that shows another one's pixels."""
+    assert mask.source is not None
+    down, across = mask.cells
+    middle_y, middle_x = ((edges[:-1] + edges[1:] - 1) / 2 for edges in (mask.rows, mask.columns))
+    kept = mask.kept[k, 0].repeat_interleave(down // mask.kept.shape[2], 0)
+    kept = kept.repeat_interleave(across // mask.kept.shape[3], 1).flatten()
+    arrows = []
+    for which, visible in enumerate((kept > 0, kept < mask.whole)):
+        for place, cell in enumerate(mask.source[k, 0, which].tolist()):
+            if visible[place] and cell != place:
+                start, end = ((float(middle_x[c % across]), float(middle_y[c // across])) for c in (cell, place))
+                arrows.append((start, end, COLOURS[which]))
+    return arrows

@@ -1,0 +1,97 @@
+"""How an image is cut into blocks, whatever its size."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One spatial axis, cut into blocks, and each block into as many cells.
+
+    Blocks are balanced: their sizes differ by at most one, block i starts at `floor(i * size / blocks)`. So are the
+    cells within a block.
+
+    Attributes:
+        size: number of positions.
+        blocks: number of blocks, at most `size`.
+        cells: number of cells per block.
+    """
+
+    size: int
+    blocks: int
+    cells: int = 1
+
+    def edges(self) -> list[int]:
+        """Where each cell starts, and the end of the last."""
+        starts = [i * self.size // self.blocks for i in range(self.blocks + 1)]
+        return [a + c * (b - a) // self.cells for a, b in pairwise(starts) for c in range(self.cells)] + [self.size]
+
+    def divided(self, cell_size: int) -> "Axis":
+        """The same blocks, in cells of about `cell_size` positions: exactly that where it divides the block."""
+        smallest = self.size // self.blocks
+        return Axis(self.size, self.blocks, max(1, smallest // min(cell_size, smallest)))
+
+    @property
+    def total(self) -> int:
+        """Number of cells."""
+        return self.blocks * self.cells
+
+    @property
+    def even(self) -> bool:
+        """Whether all cells have one size."""
+        return self.size % self.total == 0
+
+
+@lru_cache(maxsize=256)
+def _averaging(axis: Axis) -> Float64[Tensor, "cells size"]:
+    edges = axis.edges()
+    matrix = torch.zeros(axis.total, axis.size, dtype=torch.float64, device="cpu")
+    for i, (a, b) in enumerate(pairwise(edges)):
+        matrix[i, a:b] = 1 / (b - a)
+    return matrix
+
+
+def cell_means(image: Float[Tensor, "B C H W"], rows: Axis, columns: Axis) -> Float[Tensor, "B C h w"]:
+    """The mean of every cell. Without the compiled kernel, uneven cells cost two small matrix products."""
+    if image.device.type == "cpu" and image.dtype in (torch.float32, torch.float64):
+        from multimix.puzzle.pooling import pool  # numba takes half a second to import
+
+        return pool(image, rows.edges(), columns.edges())
+    if rows.even and columns.even:
+        return F.avg_pool2d(image, (rows.size // rows.total, columns.size // columns.total))
+    left, right = (_averaging(axis).to(image.device, image.dtype) for axis in (rows, columns))
+    return left @ (image @ right.mT)
+
+
+def cell_areas(rows: Axis, columns: Axis) -> Float[Tensor, "h w"]:
+    """The share of the image's positions in each cell; they sum to 1."""
+    heights, widths = (torch.tensor(axis.edges(), dtype=torch.float64, device="cpu").diff() for axis in (rows, columns))
+    return torch.outer(heights, widths) / (rows.size * columns.size)
+
+
+def as_images(x: Tensor) -> Float[Tensor, "B C H W"]:
+    """(B, L), (B, C, L) and (B, C, H, W) alike: a series is an image of one row."""
+    return x[:, None, None] if x.ndim == 2 else x[:, :, None] if x.ndim == 3 else x
+
+
+def cut(spatial: tuple[int, ...], n: int) -> tuple[Axis, Axis]:
+    """A grid of n x n blocks, or of 1 x n on a series."""
+    height, width = (1, *spatial)[-2:]
+    return Axis(height, min(n, height) if len(spatial) == 2 else 1), Axis(width, n)
+
+
+def cell_edges(axis: Axis, device: torch.device) -> Int64[Tensor, "cells1"]:
+    """`axis.edges()` as a tensor."""
+    host = torch.tensor(axis.edges(), dtype=torch.int64, device="cpu")
+    return host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else host.to(device)
+
+
+def cell_of(edges: Int64[Tensor, "cells1"], size: int) -> Int64[Tensor, "size"]:
+    """The cell that each of the positions up to `size` lies in."""
+    return torch.bucketize(torch.arange(size, device=edges.device), edges[1:], right=True)
