@@ -23,6 +23,7 @@ class SmallCNN(nn.Module):
         num_classes: Number of classes.
     """
 
+    sample_dims = 3
     # Modules at whose input manifold mixup may mix: the image itself, after stage 1, after stage 2.
     mix_layers = ("", "stage2", "stage3")
 
