@@ -1,6 +1,6 @@
 """Is a run that was killed and started again the run that was never killed?
 
-    python benchmarks/kill.py --kills 50
+    python -m benchmarks.kill --kills 50 --folder /dev/shm
 
 For every method, with one process and with two: a straight run, then runs that are killed with `kill -9` at random
 moments and started again with the same command, until enough kills have hit a step that was being computed. At the end
