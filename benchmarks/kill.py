@@ -1,6 +1,6 @@
 """Is a run that was killed and started again the run that was never killed?
 
-    python benchmarks/kill.py --kills 50
+    python -m benchmarks.kill --kills 50 --folder /dev/shm
 
 For every method, with one process and with two: a straight run, then runs that are killed with `kill -9` at random
 moments and started again with the same command, until enough kills have hit a step that was being computed. At the end
@@ -30,10 +30,10 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from multimix.lab.cli import main
 from multimix.lab.config import TrainSettings
-from multimix.lab.data import DATASETS
+from multimix.lab.data import SampleOrder, open_data
 from multimix.lab.evaluate import evaluate
 from multimix.lab.mixing import METHODS, mixer
-from multimix.lab.models import MODELS
+from multimix.lab.models import build_model
 from multimix.lab.snapshot import Snapshot, digest
 from multimix.lab.train import train  # noqa: F401  imported before the forks
 
@@ -219,11 +219,12 @@ def try_case(case: Case, kills: int, chance: random.Random) -> Outcome:
 @torch.no_grad()  # backward starts threads, and a process with running threads cannot be forked
 def warm(method: str) -> None:
     """Loads data and compiled code here, once, and not again in every process."""
-    data = DATASETS["digits"]()
+    data = open_data("digits", {})
     settings = TrainSettings(method=method, out="nowhere")
-    model = MODELS["small-cnn"](data.sample_shape, data.num_classes)
+    model = build_model("small-cnn", data.sample_shape, data.num_classes, {})
     evaluate(model, data.test)
-    mixer(settings, data.num_classes).run(model, data.train.x[:8], data.train.labels[:8])
+    x, labels = next(data.train.batches(SampleOrder(len(data.train), 8, 0), range(1)))
+    mixer(settings, data.num_classes).run(model, x, labels, saliency=x.abs().mean(dim=1))
 
 
 def run() -> int:

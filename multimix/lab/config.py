@@ -48,8 +48,13 @@ class Recipe(Mixing):
     """What every run of a command shares.
 
     Args:
-        data: Name of the data set.
-        model: Name of the model.
+        data: Name of the data set, or folder:PATH, hf:REPO, webdataset:PATH.
+        data_root: Folder of local copies of data sets, looked through before the Hugging Face hub.
+        data_options: Options of the data set, by name, e.g. --data-options.padding 4
+        on_bad_file: What to do with files that cannot be used, which are named and counted: refuse or skip.
+        num_workers: Processes that read a data set too large to be held (default one per core, at most 8).
+        model: Name of the model, or package.module:callable.
+        model_options: Options of the model, by name, e.g. --model-options.stride 2
         batch_size: Rows the model sees per step; batch_size / num_mixes pairs are loaded.
         steps: Number of updates (500 when epochs is not given either).
         epochs: Passes over the training split, in place of steps.
@@ -62,7 +67,12 @@ class Recipe(Mixing):
     """
 
     data: str = "digits"
+    data_root: str | None = None
+    data_options: dict[str, bool | int | float | str] = field(default_factory=dict)
+    on_bad_file: str = "refuse"
+    num_workers: int | None = None
     model: str = "small-cnn"
+    model_options: dict[str, bool | int | float | str] = field(default_factory=dict)
     batch_size: int = 120
     steps: int | None = None
     epochs: int | None = None
@@ -73,11 +83,14 @@ class Recipe(Mixing):
     on_bad_checkpoint: str = "stop"
 
     def __post_init__(self) -> None:
-        from multimix.lab.data import DATASETS
-        from multimix.lab.models import MODELS
+        from multimix.lab.data import POLICIES, check_data
+        from multimix.lab.models import check_model
 
-        check_name("data", self.data, DATASETS)
-        check_name("model", self.model, MODELS)
+        check_data(self.data, self.data_options)
+        check_name("on_bad_file", self.on_bad_file, POLICIES)
+        if self.num_workers is not None:
+            check(self.num_workers >= 0, "num_workers must be >= 0", "try 4", num_workers=self.num_workers)
+        check_model(self.model, self.model_options)
         check_name("device", self.device, ("auto", "cpu", "cuda", "mps"))
         check_at_least_one("batch_size", self.batch_size)
         check(

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from multimix.lab.config import CompareSettings, TrainSettings, shared
-from multimix.lab.data import DATASETS
+from multimix.lab.data import open_data
 from multimix.lab.mixing import options_for
 
 
@@ -77,4 +77,5 @@ def _rows_of(method: str, compare: CompareSettings) -> Iterator[Row]:
 def _base_steps(compare: CompareSettings) -> int:
     if compare.steps is not None:
         return compare.steps
-    return compare.total_steps(len(DATASETS[compare.data]().train), compare.batch_size)
+    data = open_data(compare.data, compare.data_options, root=compare.data_root, on_bad_file=compare.on_bad_file)
+    return compare.total_steps(len(data.train), compare.batch_size)

@@ -6,6 +6,7 @@ same program on the same folder; only the first writes.
 
 import logging
 import os
+from collections.abc import Sequence
 
 import torch
 from lightning.fabric import Fabric
@@ -50,20 +51,15 @@ def check_shares(samples_per_step: int) -> None:
         )
 
 
-def share_of(chosen: Tensor, rank: int) -> Tensor:
-    """Returns a process's part of a step's samples; the parts differ in size by at most one."""
-    return chosen.tensor_split(num_processes())[rank]
-
-
 def weight_of(own: int, samples: int) -> float:
     """Returns what a process's mean loss counts, so that the mean over processes is the mean over all samples."""
     return own * num_processes() / samples
 
 
-def mean_over(processes: Tensor, samples: int) -> Tensor:
-    """Returns the mean of (processes, steps, values), each process counting by its part of a step's samples."""
-    sizes = torch.tensor([len(part) for part in torch.arange(samples).tensor_split(len(processes))])
-    return (processes * (sizes.to(processes) / samples).reshape(-1, 1, 1)).sum(dim=0)
+def mean_over(processes: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Returns the mean of (processes, steps, values), each process counting by the size of its part of a step."""
+    shares = torch.tensor(sizes).to(processes) / sum(sizes)
+    return (processes * shares.reshape(-1, 1, 1)).sum(dim=0)
 
 
 def agreed(fabric: Fabric, step: int, wish: int) -> int:

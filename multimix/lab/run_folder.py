@@ -23,7 +23,7 @@ from multimix.lab.whole import write_json, write_whole
 
 Record = dict[str, float]
 # Settings that may change between two tries at the same run: they decide how it is done, not what comes out.
-NO_PART = ("out", "checkpoint_every", "on_bad_checkpoint")
+NO_PART = ("out", "checkpoint_every", "on_bad_checkpoint", "num_workers")
 
 
 @dataclass(frozen=True)

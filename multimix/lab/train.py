@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from multimix import MultiMix, mixed_accuracy
 from multimix.lab.checkpoint import Checkpoints
 from multimix.lab.config import TrainSettings
-from multimix.lab.data import DATASETS, Data, SampleOrder
+from multimix.lab.data import Data, SampleOrder, open_data
 from multimix.lab.environment import check_device, environment
 from multimix.lab.errors import Interrupted, RunFailed
 from multimix.lab.evaluate import evaluate
@@ -21,7 +21,7 @@ from multimix.lab.interruption import Interruption
 from multimix.lab.intervals import Every, Timer
 from multimix.lab.meter import Meter
 from multimix.lab.mixing import mixer
-from multimix.lab.models import MODELS
+from multimix.lab.models import build_model
 from multimix.lab.processes import (
     GO_ON,
     SAVE,
@@ -31,7 +31,6 @@ from multimix.lab.processes import (
     gathered,
     launched,
     mean_over,
-    share_of,
     weight_of,
 )
 from multimix.lab.randomness import private_random_state, seed_of
@@ -39,8 +38,10 @@ from multimix.lab.run_folder import Record, RunFolder, as_json
 from multimix.lab.snapshot import Damaged
 from multimix.lab.state import State
 from multimix.lab.stopwatch import Stopwatch
+from multimix.lab.workers import cores
 
 NUM_RECORDS = 25  # points of a learning curve
+MAX_WORKERS = 8  # processes that read data; more wait for each other on one disk
 
 
 def train(
@@ -75,7 +76,7 @@ def train(
     check_device(settings.device)
     check_shares(settings.samples_per_step)
     fabric = launched(settings.device)
-    data = DATASETS[settings.data]().to(fabric.device)
+    data = _open_data(settings, jobs * fabric.world_size).to(fabric.device)
     run = _prepared(settings, fabric, folder, data)
     run.on_record = on_record
     fabric.barrier()  # everyone has read the folder before the first process writes to it
@@ -109,6 +110,10 @@ class _Run:
     def steps(self) -> int:
         return self.settings.total_steps(len(self.data.train), self.settings.samples_per_step)
 
+    @property
+    def order(self) -> SampleOrder:
+        return SampleOrder(len(self.data.train), self.settings.samples_per_step, self.settings.seed)
+
     def resume(self, tell: Callable[[str], None]) -> None:
         """Puts the newest good checkpoint back, if there is one."""
         newest = self.checkpoints.newest(
@@ -123,10 +128,10 @@ class _Run:
         """Does the steps that are left."""
         stopwatch = Stopwatch(**self.state.times)
         timer = Timer(Every.parse(self.settings.checkpoint_every), self.steps)
-        order = SampleOrder(len(self.data.train), self.settings.samples_per_step, self.settings.seed)
-        for step in range(self.state.step, self.steps):
-            chosen = share_of(order.at(step), self.fabric.global_rank).to(self.fabric.device)
-            self.update(step, self.data.train.x[chosen], self.data.train.labels[chosen])
+        left = range(self.state.step, self.steps)
+        batches = self.data.train.batches(self.order, left, self.fabric.global_rank, self.fabric.world_size)
+        for step, (x, labels) in zip(left, batches, strict=True):
+            self.update(step, x, labels)
             done = self.state.step = step + 1
             with stopwatch.paused():  # what is done beside the steps is no part of training
                 self.state.times = {"time_s": stopwatch.time_s, "cpu_time_s": stopwatch.cpu_time_s}
@@ -183,7 +188,8 @@ class _Run:
             RunFailed: if a loss is no longer a number.
         """
         values = gathered(self.fabric, self.state.meter.read())
-        mean = mean_over(values, self.settings.samples_per_step)
+        rows = [self.order.rows(rank, len(values)) for rank in range(len(values))]
+        mean = mean_over(values, [part.stop - part.start for part in rows])
         finite = mean[:, 0].isfinite()
         if not finite.all():
             first = int((~finite).int().argmax())
@@ -236,11 +242,25 @@ def _prepared(settings: TrainSettings, fabric: Fabric, folder: RunFolder, data: 
     )
 
 
+def _open_data(settings: TrainSettings, sharing: int) -> Data:
+    """Opens the data; reading it takes the cores that are this process's among those that share the machine."""
+    num_workers = settings.num_workers
+    if num_workers is None:
+        num_workers = min(max(1, cores() // sharing), MAX_WORKERS)
+    return open_data(
+        settings.data,
+        settings.data_options,
+        root=settings.data_root,
+        on_bad_file=settings.on_bad_file,
+        num_workers=num_workers,
+    )
+
+
 def _build_model(settings: TrainSettings, sample_shape: torch.Size, num_classes: int) -> nn.Module:
     """Builds the model with weights that depend on the seed alone; torch's global random state stays as it was."""
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(settings.seed, "weights"))
-        return MODELS[settings.model](sample_shape, num_classes)
+        return build_model(settings.model, sample_shape, num_classes, settings.model_options)
 
 
 def _is_record(step: int, steps: int) -> bool:

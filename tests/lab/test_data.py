@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from multimix.lab.data import DATASETS, SampleOrder
+from multimix.lab.data import SampleOrder, open_data
 
 
 def test_digits_are_normalised_by_the_training_split_and_stratified():
-    data = DATASETS["digits"]()
+    data = open_data("digits")
     assert data.sample_shape == (1, 8, 8)
     assert (len(data.train), len(data.test)) == (898, 899)
     assert abs(data.train.x.mean().item()) < 1e-5
@@ -19,7 +19,7 @@ def test_digits_are_normalised_by_the_training_split_and_stratified():
 def test_the_splits_are_the_whole_set_and_the_same_every_time():
     from sklearn.datasets import load_digits
 
-    first, second = DATASETS["digits"](), DATASETS["digits"]()
+    first, second = open_data("digits"), open_data("digits")
     assert torch.equal(first.test.x, second.test.x)
     both = torch.cat([first.train.labels, first.test.labels])
     assert both.bincount().tolist() == torch.tensor(load_digits().target).bincount().tolist()

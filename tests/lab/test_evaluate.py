@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from multimix.lab.data import Split
+from multimix.lab.data import HeldSplit
 from multimix.lab.evaluate import evaluate, logits_of
 from multimix.lab.evaluate.calibration import ece, nll
 from multimix.lab.evaluate.error import error
@@ -47,14 +47,16 @@ def test_ece_has_fifteen_bins(top, expected):
 def test_evaluation_leaves_the_model_as_it_was():
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(4), nn.Linear(4, 2)).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    values = evaluate(model, Split(torch.randn(6, 1, 2, 2), torch.tensor([0, 1, 0, 1, 0, 1])))
+    values = evaluate(model, HeldSplit(torch.randn(6, 1, 2, 2), torch.tensor([0, 1, 0, 1, 0, 1])))
     assert set(values) == {"error", "nll", "ece"}
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_logits_do_not_depend_on_how_many_rows_pass_at_once(monkeypatch):
-    model, x = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2)), torch.randn(10, 3)
-    whole = logits_of(model, x)
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
+    split = HeldSplit(torch.randn(10, 3), torch.arange(10))
+    whole = logits_of(model, split)
     monkeypatch.setattr("multimix.lab.evaluate.CHUNK", 4)
-    torch.testing.assert_close(logits_of(model, x), whole)
+    torch.testing.assert_close(logits_of(model, split), whole)
+    assert whole[1].tolist() == list(range(10))

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from multimix.lab.config import TrainSettings
-from multimix.lab.data import DATASETS
+from multimix.lab.data import open_data
 from multimix.lab.errors import RunFailed, UsageError
-from multimix.lab.models import MODELS
+from multimix.lab.models import build_model
 from multimix.lab.train import train
 
 
@@ -47,8 +47,8 @@ def test_learning_happens(tmp_path):
 
 def test_the_saved_weights_are_those_that_were_evaluated(tmp_path):
     train(settings(tmp_path, steps=10))
-    data = DATASETS["digits"]()
-    model = MODELS["small-cnn"](data.sample_shape, data.num_classes)
+    data = open_data("digits")
+    model = build_model("small-cnn", data.sample_shape, data.num_classes)
     model.load_state_dict(weights(tmp_path))
     wrong = (model.eval()(data.test.x).argmax(1) != data.test.labels).double().mean().item()
     assert wrong == json.loads((tmp_path / "evaluation.json").read_text())["error"]

@@ -1,48 +1,121 @@
-"""Named data sets, and the order in which their samples are met."""
+"""Data sets by name or by folder."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
-import torch
-from torch import Tensor
+from multimix.lab.data.bad_files import POLICIES, BadFile, BadFiles
+from multimix.lab.data.cifar import Cifar10, Cifar100
+from multimix.lab.data.cub import Cub
+from multimix.lab.data.digits import Digits
+from multimix.lab.data.fashion_mnist import FashionMnist
+from multimix.lab.data.folder import Folder
+from multimix.lab.data.fsdd import Fsdd
+from multimix.lab.data.held import HeldSplit
+from multimix.lab.data.hub import Hub
+from multimix.lab.data.imagenet import Imagenet
+from multimix.lab.data.opening import Loader, Opening
+from multimix.lab.data.order import SampleOrder
+from multimix.lab.data.shards import Shards
+from multimix.lab.data.speech_commands import SpeechCommands
+from multimix.lab.data.split import Batch, Data, Split
+from multimix.lab.data.streamed import StreamedSplit
+from multimix.lab.data.synthetic import Synthetic
+from multimix.lab.data.tiny_imagenet import TinyImagenet
+from multimix.lab.errors import UsageError
+from multimix.suggest import nearest
 
-from multimix.lab.data.digits import digits
-from multimix.lab.data.split import Data, Split
-from multimix.lab.randomness import seed_of
+__all__ = [
+    "DATASETS",
+    "POLICIES",
+    "PREFIXES",
+    "BadFile",
+    "Batch",
+    "Data",
+    "HeldSplit",
+    "SampleOrder",
+    "Split",
+    "StreamedSplit",
+    "check_data",
+    "open_data",
+]
 
-__all__ = ["DATASETS", "Data", "SampleOrder", "Split"]
+# A data set is a frozen dataclass of its options.
+DATASETS: dict[str, type[Loader]] = {
+    "digits": Digits,
+    "synthetic": Synthetic,
+    "fashion-mnist": FashionMnist,
+    "cifar10": Cifar10,
+    "cifar100": Cifar100,
+    "tiny-imagenet": TinyImagenet,
+    "imagenet-1k": Imagenet,
+    "cub-200-2011": Cub,
+    "speech-commands": SpeechCommands,
+    "fsdd": Fsdd,
+}
+# What comes after the colon is the option named here.
+PREFIXES: dict[str, tuple[type[Loader], str]] = {
+    "folder": (Folder, "path"),
+    "hf": (Hub, "repo"),
+    "webdataset": (Shards, "path"),
+}
 
-DATASETS: dict[str, Callable[[], Data]] = {"digits": digits}
+
+def check_data(name: str, options: Mapping[str, Any]) -> Loader:
+    """Returns the data set that a name and options describe, before anything is read.
+
+    Raises:
+        UsageError: if there is no such data set, or its options are wrong.
+    """
+    prefix, colon, rest = name.partition(":")
+    given = dict(options)
+    if colon and prefix in PREFIXES:
+        kind, option = PREFIXES[prefix]
+        if not rest:
+            raise UsageError(
+                f"{prefix}: must be followed by a {option}, got data={name!r}; write {prefix}:{option.upper()}"
+            )
+        own = {option}
+        given |= {option: rest}
+    elif name in DATASETS:
+        kind, own = DATASETS[name], set()
+    else:
+        known = [*DATASETS, *(f"{prefix}:{option.upper()}" for prefix, (_, option) in PREFIXES.items())]
+        raise UsageError(f"data must be one of {', '.join(known)}, got data={name!r}; {nearest(name, known)}")
+    names = [item.name for item in fields(kind) if item.name not in own]  # type: ignore[arg-type]
+    for option in options:
+        if option not in names:
+            remedy = nearest(option, names) if names else "leave it out"
+            raise UsageError(f"data_options must be options of {name}, got {option!r}; {remedy}")
+    try:
+        return kind(**given)
+    except TypeError as error:  # a word where a number should be
+        raise UsageError(f"data_options must be of the right type, got {dict(options)}: {error}; correct it") from error
 
 
-@dataclass(frozen=True)
-class SampleOrder:
-    """Shuffled epochs laid end to end and cut into batches of equal size.
-
-    No batch is short and no sample is left out: a batch may take the last samples of one epoch and the first of the
-    next. A batch is a function of (seed, step), so any step can be made without those before it.
+def open_data(
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    root: str | Path | None = None,
+    on_bad_file: str = "refuse",
+    num_workers: int = 0,
+) -> Data:
+    """Opens a data set.
 
     Args:
-        num_samples: Samples in the training split.
-        batch: Samples per step; may exceed `num_samples`.
-        seed: The run's seed.
+        name: One of `DATASETS`, or folder:PATH, hf:REPO, webdataset:PATH.
+        options: The data set's own options.
+        root: Folder of local copies, which are looked for before the Hugging Face hub.
+        on_bad_file: "refuse" or "skip" files that cannot be used; either way they are named and counted.
+        num_workers: Processes that read and decode a set that is too large to be held.
+
+    Raises:
+        UsageError: if it is not there, or cannot be used.
     """
-
-    num_samples: int
-    batch: int
-    seed: int
-
-    def at(self, step: int) -> Tensor:
-        """Returns the (batch,) indices of the samples of one step, on the CPU."""
-        start = step * self.batch
-        first, last = start // self.num_samples, (start + self.batch - 1) // self.num_samples
-        epochs = torch.cat([_shuffled(self.num_samples, self.seed, epoch) for epoch in range(first, last + 1)])
-        offset = start - first * self.num_samples
-        return epochs[offset : offset + self.batch]
-
-
-@lru_cache(maxsize=4)  # neighbouring steps share an epoch: shuffle it once, not once per step
-def _shuffled(num_samples: int, seed: int, epoch: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed_of(seed, "order", epoch))
-    return torch.randperm(num_samples, generator=generator)
+    loader = check_data(name, options or {})
+    place = None if root is None else Path(root).expanduser()
+    if place is not None and not place.is_dir():
+        raise UsageError(f"data_root must be a folder, got data_root={str(root)!r}; give the folder of local copies")
+    return loader.load(Opening(place, BadFiles(on_bad_file), num_workers))

@@ -18,15 +18,15 @@ CHUNK = 1024  # rows per forward pass: bounds the memory, costs nothing measurab
 
 def evaluate(model: nn.Module, split: Split) -> dict[str, float]:
     """Returns every evaluator's value on a split, by name."""
-    logits = logits_of(model, split.x)
-    return {name: evaluator(logits, split.labels) for name, evaluator in EVALUATORS.items()}
+    logits, labels = logits_of(model, split)
+    return {name: evaluator(logits, labels) for name, evaluator in EVALUATORS.items()}
 
 
 @torch.no_grad()
-def logits_of(model: nn.Module, x: Tensor) -> Tensor:
-    """Returns the logits in evaluation mode and leaves the model in the mode it was in."""
+def logits_of(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
+    """Returns the logits in evaluation mode, with the labels, and leaves the model in the mode it was in."""
     was_training = model.training
     model.eval()
-    logits = torch.cat([model(chunk) for chunk in torch.split(x, CHUNK)])
+    logits, labels = zip(*((model(x), labels) for x, labels in split.chunks(CHUNK)), strict=True)
     model.train(was_training)
-    return logits
+    return torch.cat(logits), torch.cat(labels)

@@ -1,0 +1,89 @@
+"""From an encoded sound to 16-bit samples in (1, samples)."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from multimix.lab.data.bad_files import BadSample
+
+SUFFIXES = (".wav", ".flac", ".ogg")
+# Programs that write sound as it comes, without knowing how much, declare a size about as large as there is.
+UNKNOWN_SIZE = 0x7FFF0000
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Takes sounds of one rate, cut or padded with silence at the end to one length; channels are averaged.
+
+    Args:
+        rate: Samples per second.
+        samples: Samples that come out.
+    """
+
+    rate: int
+    samples: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a sample."""
+        return 1, self.samples
+
+    dtype = torch.int16
+    is_random = False
+
+    def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
+        """Returns the sound.
+
+        Raises:
+            BadSample: if it is no sound, empty, truncated, or of another rate.
+        """
+        import soundfile
+
+        rate, _ = header(content)
+        if rate != self.rate:
+            raise BadSample(f"{rate:,} samples a second where {self.rate:,} are usual")
+        try:
+            sound, _ = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True, frames=self.samples)
+        except Exception as error:
+            raise BadSample(f"broken sound: {error}") from error
+        mono = sound[:, 0] if sound.shape[1] == 1 else sound.mean(axis=1).round().astype(np.int16)
+        out = np.zeros(self.samples, dtype=np.int16)
+        out[: len(mono)] = mono
+        return torch.from_numpy(out)[None]
+
+
+def header(content: bytes) -> tuple[int, int]:
+    """Returns (samples per second, samples) without decoding.
+
+    Raises:
+        BadSample: if it is no sound, empty or truncated.
+    """
+    import soundfile
+
+    if not content:
+        raise BadSample("empty file")
+    try:
+        info = soundfile.info(io.BytesIO(content))
+    except Exception as error:
+        raise BadSample("no sound") from error
+    if info.frames == 0:
+        raise BadSample("a sound of length 0")
+    if missing := _missing_bytes(content):
+        raise BadSample(f"truncated: {missing:,} bytes are missing")
+    return info.samplerate, info.frames
+
+
+def _missing_bytes(content: bytes) -> int:
+    """Returns how many bytes fewer a wav file holds than it says; decoders take such files without a word."""
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        return 0
+    place = 12
+    while place + 8 <= len(content):
+        kind, size = content[place : place + 4], int.from_bytes(content[place + 4 : place + 8], "little")
+        if kind == b"data":
+            return 0 if size >= UNKNOWN_SIZE else max(0, place + 8 + size - len(content))
+        place += 8 + size + size % 2
+    return 0

@@ -1,0 +1,83 @@
+"""What happens to a file that cannot be used: named, counted, and refused or skipped as the user chose."""
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+
+from multimix.lab.errors import RunFailed, UsageError
+
+POLICIES = ("refuse", "skip")
+NUM_NAMED = 5
+
+
+class BadSample(ValueError):
+    """A sample cannot be decoded; the message says why."""
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file, or a record within one, that cannot be used.
+
+    Args:
+        name: Which one.
+        reason: Why not.
+    """
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"
+
+
+class BadFiles:
+    """Those met so far.
+
+    Args:
+        policy: "refuse" or "skip".
+    """
+
+    def __init__(self, policy: str = "refuse") -> None:
+        self.policy = policy
+        self._found: dict[str, BadFile] = {}
+
+    @property
+    def found(self) -> tuple[BadFile, ...]:
+        """All of them, in the order they were met."""
+        return tuple(self._found.values())
+
+    def add(self, name: object, reason: str) -> None:
+        """Notes a file that cannot be used."""
+        self._found.setdefault(str(name), BadFile(str(name), reason))
+
+    def settle(self, data: str) -> None:
+        """Refuses the data if a bad file was met, or says what was skipped.
+
+        Raises:
+            UsageError: if the policy is to refuse.
+        """
+        if not self._found:
+            return
+        if self.policy == "refuse":
+            raise UsageError(
+                f"every file of {data} must be usable, got {len(self._found)} bad: {self._listed()}; "
+                f"mend them, or leave them out with --on-bad-file skip"
+            )
+        print(f"multimix: {data}: {len(self._found)} bad files skipped: {self._listed()}", file=sys.stderr)
+
+    def met_while_training(self, bad: BadFile) -> None:
+        """Refuses a bad file that was met in the middle of a run, or says once that it is skipped.
+
+        Raises:
+            RunFailed: if the policy is to refuse.
+        """
+        if self.policy == "refuse":
+            raise RunFailed(f"every file must be usable, got {bad}; mend it, or leave it out with --on-bad-file skip")
+        if bad.name not in self._found:
+            self.add(bad.name, bad.reason)
+            print(f"multimix: skipped {bad}; {len(self._found)} so far", file=sys.stderr)
+
+    def _listed(self) -> str:
+        named = ", ".join(map(str, self.found[:NUM_NAMED]))
+        others = Counter(bad.reason for bad in self.found[NUM_NAMED:])
+        return named + "".join(f", and {count} more ({reason})" for reason, count in others.most_common(3))

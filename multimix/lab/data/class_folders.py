@@ -1,0 +1,80 @@
+"""Class folders: one folder per class, its name the class's name, its files the samples."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from multimix.lab.data import audio, images
+from multimix.lab.data.bad_files import BadFiles
+from multimix.lab.data.blobs import FolderBlobs
+from multimix.lab.data.making import Encoded
+from multimix.lab.data.names import Names
+
+# What file managers leave behind, besides names that begin with a dot.
+LITTER = ("Thumbs.db", "desktop.ini")
+
+
+def class_names(root: Path) -> list[str]:
+    """Returns the names of the class folders in a folder, sorted: their order is that of the labels."""
+    return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def class_folders(
+    root: Path,
+    classes: Sequence[str],
+    bad_files: BadFiles,
+    suffixes: Sequence[str] = images.SUFFIXES,
+    inner: str = "",
+    ignored: Sequence[str] = (),
+) -> Encoded:
+    """Lists the samples of class folders.
+
+    Args:
+        root: Folder of the class folders.
+        classes: Names of the classes; a class folder of another name is bad, and so is one that is empty or not there.
+        bad_files: Told about folders and files that cannot be samples.
+        suffixes: What the names of samples end in.
+        inner: Folder within each class folder that holds its samples, where there is one.
+        ignored: Folders that belong there and are no classes.
+    """
+    for stranger in sorted(set(class_names(root)) - {*classes, *ignored}):
+        bad_files.add(root / stranger, "a folder of no known class")
+    counts: list[int] = []
+    names = Names(_listed(root, classes, bad_files, suffixes, inner, counts))
+    labels = np.repeat(np.arange(len(classes)), counts)
+    return Encoded(FolderBlobs(root, names), torch.from_numpy(labels))
+
+
+def _listed(
+    root: Path, classes: Sequence[str], bad_files: BadFiles, suffixes: Sequence[str], inner: str, counts: list[int]
+) -> Iterator[str]:
+    """Yields the samples of one class after the other, and appends to `counts` how many each class has."""
+    for name in classes:
+        folder = os.path.join(name, inner) if inner else name
+        found = _samples(root / folder, bad_files, suffixes)
+        counts.append(len(found))
+        if not found:
+            bad_files.add(root / folder, "a class folder without samples" if (root / folder).exists() else "missing")
+        yield from (os.path.join(folder, file) for file in found)
+
+
+def _samples(folder: Path, bad_files: BadFiles, suffixes: Sequence[str]) -> list[str]:
+    """Returns the sorted names of the samples in one folder."""
+    found = []
+    for entry in os.scandir(folder) if folder.is_dir() else ():
+        if entry.name.lower().endswith(tuple(suffixes)):
+            found.append(entry.name)
+        elif not entry.name.startswith(".") and entry.name not in LITTER:
+            bad_files.add(entry.path, f"its name ends in none of {', '.join(suffixes)}")
+    return sorted(found)
+
+
+def kind_of(root: Path, classes: Sequence[str]) -> Sequence[str]:
+    """Returns the suffixes of images, or those of sounds if the folders hold more sounds than images."""
+    names = [entry.name.lower() for name in classes for entry in os.scandir(root / name)]
+    num_sounds = sum(name.endswith(audio.SUFFIXES) for name in names)
+    num_images = sum(name.endswith(images.SUFFIXES) for name in names)
+    return audio.SUFFIXES if num_sounds > num_images else images.SUFFIXES

@@ -1,0 +1,157 @@
+"""From an encoded image to bytes in (channels, height, width)."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from multimix.lab.data.bad_files import BadSample
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
+# Only these are tried: some of PIL's other readers start programs.
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
+MODES = {1: "L", 3: "RGB"}
+# Share of the area that a training crop covers, and its width over its height: Szegedy et al., 2015, arXiv 1409.4842.
+CROP_AREA, CROP_RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
+CROP_TRIES = 10
+TEST_MARGIN = 256 / 224  # the short side of a test image, in units of the crop from its middle
+
+
+@dataclass(frozen=True)
+class WholeImage:
+    """Takes images of one size as they are.
+
+    Args:
+        channels: 1 for grey, 3 for colour; images are converted.
+        height: In pixels.
+        width: In pixels.
+    """
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a sample."""
+        return self.channels, self.height, self.width
+
+    dtype = torch.uint8
+    is_random = False
+
+    def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
+        """Returns the image.
+
+        Raises:
+            BadSample: if it is no image, broken, or of another size.
+        """
+        image = decoded(content, self.channels)
+        if image.size != (self.width, self.height):
+            raise BadSample(f"{image.width} × {image.height} pixels where {self.width} × {self.height} are usual")
+        return _tensor(image)
+
+
+@dataclass(frozen=True)
+class CroppedImage:
+    """Crops and scales images of any size: at random for training, from the middle for testing.
+
+    Args:
+        channels: 1 for grey, 3 for colour; images are converted.
+        size: Side of the square that comes out, in pixels.
+    """
+
+    channels: int
+    size: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a sample."""
+        return self.channels, self.size, self.size
+
+    dtype = torch.uint8
+    is_random = True
+
+    def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
+        """Returns a crop; a random one, half of the time mirrored, if there is a generator.
+
+        Raises:
+            BadSample: if it is no image, or broken.
+        """
+        image = decoded(content, self.channels)
+        box = _middle(*image.size) if rng is None else _random_box(*image.size, rng)
+        image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
+        x = _tensor(image)
+        return x.flip(2) if rng is not None and rng.random() < 0.5 else x
+
+
+def decoded(content: bytes, channels: int) -> Image.Image:
+    """Decodes an image.
+
+    Raises:
+        BadSample: if that fails.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            return image.convert(MODES[channels])
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise BadSample(_why(content, error)) from error
+    except (
+        Exception
+    ) as error:  # PIL's readers raise nearly anything on broken files: OSError, SyntaxError, struct.error
+        raise BadSample(f"broken image: {error}") from error
+
+
+def header(content: bytes) -> tuple[int, int, int]:
+    """Returns (channels, height, width), without decoding the pixels.
+
+    Raises:
+        BadSample: if it is no image.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            return 1 if image.mode in ("1", "L", "I;16") else 3, image.height, image.width
+    except Exception as error:
+        raise BadSample(_why(content, error)) from error
+
+
+def box_in_middle(box: tuple[float, ...], width: int, height: int) -> tuple[float, ...]:
+    """Returns a box, given in pixels of the whole image, as shares of the crop that `CroppedImage` tests on."""
+    left, top, right, bottom = _middle(width, height)
+    shares = (
+        (box[0] - left) / (right - left),
+        (box[1] - top) / (bottom - top),
+        (box[2] - left) / (right - left),
+        (box[3] - top) / (bottom - top),
+    )
+    return tuple(min(max(share, 0.0), 1.0) for share in shares)
+
+
+def _why(content: bytes, error: Exception) -> str:
+    if not content:
+        return "empty file"
+    return "no image" if isinstance(error, UnidentifiedImageError) else f"broken image: {error}"
+
+
+def _tensor(image: Image.Image) -> Tensor:
+    pixels = np.array(image)
+    return torch.from_numpy(pixels if pixels.ndim == 3 else pixels[:, :, None]).permute(2, 0, 1).contiguous()
+
+
+def _middle(width: int, height: int) -> tuple[float, float, float, float]:
+    side = min(width, height) / TEST_MARGIN
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def _random_box(width: int, height: int, rng: np.random.Generator) -> tuple[float, float, float, float]:
+    for _ in range(CROP_TRIES):
+        area = width * height * rng.uniform(*CROP_AREA)
+        ratio = np.exp(rng.uniform(*np.log(CROP_RATIO)))
+        wide, tall = (area * ratio) ** 0.5, (area / ratio) ** 0.5
+        if wide <= width and tall <= height:
+            left, top = rng.uniform(0, width - wide), rng.uniform(0, height - tall)
+            return left, top, left + wide, top + tall
+    return _middle(width, height)

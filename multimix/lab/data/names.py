@@ -1,0 +1,36 @@
+"""Millions of file names in little memory.
+
+A Python list of a million paths takes some 150 MB, and as reference counts change, every worker process gets a copy of
+its own. Here all names are one string of bytes that nobody writes to.
+"""
+
+import os
+from collections.abc import Iterable
+
+import numpy as np
+
+
+class Names:
+    """An unchangeable list of file names.
+
+    Args:
+        names: The names, in order.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        content = bytearray()
+        lengths = np.fromiter((self._append(content, name) for name in names), dtype=np.int64)
+        self._content = np.frombuffer(bytes(content), dtype=np.uint8)
+        self._ends = np.concatenate([[0], lengths.cumsum()])
+
+    @staticmethod
+    def _append(content: bytearray, name: str) -> int:
+        encoded = os.fsencode(name)
+        content += encoded
+        return len(encoded)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: int) -> str:
+        return os.fsdecode(self._content[self._ends[index] : self._ends[index + 1]].tobytes())

@@ -1,0 +1,65 @@
+"""From bytes and sound to what a model wants: batch by batch, on the device."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+FULL_SCALE = 32768.0  # of 16-bit sound
+SILENCE = 1e-6  # keeps a sample without any sound from being divided by zero
+
+
+@dataclass(frozen=True)
+class Normalise:
+    """Bytes to numbers with mean 0 and standard deviation 1 over the training split, channel by channel.
+
+    Args:
+        mean: Of each channel, of pixels in [0, 1].
+        std: Of each channel, of pixels in [0, 1].
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Returns normalised float32 images."""
+        channels = [-1, *[1] * (x.ndim - 2)]
+        scale = torch.tensor([1 / (255 * std) for std in self.std], device=x.device).view(channels)
+        shift = torch.tensor([-mean / std for mean, std in zip(self.mean, self.std, strict=True)], device=x.device)
+        return torch.addcmul(shift.view(channels), x.float(), scale)
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """16-bit sound to numbers with mean 0 and standard deviation 1 within each sample."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Returns (N, 1, samples) float32 waveforms."""
+        return _standardised(x.float() / FULL_SCALE)
+
+
+@dataclass(frozen=True)
+class LogSpectrogram:
+    """16-bit sound to log(1 + |short-time Fourier transform|), mean 0 and standard deviation 1 within each sample.
+
+    Args:
+        window: Samples per window, 20 ms in the published codes, weighted by a Hamming window.
+        hop: Samples from one window to the next, 10 ms in the published codes.
+    """
+
+    window: int
+    hop: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Returns (N, 1, window // 2 + 1, samples // hop + 1) float32 spectrograms."""
+        sound = x.squeeze(1).float() / FULL_SCALE
+        weights = torch.hamming_window(self.window, device=x.device)
+        spectrum = torch.stft(sound, self.window, self.hop, window=weights, return_complex=True, pad_mode="constant")
+        return _standardised(spectrum.abs().log1p().unsqueeze(1))
+
+
+def _standardised(x: Tensor) -> Tensor:
+    """Returns each sample with mean 0 and standard deviation 1."""
+    std, mean = torch.std_mean(x.flatten(1), dim=1)
+    shape = [-1, *[1] * (x.ndim - 1)]
+    return (x - mean.view(shape)) / (std.view(shape) + SILENCE)

@@ -1,0 +1,217 @@
+"""A split that is read as it is needed: sets that do not fit into memory, decoded by worker processes.
+
+Memory holds a few batches and the file names, however large the set. What a batch holds is a function of (seed, step),
+so nothing depends on how many workers there are, and any step can be made without those before it.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from multiprocessing import get_all_start_methods
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from multimix.lab.data.augment import FlipCrop
+from multimix.lab.data.bad_files import BadFile, BadFiles, BadSample
+from multimix.lab.data.blobs import Blobs
+from multimix.lab.data.order import SampleOrder
+from multimix.lab.data.split import Batch
+from multimix.lab.errors import RunFailed
+from multimix.lab.randomness import seed_of
+
+CPU = torch.device("cpu")
+
+
+class Reader(Protocol):
+    """Decodes a sample; `is_random` says whether a generator changes what comes out."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a decoded sample."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Its type."""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether what comes out depends on the generator."""
+
+    def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
+        """Decodes a sample, at random if there is a generator.
+
+        Raises:
+            BadSample: if that cannot be done.
+        """
+
+
+@dataclass(frozen=True)
+class Task:
+    """The samples of one batch.
+
+    Args:
+        chosen: Their indices in the split.
+        seed: Of their random crops; None to test.
+        first_row: Where they begin in the batch of all processes together.
+    """
+
+    chosen: Tensor
+    seed: int | None = None
+    first_row: int = 0
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What became of a task.
+
+    Args:
+        x: The samples.
+        labels: Their labels.
+        bad: Those that could not be decoded.
+    """
+
+    x: Tensor
+    labels: Tensor
+    bad: list[BadFile]
+
+
+@dataclass(frozen=True)
+class Decoding(Dataset[Decoded]):
+    """What a worker process does: tasks in, decoded batches out.
+
+    Args:
+        blobs: The encoded samples.
+        items: Which of them each sample of the split is, (N,) int64.
+        labels: Class of each sample of the split, (N,) int64.
+        reader: Decodes one.
+        skip: Whether a bad sample's place is taken by the next good one of the split (in testing it is left out);
+            otherwise decoding ends with the first bad one.
+    """
+
+    blobs: Blobs
+    items: Tensor
+    labels: Tensor
+    reader: Reader
+    skip: bool
+
+    def __getitem__(self, task: Task) -> Decoded:
+        bad: list[BadFile] = []
+        samples, places = [], []
+        for row, place in enumerate(task.chosen.tolist()):
+            rng = None if task.seed is None else np.random.default_rng([task.seed, task.first_row + row])
+            sample, place = self._sample(place, rng, bad)
+            if sample is not None:
+                samples.append(sample)
+                places.append(place)
+            elif not self.skip or task.seed is not None:
+                break
+        x = torch.stack(samples) if samples else torch.empty(0, *self.reader.shape, dtype=self.reader.dtype)
+        return Decoded(x, self.labels[places], bad)
+
+    def _sample(self, place: int, rng: np.random.Generator | None, bad: list[BadFile]) -> tuple[Tensor | None, int]:
+        """Returns a sample and its place in the split; when training, the next good one for a bad one."""
+        for _ in range(len(self.items) if self.skip and rng is not None else 1):
+            item = int(self.items[place])
+            try:
+                return self.reader(self.blobs.read(item), rng), place
+            except BadSample as error:
+                bad.append(BadFile(self.blobs.name(item), str(error)))
+            except OSError as error:
+                bad.append(BadFile(self.blobs.name(item), error.strerror or str(error)))
+            place = (place + 1) % len(self.items)
+        return None, place
+
+
+@dataclass(frozen=True)
+class StreamedSplit:
+    """Samples that are read as they are needed.
+
+    Args:
+        decoding: Where they are and how they are decoded.
+        prepare: Makes a batch of them ready for the model, on the device.
+        bad_files: Told about those that cannot be used.
+        num_workers: Processes that read and decode; 0 to do it in this one.
+        augment: Moves the images of a training batch, before they are made ready.
+        boxes: Where the object is, (N, 4), as shares of width and height.
+        device: Where batches go.
+    """
+
+    decoding: Decoding
+    prepare: Callable[[Tensor], Tensor]
+    bad_files: BadFiles
+    num_workers: int = 0
+    augment: FlipCrop | None = None
+    boxes: Tensor | None = None
+    device: torch.device = CPU
+
+    def __len__(self) -> int:
+        return len(self.decoding.items)
+
+    @property
+    def labels(self) -> Tensor:
+        """Class of each sample, (N,) int64."""
+        return self.decoding.labels
+
+    @property
+    def sample_shape(self) -> torch.Size:
+        """The shape of one sample as a model gets it."""
+        empty = torch.zeros(1, *self.decoding.reader.shape, dtype=self.decoding.reader.dtype)
+        return self.prepare(empty).shape[1:]
+
+    def to(self, device: torch.device) -> "StreamedSplit":
+        """Returns the same split, its batches on a device."""
+        return replace(self, device=device)
+
+    def subset(self, indices: Tensor) -> "StreamedSplit":
+        """Returns the samples with these indices."""
+        decoding = replace(self.decoding, items=self.decoding.items[indices], labels=self.decoding.labels[indices])
+        return replace(self, decoding=decoding, boxes=None if self.boxes is None else self.boxes[indices])
+
+    def batches(self, order: SampleOrder, steps: range, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+        """Yields the batch of each step, augmented."""
+        rows = order.rows(rank, world)
+        tasks = (Task(order.at(step)[rows], seed_of(order.seed, "crop", step), rows.start) for step in steps)
+        for step, (x, labels) in zip(steps, self._decoded(tasks), strict=True):
+            if self.augment is not None:
+                x = self.augment.apply(x, self.augment.draw(order.batch, seed_of(order.seed, "augment", step))[rows])
+            yield self.prepare(x), labels
+
+    def chunks(self, rows: int) -> Iterator[Batch]:
+        """Yields all good samples once, in order and as they are."""
+        for x, labels in self._decoded(Task(chosen) for chosen in torch.split(torch.arange(len(self)), rows)):
+            yield self.prepare(x), labels
+
+    def _decoded(self, tasks: Iterable[Task]) -> Iterator[Batch]:
+        """Yields what became of the tasks, on the device."""
+        pinned = self.device.type == "cuda"
+        loader: DataLoader[Decoded] = DataLoader(
+            self.decoding,
+            batch_size=None,
+            sampler=tasks,
+            num_workers=self.num_workers,
+            generator=torch.Generator(),  # its own: the loader must not advance torch's global one
+            **_workers(self.num_workers),
+        )
+        for decoded in loader:
+            for bad in decoded.bad:
+                self.bad_files.met_while_training(bad)
+            if not len(decoded.x):
+                raise RunFailed("a batch must hold at least one usable file, got none; mend the files named above")
+            x = decoded.x.pin_memory() if pinned else decoded.x
+            yield x.to(self.device, non_blocking=pinned), decoded.labels.to(self.device)
+
+
+def _workers(num: int) -> dict[str, Any]:
+    """Returns the settings of worker processes, where there are any.
+
+    They are forked from a clean server process: a fork of one with running threads may hang, and CUDA does not survive
+    it.
+    """
+    if num == 0:
+        return {}
+    has_server = "forkserver" in get_all_start_methods() and sys.platform != "darwin"
+    return {"multiprocessing_context": "forkserver" if has_server else "spawn", "prefetch_factor": 2}
