@@ -2,13 +2,14 @@
 
 DIR/config.json       the settings
 DIR/environment.json  the machine, versions and threads: the conditions of the training time
+DIR/skipped_files.txt the files of the data that could not be used, and why; absent if there were none
 DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, cpu_time_s, rows, images, then name -> value
 DIR/model.safetensors the final weights
 DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,16 @@ class RunFolder:
                     f"with {name}={there.get(name)!r}; choose another --out"
                 )
 
-    def start(self, settings: TrainSettings, environment: Mapping[str, Any]) -> None:
+    def start(self, settings: TrainSettings, environment: Mapping[str, Any], skipped: Sequence[object] = ()) -> None:
         """Makes the folder and clears what an unfinished run left behind."""
         self.check(settings)
         self.path.mkdir(parents=True, exist_ok=True)
-        for name in ("metrics.jsonl", "model.safetensors"):
+        for name in ("metrics.jsonl", "model.safetensors", "skipped_files.txt"):
             (self.path / name).unlink(missing_ok=True)
         write_json(self.path / "config.json", _config(settings))
         write_json(self.path / "environment.json", dict(environment))
+        if skipped:
+            write_whole(self.path / "skipped_files.txt", "".join(f"{file}\n" for file in skipped))
 
     def write_records(self, records: list[Record]) -> None:
         """Writes all records so far."""
@@ -79,7 +82,7 @@ class RunFolder:
 
 
 def _config(settings: TrainSettings) -> dict[str, Any]:
-    """The settings as JSON has them; the folder's own place is no part of what was run."""
+    """The settings as JSON has them; the folder's own place is no part of what was run, nor who read the data."""
     config = asdict(settings)
-    del config["out"]
+    del config["out"], config["num_workers"]
     return dict(json.loads(json.dumps(config)))

@@ -40,7 +40,8 @@ def train(settings: TrainSettings, on_record: Callable[[Record], None] = lambda 
         Whether there was anything to do.
 
     Raises:
-        UsageError: if the folder holds a run with other settings, or the device is missing.
+        UsageError: if the folder holds a run with other settings, the device is missing, or the data or the model
+            cannot be used.
         RunFailed: if the loss is no longer a number.
     """
     folder = RunFolder(Path(settings.out))
@@ -50,9 +51,9 @@ def train(settings: TrainSettings, on_record: Callable[[Record], None] = lambda 
 
     check_device(settings.device)
     fabric = Fabric(accelerator=settings.device, devices=1)
-    folder.start(settings, environment(fabric.device, jobs))
     data = _open_data(settings, jobs).to(fabric.device)
     model = _build_model(settings, data.sample_shape, data.num_classes)
+    folder.start(settings, environment(fabric.device, jobs), data.skipped)
     optimizer = torch.optim.SGD(
         model.parameters(), momentum=0.9, nesterov=True, weight_decay=settings.weight_decay, lr=settings.learning_rate
     )
