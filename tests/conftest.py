@@ -22,6 +22,10 @@ if CHECKED:
 torch.set_num_threads(1)
 
 
+# Decoded samples are kept between runs, not between tests.
+os.environ["MULTIMIX_CACHE"] = "off"
+
+
 @pytest.fixture(autouse=True)
 def seed() -> None:
     """Every test starts from the same global random state, so a failure can be had again."""

@@ -2,6 +2,7 @@
 
 DIR/config.json       the settings
 DIR/environment.json  the machine, versions and threads: the conditions of the training time
+DIR/skipped_files.txt the files of the data that could not be used, and why; absent if there were none
 DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, cpu_time_s, rows, images, then name -> value
 DIR/checkpoint/       states to go on from (multimix/lab/checkpoint.py)
 DIR/model.safetensors the final weights
@@ -9,7 +10,7 @@ DIR/evaluation.json   the final evaluation; written last, so a folder that has i
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,15 +49,23 @@ class RunFolder:
                     f"with {name}={there.get(name)!r}; choose another --out"
                 )
 
-    def start(self, settings: TrainSettings, environment: Mapping[str, Any], records: list[Record]) -> None:
+    def start(
+        self,
+        settings: TrainSettings,
+        environment: Mapping[str, Any],
+        records: list[Record],
+        skipped: Sequence[object] = (),
+    ) -> None:
         """Makes the folder, or brings it to the state that a run goes on from: `records` and no result."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for name in ("metrics.jsonl", "model.safetensors"):
+        for name in ("metrics.jsonl", "model.safetensors", "skipped_files.txt"):
             (self.path / name).unlink(missing_ok=True)
         write_json(self.path / "config.json", as_json(settings))
         write_json(self.path / "environment.json", dict(environment))
         if records:
             self.write_records(records)
+        if skipped:
+            write_whole(self.path / "skipped_files.txt", "".join(f"{file}\n" for file in skipped))
 
     def write_records(self, records: list[Record]) -> None:
         """Writes all records so far."""

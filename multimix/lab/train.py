@@ -65,7 +65,8 @@ def train(
         Whether there was anything to do.
 
     Raises:
-        UsageError: if the folder holds a run with other settings, or the device is missing.
+        UsageError: if the folder holds a run with other settings, the device is missing, or the data or the model
+            cannot be used.
         RunFailed: if the loss is no longer a number, or the state cannot be written or read.
         Interrupted: if a signal asked for the end; the state is saved.
     """
@@ -82,7 +83,7 @@ def train(
     fabric.barrier()  # everyone has read the folder before the first process writes to it
     run.resume(tell)
     if fabric.is_global_zero:
-        folder.start(settings, environment(fabric.device, jobs), run.state.records)
+        folder.start(settings, environment(fabric.device, jobs), run.state.records, data.skipped)
     with Interruption() as interruption, private_random_state(fabric.device):
         run.loop(interruption)
     if fabric.is_global_zero:

@@ -2,6 +2,7 @@
 
 import json
 
+import layouts
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -107,3 +108,28 @@ def test_the_loop_never_names_a_method():
 
     source = Path(loop.__file__).read_text()
     assert not [name for name in METHODS if f'"{name}"' in source]
+
+
+def test_data_and_model_come_with_their_options(tmp_path):
+    folder = layouts.class_folders(tmp_path / "data", ("train", "test"))
+    (folder / "train" / "ant" / "0.png").write_text("no picture")
+    asked = {"data": f"folder:{folder}", "data_options": {"padding": 1}, "model": "preact-resnet18"}
+    asked |= {"model_options": {"width": 2}, "batch_size": 4, "steps": 1}
+    with pytest.raises(UsageError, match=r"got 1 bad: .*0.png \(no image\)"):
+        train(settings(tmp_path / "run", **asked))
+    assert not (tmp_path / "run").exists()  # what cannot be done leaves nothing behind
+    with pytest.raises(UsageError, match=r"samples for .* must be images"):
+        train(settings(tmp_path / "run", **asked | {"data": "synthetic", "data_options": {}}))
+    assert not (tmp_path / "run").exists()
+    assert train(settings(tmp_path / "run", **asked, on_bad_file="skip"))
+    assert "0.png (no image)" in (tmp_path / "run" / "skipped_files.txt").read_text()
+    assert weights(tmp_path / "run")["stem.weight"].shape == (2, 3, 3, 3)
+
+
+def test_a_streamed_set_trains_to_the_same_bits_whoever_reads_it(tmp_path):
+    layouts.imagenet(tmp_path / "data")
+    asked = {"data": "imagenet-1k", "data_root": str(tmp_path / "data"), "data_options": {"size": 16}}
+    for name, workers in (("a", 0), ("b", 1)):
+        train(settings(tmp_path / name, **asked, batch_size=4, steps=2, num_workers=workers))
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not train(settings(tmp_path / "a", **asked, batch_size=4, steps=2, num_workers=3))

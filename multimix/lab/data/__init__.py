@@ -1,5 +1,6 @@
 """Data sets by name or by folder."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -118,4 +119,7 @@ def open_data(
     place = None if root is None else Path(root).expanduser()
     if place is not None and not place.is_dir():
         raise UsageError(f"data_root must be a folder, got data_root={str(root)!r}; give the folder of local copies")
-    return loader.load(Opening(place, BadFiles(on_bad_file), num_workers))
+    data = loader.load(Opening(place, BadFiles(on_bad_file), num_workers))
+    for note in data.notes:
+        print(f"multimix: {note}", file=sys.stderr)
+    return data

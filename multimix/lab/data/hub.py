@@ -1,9 +1,13 @@
 """Data sets of the Hugging Face hub, and folders on disk in the forms that its library reads."""
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from torch import Tensor
@@ -121,13 +125,36 @@ def fetch(repo: str, config: str | None = None, revision: str | None = None) -> 
     except ImportError as error:
         raise HubUnavailable("the package datasets is not installed; pip install multimix[lab]") from error
     try:
-        found = datasets.load_dataset(repo, config, revision=revision)
+        with _without_waiting(repo):
+            found = datasets.load_dataset(repo, config, revision=revision)
     except Exception as error:  # of the network, the hub, the file system, the format: one line says enough
         reason = str(error).strip().splitlines()
         raise HubUnavailable(f"{type(error).__name__}: {reason[0] if reason else ''}") from error
     if not isinstance(found, datasets.DatasetDict):
         raise HubUnavailable(f"it has no splits but is a {type(found).__name__}")
     return found
+
+
+@contextmanager
+def _without_waiting(repo: str) -> Iterator[None]:
+    """Where the hub's name is not known, lets its library use the cache only: it would try again for half a minute."""
+    import datasets
+    import huggingface_hub
+
+    settings: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
+    before = [module.HF_HUB_OFFLINE for module in settings]
+    host = urlsplit(huggingface_hub.constants.ENDPOINT).hostname
+    if not Path(repo).exists() and not getproxies():
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            for module in settings:
+                module.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        for module, value in zip(settings, before, strict=True):
+            module.HF_HUB_OFFLINE = value
 
 
 def from_splits(

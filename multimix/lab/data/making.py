@@ -14,6 +14,7 @@ from multimix.lab.data import audio, images
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import BadFiles, BadSample
 from multimix.lab.data.blobs import Blobs, Chosen
+from multimix.lab.data.cache import Bad, cache_file, read_cache, write_cache
 from multimix.lab.data.held import HeldSplit
 from multimix.lab.data.opening import Opening
 from multimix.lab.data.prepare import Normalise
@@ -77,7 +78,21 @@ def decode(blobs: Blobs, reader: Reader, bad_files: BadFiles) -> tuple[Tensor, T
     Returns:
         The good ones, and their indices.
     """
-    x = torch.empty(len(blobs), *reader.shape, dtype=reader.dtype)
+    shape = (len(blobs), *reader.shape)
+    file = cache_file(blobs, reader)
+    kept = None if file is None else read_cache(file, shape, reader.dtype)
+    x, bad = kept or _decoded(blobs, reader)
+    if file is not None and kept is None:
+        write_cache(file, x, bad)
+    for index, reason in bad.items():
+        bad_files.add(blobs.name(index), reason)
+    good = torch.tensor([index for index in range(len(blobs)) if index not in bad], dtype=torch.int64)
+    return (x if len(good) == len(x) else x[good]), good
+
+
+def _decoded(blobs: Blobs, reader: Reader) -> tuple[Tensor, Bad]:
+    """Returns all samples, and why which of them are bad."""
+    x = torch.zeros(len(blobs), *reader.shape, dtype=reader.dtype)
 
     def decode_portion(start: int) -> list[tuple[int, str]]:
         bad = []
@@ -92,10 +107,7 @@ def decode(blobs: Blobs, reader: Reader, bad_files: BadFiles) -> tuple[Tensor, T
 
     with ThreadPoolExecutor(min(cores(), MAX_THREADS)) as threads:
         bad = dict(pair for pairs in threads.map(decode_portion, range(0, len(blobs), PORTION)) for pair in pairs)
-    for index, reason in bad.items():
-        bad_files.add(blobs.name(index), reason)
-    good = torch.tensor([index for index in range(len(blobs)) if index not in bad], dtype=torch.int64)
-    return (x if len(good) == len(x) else x[good]), good
+    return x, bad
 
 
 def usual_image(blobs: Blobs, what: str, any_size: bool = False) -> images.WholeImage:

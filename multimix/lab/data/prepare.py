@@ -26,7 +26,7 @@ class Normalise:
         channels = [-1, *[1] * (x.ndim - 2)]
         scale = torch.tensor([1 / (255 * std) for std in self.std], device=x.device).view(channels)
         shift = torch.tensor([-mean / std for mean, std in zip(self.mean, self.std, strict=True)], device=x.device)
-        return torch.addcmul(shift.view(channels), x.float(), scale)
+        return x.to(torch.float32, copy=True).mul_(scale).add_(shift.view(channels))
 
 
 @dataclass(frozen=True)

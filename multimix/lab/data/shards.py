@@ -23,6 +23,7 @@ from multimix.lab.data.split import Data
 from multimix.lab.errors import UsageError
 
 LABEL_SUFFIX = ".cls"
+END_OF_TAR = 1024  # bytes, all of them zero
 MAX_CLASSES = 1_000_000  # a class number beyond is no class number
 SPLITS = ("train", "test", *VALIDATION_NAMES)
 Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -101,31 +102,49 @@ def _index(shards: tuple[Path, ...], bad_files: BadFiles) -> Encoded:
     return Encoded(blobs, torch.tensor(labels, dtype=torch.int64))
 
 
+@dataclass
+class _Parts:
+    """What a shard holds, by key: name, first byte and number of bytes of each sample, and each label."""
+
+    content: dict[str, tuple[str, int, int]]
+    labels: dict[str, int]
+
+    def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        """Notes one file of the shard; a key ends where the first dot of a file's name is."""
+        _, dot, suffix = member.name.rpartition("/")[2].partition(".")
+        key, suffix = member.name.removesuffix(dot + suffix), f".{suffix.lower()}"
+        if suffix == LABEL_SUFFIX:
+            file = tar.extractfile(member)
+            text = b"" if file is None else file.read(32).strip()
+            if text.isdigit() and int(text) < MAX_CLASSES:
+                self.labels[key] = int(text)
+        elif suffix.endswith((*images.SUFFIXES, *audio.SUFFIXES)):
+            self.content[key] = member.name, member.offset_data, member.size
+
+
 def _samples(shard: Path, bad_files: BadFiles) -> Iterator[tuple[str, int, int, int]]:
     """Yields name, first byte, number of bytes and label of each sample of a shard."""
-    content: dict[str, tuple[str, int, int]] = {}
-    labels: dict[str, int] = {}
+    parts = _Parts({}, {})
     try:
         with tarfile.open(shard, "r:") as tar:
             for member in tar:
-                key, dot, suffix = member.name.rpartition("/")[2].partition(".")
-                key = member.name.removesuffix(dot + suffix)
-                if not member.isfile():
-                    continue
-                if f".{suffix.lower()}" == LABEL_SUFFIX:
-                    file = tar.extractfile(member)
-                    text = b"" if file is None else file.read(32).strip()
-                    if text.isdigit() and int(text) < MAX_CLASSES:
-                        labels[key] = int(text)
-                elif f".{suffix.lower()}".endswith((*images.SUFFIXES, *audio.SUFFIXES)):
-                    content[key] = member.name, member.offset_data, member.size
+                if member.isfile():
+                    parts.add(tar, member)
     except (tarfile.TarError, OSError) as error:
         bad_files.add(shard, f"broken tar file: {error}")
     size_of_shard = shard.stat().st_size
-    for key, (name, start, size) in content.items():
-        if key not in labels:
+    if not _ends_well(shard, size_of_shard):
+        bad_files.add(shard, "it does not end as a tar file does: truncated")
+    for key, (name, start, size) in parts.content.items():
+        if key not in parts.labels:
             bad_files.add(f"{shard}, {name}", f"no {LABEL_SUFFIX} with a class number beside it")
         elif start + size > size_of_shard:
             bad_files.add(f"{shard}, {name}", "truncated")
         else:
-            yield name, start, size, labels[key]
+            yield name, start, size, parts.labels[key]
+
+
+def _ends_well(shard: Path, size: int) -> bool:
+    with shard.open("rb") as file:
+        file.seek(max(0, size - END_OF_TAR))
+        return size >= END_OF_TAR and not any(file.read())

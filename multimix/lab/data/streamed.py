@@ -196,13 +196,26 @@ class StreamedSplit:
             generator=torch.Generator(),  # its own: the loader must not advance torch's global one
             **_workers(self.num_workers),
         )
-        for decoded in loader:
+        for decoded in _unless_workers_die(loader):
             for bad in decoded.bad:
                 self.bad_files.met_while_training(bad)
             if not len(decoded.x):
                 raise RunFailed("a batch must hold at least one usable file, got none; mend the files named above")
             x = decoded.x.pin_memory() if pinned else decoded.x
             yield x.to(self.device, non_blocking=pinned), decoded.labels.to(self.device)
+
+
+def _unless_workers_die(loader: Iterable[Decoded]) -> Iterator[Decoded]:
+    """Yields what a loader yields; says in one line when a worker process is killed."""
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise RunFailed(
+            "processes that read data must stay alive, got one that died: killed, or out of memory; try fewer "
+            "--num-workers"
+        ) from error
 
 
 def _workers(num: int) -> dict[str, Any]:
