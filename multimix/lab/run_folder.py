@@ -23,6 +23,7 @@ from multimix.lab.errors import UsageError
 from multimix.lab.whole import write_json, write_whole
 
 Record = dict[str, float]
+WEIGHTS = "model.safetensors"
 # Settings that may change between two tries at the same run: they decide how it is done, not what comes out.
 NO_PART = ("out", "checkpoint_every", "on_bad_checkpoint", "num_workers")
 
@@ -58,7 +59,7 @@ class RunFolder:
     ) -> None:
         """Makes the folder, or brings it to the state that a run goes on from: `records` and no result."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for name in ("metrics.jsonl", "model.safetensors", "skipped_files.txt"):
+        for name in ("metrics.jsonl", WEIGHTS, "skipped_files.txt"):
             (self.path / name).unlink(missing_ok=True)
         write_json(self.path / "config.json", as_json(settings))
         write_json(self.path / "environment.json", dict(environment))
@@ -74,7 +75,7 @@ class RunFolder:
     def finish(self, model: nn.Module, evaluation: Mapping[str, float]) -> None:
         """Writes the weights, then the evaluation that marks the run as finished."""
         weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-        write_whole(self.path / "model.safetensors", save(weights))
+        write_whole(self.path / WEIGHTS, save(weights))
         write_json(self.path / "evaluation.json", dict(evaluation))
 
     @property

@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+from multimix.lab.errors import UsageError
 from multimix.lab.meter import Meter
 from multimix.lab.run_folder import Record
 from multimix.lab.snapshot import Damaged, Snapshot
@@ -24,6 +26,7 @@ class State:
         models: Modules by name: the one that is trained, as `model`, and others that follow it.
         optimizer: Its optimizer.
         meter: Steps measured since the last record.
+        scaler: What keeps half-precision gradients from vanishing, if there is one.
         step: Updates done.
         records: What was written down so far.
         times: What the stopwatch showed, by name.
@@ -32,6 +35,7 @@ class State:
     models: dict[str, nn.Module]
     optimizer: Optimizer
     meter: Meter
+    scaler: GradScaler | None = None
     step: int = 0
     records: list[Record] = field(default_factory=list)
     times: dict[str, float] = field(default_factory=lambda: {"time_s": 0.0, "cpu_time_s": 0.0})
@@ -49,7 +53,9 @@ class State:
         for name, tensor in tensors.items():
             if tensor.is_floating_point() and not tensor.isfinite().all():
                 raise Damaged(f"{name} is not finite")
-        facts = {"step": self.step, "records": self.records, "times": self.times}
+        facts: dict[str, Any] = {"step": self.step, "records": self.records, "times": self.times}
+        if self.scaler is not None:
+            facts["scaler"] = {"scale": self.scaler.get_scale(), "growth_tracker": self.scaler._get_growth_tracker()}
         return Snapshot(tensors | {"meter": meters}, facts)
 
     def check(self, snapshot: Snapshot, total_steps: int, processes: int) -> None:
@@ -57,8 +63,15 @@ class State:
 
         Raises:
             Damaged: saying what does not fit.
+            UsageError: if it was written by another number of processes: they would draw other pairs.
         """
-        _check_facts(snapshot.facts, total_steps, set(self.times))
+        _check_facts(snapshot.facts, total_steps, set(self.times), self.scaler is not None)
+        meter = snapshot.tensors.get("meter")
+        if meter is not None and meter.ndim == 3 and meter.shape[0] != processes:
+            raise UsageError(
+                f"a run goes on with as many processes as it began with, got {processes} for a run of "
+                f"{meter.shape[0]}; start as many, or choose another --out"
+            )
         expected = {name: value for name, value in self._tensors() if not name.startswith("optimizer.")}
         expected["meter"] = torch.empty(processes, 0, 0, dtype=torch.float64)
         slots = {f"optimizer.{key}.{name}": p for name, p in self._parameters() for key in _slots(self.optimizer)}
@@ -87,6 +100,9 @@ class State:
         self.meter.values[: len(values)] = values.to(self.meter.values)
         self.step, self.records = snapshot.facts["step"], list(snapshot.facts["records"])
         self.times = dict(snapshot.facts["times"])
+        if self.scaler is not None:
+            scale, tracker = (snapshot.facts["scaler"][name] for name in ("scale", "growth_tracker"))
+            self.scaler.load_state_dict(self.scaler.state_dict() | {"scale": scale, "_growth_tracker": tracker})
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, module in self.models.items():
@@ -127,7 +143,7 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _check_facts(facts: Mapping[str, Any], total_steps: int, names: set[str]) -> None:
+def _check_facts(facts: Mapping[str, Any], total_steps: int, names: set[str], has_scaler: bool) -> None:
     def is_number(value: object) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -140,3 +156,7 @@ def _check_facts(facts: Mapping[str, Any], total_steps: int, names: set[str]) ->
         raise Damaged("its records are no list of named numbers")
     if not isinstance(times, dict) or set(times) != names or not all(is_number(value) for value in times.values()):
         raise Damaged(f"its times are no numbers named {', '.join(sorted(names))}")
+    scaler = facts.get("scaler", {})
+    fits = isinstance(scaler, dict) and set(scaler) == ({"scale", "growth_tracker"} if has_scaler else set())
+    if not fits or not all(is_number(value) and value >= 0 for value in scaler.values()):
+        raise Damaged("its gradient scale does not fit this run's precision")

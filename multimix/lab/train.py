@@ -1,26 +1,26 @@
 """One run: data and a model in, weights and an evaluation out. Read it top to bottom; that is the order it runs in."""
 
+import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from multimix import MultiMix, mixed_accuracy
 from multimix.lab.checkpoint import Checkpoints
 from multimix.lab.config import TrainSettings
-from multimix.lab.data import Data, SampleOrder, open_data
+from multimix.lab.data import Data, SampleOrder, Split, open_data
 from multimix.lab.environment import check_device, environment
-from multimix.lab.errors import Interrupted, RunFailed
+from multimix.lab.errors import Interrupted, RunFailed, UsageError
 from multimix.lab.evaluate import evaluate
+from multimix.lab.initial_weights import load_initial_weights
 from multimix.lab.interruption import Interruption
 from multimix.lab.intervals import Every, Timer
+from multimix.lab.learner import Learner
 from multimix.lab.meter import Meter
-from multimix.lab.mixing import mixer
 from multimix.lab.models import build_model
 from multimix.lab.processes import (
     GO_ON,
@@ -31,16 +31,15 @@ from multimix.lab.processes import (
     gathered,
     launched,
     mean_over,
-    weight_of,
 )
 from multimix.lab.randomness import private_random_state, seed_of
 from multimix.lab.run_folder import Record, RunFolder, as_json
 from multimix.lab.snapshot import Damaged
 from multimix.lab.state import State
+from multimix.lab.stopping import has_stalled, is_best
 from multimix.lab.stopwatch import Stopwatch
 from multimix.lab.workers import cores
 
-NUM_RECORDS = 25  # points of a learning curve
 MAX_WORKERS = 8  # processes that read data; more wait for each other on one disk
 
 
@@ -76,10 +75,11 @@ def train(
         return False
     check_device(settings.device)
     check_shares(settings.samples_per_step)
-    fabric = launched(settings.device)
+    fabric = launched(settings.device, settings.precision)
     data = _open_data(settings, jobs * fabric.world_size).to(fabric.device)
-    run = _prepared(settings, fabric, folder, data)
-    run.on_record = on_record
+    if settings.validation_share:
+        data = data.hold_out(settings.validation_share)
+    run = _prepared(settings, fabric, folder, data, on_record)
     fabric.barrier()  # everyone has read the folder before the first process writes to it
     run.resume(tell)
     if fabric.is_global_zero:
@@ -87,7 +87,7 @@ def train(
     with Interruption() as interruption, private_random_state(fabric.device):
         run.loop(interruption)
     if fabric.is_global_zero:
-        folder.finish(run.state.models["model"], run.evaluated())
+        folder.finish(run.result, run.evaluated(run.data.test))
     fabric.barrier()
     return True
 
@@ -100,20 +100,23 @@ class _Run:
     fabric: Fabric
     folder: RunFolder
     data: Data
-    model: nn.Module  # as Fabric wrapped it
-    optimizer: torch.optim.Optimizer
+    learner: Learner
     state: State
-    mix: MultiMix
     checkpoints: Checkpoints
-    on_record: Callable[[Record], None] = field(default=lambda record: None)
+    on_record: Callable[[Record], None]
 
     @property
     def steps(self) -> int:
-        return self.settings.total_steps(len(self.data.train), self.settings.samples_per_step)
+        return self.learner.length.steps
 
     @property
     def order(self) -> SampleOrder:
         return SampleOrder(len(self.data.train), self.settings.samples_per_step, self.settings.seed)
+
+    @property
+    def result(self) -> nn.Module:
+        """What is evaluated at the end and kept: the best on the held-out samples, if any stop the run."""
+        return self.state.models.get("best", self.learner.result)
 
     def resume(self, tell: Callable[[str], None]) -> None:
         """Puts the newest good checkpoint back, if there is one."""
@@ -129,58 +132,61 @@ class _Run:
         """Does the steps that are left."""
         stopwatch = Stopwatch(**self.state.times)
         timer = Timer(Every.parse(self.settings.checkpoint_every), self.steps)
-        left = range(self.state.step, self.steps)
+        left = range(self.steps if self.is_over() else self.state.step, self.steps)
         batches = self.data.train.batches(self.order, left, self.fabric.global_rank, self.fabric.world_size)
         for step, (x, labels) in zip(left, batches, strict=True):
-            self.update(step, x, labels)
+            self.state.meter.add(*self.learner.update(step, x, labels))
             done = self.state.step = step + 1
             with stopwatch.paused():  # what is done beside the steps is no part of training
                 self.state.times = {"time_s": stopwatch.time_s, "cpu_time_s": stopwatch.cpu_time_s}
-                if _is_record(step, self.steps):
+                is_record = _is_record(step, self.steps, self.settings.evaluations)
+                if is_record:
                     self.record()
                 wish = STOP if interruption.signal else SAVE if timer.due_by_time() else GO_ON
                 wish = agreed(self.fabric, done, wish)
                 if wish != GO_ON or timer.due_by_step(done):
                     self.save()
                     timer.saved()
+                if is_record and self.is_over():
+                    break
                 if wish == STOP and done < self.steps:
                     raise Interrupted(
                         f"stopped by {interruption.signal or 'a signal'} after step {done} of {self.steps}; "
                         f"the state is saved, the same command goes on from there"
                     )
 
-    def update(self, step: int, x: Tensor, labels: Tensor) -> None:
-        """One step: mix, forward, backward, update."""
-        world, rank = self.fabric.world_size, self.fabric.global_rank
-        torch.manual_seed(seed_of(self.settings.seed, "model", step * world + rank))  # dropout, if the model has any
-        generator = torch.Generator().manual_seed(seed_of(self.settings.seed, "mix", step))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / self.steps))
-        logits, y_mix = self.mix.run(self.model, x, labels, generator=generator)
-        loss = F.cross_entropy(logits, y_mix)
-        self.optimizer.zero_grad()
-        self.fabric.backward(loss * weight_of(len(x), self.settings.samples_per_step))
-        self.optimizer.step()
-        self.state.meter.add(loss, mixed_accuracy(logits.detach(), y_mix))
+    def is_over(self) -> bool:
+        """Whether the run stops here, before its last step; all processes say what the first one knows."""
+        if self.settings.patience is None:
+            return False
+        return bool(self.fabric.broadcast(has_stalled(self.state.records, self.settings.patience)))
 
     def record(self) -> None:
         """Writes down the steps since the last record and how good the model is now."""
         loss, accuracy = self.measured().mean(dim=0).tolist()
-        images = self.state.step * self.settings.samples_per_step
+        samples = self.settings.samples_per_step
         record = {
             "step": self.state.step,
-            "epoch": images / len(self.data.train),
+            "epoch": self.state.step / self.learner.length.epoch,
             **self.state.times,
-            "rows": self.state.step * self.settings.batch_size,
-            "images": images,
+            "rows": self.learner.course.rows(self.state.step, samples, self.settings.batch_size),
+            "images": self.state.step * samples,
             "loss": loss,
             "mixed_accuracy": accuracy,
         }
         self.state.meter.clear()
-        if self.fabric.is_global_zero:
-            self.state.records.append(record | self.evaluated())
-            self.folder.write_records(self.state.records)
-            self.on_record(self.state.records[-1])
+        if not self.fabric.is_global_zero:
+            return
+        now = self.learner.result
+        record |= self.evaluated(self.data.test, now)
+        if self.data.validation is not None:
+            judged = self.evaluated(self.data.validation, now)
+            record |= {f"validation_{name}": value for name, value in judged.items()}
+        self.state.records.append(record)
+        if "best" in self.state.models and is_best(self.state.records):
+            self.state.models["best"].load_state_dict(now.state_dict())
+        self.folder.write_records(self.state.records)
+        self.on_record(record)
 
     def measured(self) -> Tensor:
         """Returns the (steps, 2) values since the last record, the mean over all processes.
@@ -213,33 +219,44 @@ class _Run:
     def fail(self, what: str, step: int) -> None:
         """Ends a run that went wrong at a step, counted from 0."""
         raise RunFailed(
-            f"{what} at step {step + 1}; {self.checkpoints.kept}; "
-            f"try a learning rate below {self.settings.learning_rate:g}"
+            f"{what} at step {step + 1}; {self.checkpoints.kept}; try a learning rate below {self.settings.rate:g}"
         )
 
-    def evaluated(self) -> dict[str, float]:
-        """Returns how good the model is now; without the wrapper, which would wait for the other processes."""
+    def evaluated(self, split: Split, model: nn.Module | None = None) -> dict[str, float]:
+        """Returns how good a model is, the result if none is given; without a wrapper, which would wait for others."""
         with self.fabric.autocast():
-            return evaluate(self.state.models["model"], self.data.test)
+            return evaluate(model or self.result, split)
 
 
-def _prepared(settings: TrainSettings, fabric: Fabric, folder: RunFolder, data: Data) -> _Run:
+def _prepared(
+    settings: TrainSettings, fabric: Fabric, folder: RunFolder, data: Data, on_record: Callable[[Record], None]
+) -> _Run:
+    if settings.patience is not None and data.validation is None:
+        raise UsageError(
+            f"stopping early needs held-out samples, never the test split, got patience={settings.patience}, "
+            f"validation_share={settings.validation_share}; give --validation-share 0.1 too"
+        )
     bare = _build_model(settings, data.sample_shape, data.num_classes)
-    optimizer = torch.optim.SGD(
-        bare.parameters(), momentum=0.9, nesterov=True, weight_decay=settings.weight_decay, lr=settings.learning_rate
-    )
-    model, optimizer = fabric.setup(bare, optimizer)
-    steps = settings.total_steps(len(data.train), settings.samples_per_step)
+    if settings.initial_weights is not None:
+        load_initial_weights(bare, settings.initial_weights)
+    length = settings.length(len(data.train))
+    learner = Learner.build(settings, fabric, bare, data.num_classes, length)
+    models = {"model": bare}
+    if learner.average is not None:
+        models["average"] = learner.average
+    if settings.patience is not None:
+        models["best"] = copy.deepcopy(bare)
+    meter = Meter(math.ceil(length.steps / settings.evaluations), fabric.device)
+    scaler = getattr(fabric.strategy.precision, "scaler", None)
     return _Run(
         settings=settings,
         fabric=fabric,
         folder=folder,
         data=data,
-        model=model,
-        optimizer=optimizer,
-        state=State({"model": bare}, optimizer, Meter(math.ceil(steps / NUM_RECORDS), fabric.device)),
-        mix=mixer(settings, data.num_classes),
+        learner=learner,
+        state=State(models, learner.optimizer, meter, scaler),
         checkpoints=Checkpoints(folder.path / "checkpoint", as_json(settings)),
+        on_record=on_record,
     )
 
 
@@ -264,6 +281,6 @@ def _build_model(settings: TrainSettings, sample_shape: torch.Size, num_classes:
         return build_model(settings.model, sample_shape, num_classes, settings.model_options)
 
 
-def _is_record(step: int, steps: int) -> bool:
+def _is_record(step: int, steps: int, records: int) -> bool:
     """Whether a step is among the evenly spaced ones that are written down; the last one always is."""
-    return (step + 1) * NUM_RECORDS // steps > step * NUM_RECORDS // steps
+    return (step + 1) * records // steps > step * records // steps

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from multimix.lab.config import check, check_finite
+from multimix.lab.config.checks import check, check_finite
 from multimix.lab.data import audio
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.images import CroppedImage

@@ -1,0 +1,63 @@
+"""One run."""
+
+import math
+from dataclasses import dataclass
+
+from multimix.lab.config.checks import check, check_at_least_one, check_seed
+from multimix.lab.config.recipe import Recipe
+from multimix.lab.moments import Length
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Recipe):
+    """One run.
+
+    Args:
+        method: Name of the mixing method.
+        num_mixes: K, the mixes made of each pair.
+        seed: The one source of chance: data order, initial weights, mixing.
+        out: Folder of the run.
+    """
+
+    method: str = "mixup"
+    num_mixes: int = 5
+    seed: int = 0
+    out: str
+
+    def __post_init__(self) -> None:
+        from multimix.lab.mixing import mixer
+
+        super().__post_init__()
+        check_at_least_one("num_mixes", self.num_mixes)
+        check_seed(self.seed)
+        check(
+            self.batch_size % self.rows_per_pair == 0,
+            "batch_size must be divisible by num_mixes",
+            f"try {math.ceil(self.batch_size / self.num_mixes) * self.num_mixes}",
+            batch_size=self.batch_size,
+            num_mixes=self.num_mixes,
+        )
+        if self.micro_batch_size is not None:
+            check(
+                self.micro_batch_size >= self.rows_per_pair,
+                "micro_batch_size must hold one pair's mixes",
+                f"try {self.rows_per_pair} or more",
+                micro_batch_size=self.micro_batch_size,
+                num_mixes=self.num_mixes,
+            )
+        mixer(self, num_classes=1)  # the library checks its own settings
+
+    @property
+    def rows_per_pair(self) -> int:
+        """Rows that one loaded sample becomes; without mixing a sample stays one row."""
+        return 1 if self.method == "none" else self.num_mixes
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples loaded per step: each is the first of one pair."""
+        return self.batch_size // self.rows_per_pair
+
+    def length(self, num_samples: int) -> Length:
+        """Returns the length of the run with a training split of so many samples."""
+        steps = self.total_steps(num_samples, self.samples_per_step)
+        return Length(steps, num_samples / self.samples_per_step)
