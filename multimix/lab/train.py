@@ -73,7 +73,7 @@ def train(
     folder.check(settings)
     if folder.finished:
         return False
-    check_device(settings.device)
+    check_device(settings.device, settings.precision)
     check_shares(settings.samples_per_step)
     fabric = launched(settings.device, settings.precision)
     data = _open_data(settings, jobs * fabric.world_size).to(fabric.device)
