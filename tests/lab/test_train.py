@@ -147,9 +147,11 @@ def test_the_average_of_the_weights_is_what_is_kept(tmp_path):
     assert wrong == json.loads((tmp_path / "averaged" / "evaluation.json").read_text())["error"]
 
 
-def test_a_run_stops_when_held_out_samples_say_so(tmp_path):
+@pytest.mark.parametrize("ema_decay", [None, 0.8])
+def test_a_run_stops_when_held_out_samples_say_so(tmp_path, ema_decay):
     records = []
     asked = {"steps": 300, "evaluations": 100, "validation_share": 0.2, "batch_size": 120, "num_mixes": 1}
+    asked["ema_decay"] = ema_decay
     train(settings(tmp_path, **asked, patience=5), on_record=records.append)
     errors = [record["validation_error"] for record in records]
     best = errors.index(min(errors))
