@@ -18,7 +18,7 @@ from multimix.lab.config import TrainSettings
 from multimix.lab.mixing import Course
 from multimix.lab.moments import Length
 from multimix.lab.processes import weight_of
-from multimix.lab.randomness import seed_of
+from multimix.lab.randomness import seed_device, seed_of
 from multimix.lab.schedule import Schedule, check_within, parse_schedule
 
 
@@ -74,11 +74,11 @@ class Learner:
         """What is evaluated and kept: the average, if there is one."""
         return self.bare if self.average is None else self.average.module
 
-    def update(self, step: int, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def update(self, step: int, x: Tensor, labels: Tensor) -> Tensor:
         """Does the update that comes after `step` others, with this process's part of its samples.
 
         Returns:
-            Loss and mixed accuracy, on the device.
+            (2,) loss and mixed accuracy, on the device.
         """
         self._seed(step)
         self._set_rate(step)
@@ -89,14 +89,14 @@ class Learner:
         parts = [plan] if num_parts == 1 else plan.split(num_parts)
         share = weight_of(len(x), self.settings.samples_per_step)
         self.optimizer.zero_grad()
-        measured = []
+        measured = torch.zeros(2, device=self.fabric.device)
         for part in parts:
             size = part.num_pairs / plan.num_pairs
             with self.fabric.no_backward_sync(self.model, enabled=part is not parts[-1]):
                 logits, y_mix = mix.run(self.model, x, labels, plan=part)
                 loss = F.cross_entropy(logits, y_mix, label_smoothing=self.settings.label_smoothing)
                 self.fabric.backward(loss * (size * share))
-            measured.append(size * torch.stack([loss.detach(), mixed_accuracy(logits.detach(), y_mix)]))
+            measured += size * torch.stack([loss.detach(), mixed_accuracy(logits.detach(), y_mix)])
         if self.settings.clip_norm is not None:  # what is not finite is met where the loss is read
             self.fabric.clip_gradients(
                 self.model, self.optimizer, max_norm=self.settings.clip_norm, error_if_nonfinite=False
@@ -104,13 +104,12 @@ class Learner:
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.bare)
-        loss, accuracy = torch.stack(measured).sum(dim=0)
-        return loss, accuracy
+        return measured
 
     def _seed(self, step: int) -> None:
         """Seeds dropout, if the model has any: other draws in each process."""
         index = step * self.fabric.world_size + self.fabric.global_rank
-        torch.manual_seed(seed_of(self.settings.seed, "model", index))
+        seed_device(seed_of(self.settings.seed, "model", index), self.fabric.device)
 
     def _set_rate(self, step: int) -> None:
         factor = self.schedule.factor(step, self.length)

@@ -137,7 +137,8 @@ class _Run:
         left = range(self.steps if self.is_over() else self.state.step, self.steps)
         batches = self.data.train.batches(self.order, left, self.fabric.global_rank, self.fabric.world_size)
         for step, (x, labels) in zip(left, batches, strict=True):
-            self.state.meter.add(*self.learner.update(step, x, labels))
+            self.state.meter.add(self.learner.update(step, x, labels))
+            del x, labels  # or they would be kept while the next batch is made
             done = self.state.step = step + 1
             with stopwatch.paused():  # what is done beside the steps is no part of training
                 self.state.times = {"time_s": stopwatch.time_s, "cpu_time_s": stopwatch.cpu_time_s}

@@ -66,6 +66,15 @@ def test_a_seed_gives_the_same_bits_and_another_seed_does_not(tmp_path):
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="seeds go to the device at once")
+def test_a_step_leaves_nothing_behind_for_devices_that_are_not_used(tmp_path):
+    before = len(torch.cuda._queued_calls)
+    for name, steps in (("few", 2), ("many", 20)):
+        train(settings(tmp_path / name, steps=steps))
+    few = len(torch.cuda._queued_calls) - before
+    assert few <= 4  # per run, to build the model; none per step
+
+
 def test_a_finished_run_is_left_alone(tmp_path):
     train(settings(tmp_path))
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tmp_path.iterdir()}
