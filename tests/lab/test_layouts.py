@@ -250,8 +250,8 @@ def test_small_sets_are_held_and_large_ones_streamed_with_the_same_samples(tmp_p
     ],
 )
 def test_what_is_nowhere_is_refused_with_what_was_looked_for(tmp_path, monkeypatch, name, looked_for):
-    monkeypatch.setattr("multimix.lab.data.hub.socket.getaddrinfo", nobody)
-    message = rf"{name} must be a copy in a published layout under --data-root, .*, got no .* in .*; unpack it"
+    monkeypatch.setattr("multimix.lab.data.hub.urlopen", nobody)
+    message = rf"{name} must be a copy in a published layout under --data-root, .*, got none in .* \(looked for .*\), .*; unpack it"
     with pytest.raises(UsageError, match=message) as stop:
         open_data(name, root=tmp_path)
     assert looked_for in str(stop.value)
@@ -260,7 +260,7 @@ def test_what_is_nowhere_is_refused_with_what_was_looked_for(tmp_path, monkeypat
         open_data(name)
 
 
-def nobody(*arguments):
+def nobody(*arguments, **options):
     raise OSError("no network")
 
 
@@ -274,8 +274,15 @@ def nobody(*arguments):
             r'data_options must be options of cifar10, got \'paddin\'; did you mean "padding"\?',
         ),
         ("cifar10", {"padding": -1}, r"padding must be an integer in 0..64, got padding=-1"),
-        ("cifar10", {"padding": "two"}, r"data_options must be of the right type, got {'padding': 'two'}"),
+        ("cifar10", {"padding": "two"}, r"padding must be of type int, got padding='two'; give such a value"),
         ("digits", {"padding": 2}, r"data_options must be options of digits, got 'padding'; leave it out"),
+        ("cifar10", {"padding": 1.5}, r"padding must be of type int, got padding=1.5"),
+        ("cifar10", {"padding": True}, r"padding must be of type int, got padding=True"),
+        ("cifar10", {"flip": "no"}, r"flip must be of type bool, got flip='no'"),
+        ("folder:x", {"size": "big"}, r"size must be of type int, got size='big'"),
+        ("folder:x", {"size": 32, "padding": 2}, r"padding is for images of one size, .*, got padding=2, size=32; leave"),
+        ("folder:x", {"seconds": 0}, r"seconds must be in \(0, 600\], got seconds=0; try 1.0"),
+        ("folder:x", {"seconds": float("nan")}, r"seconds must be in \(0, 600\], got seconds=nan"),
         ("folder:", {}, r"folder: must be followed by a path, got data='folder:'; write folder:PATH"),
         ("folder:/nowhere", {}, r"folder:PATH must name a folder, got '/nowhere', which is none"),
         ("folder:x", {"path": "y"}, r"data_options must be options of folder:x, got 'path'"),
