@@ -4,6 +4,7 @@ Memory holds a few batches and the file names, however large the set. What a bat
 so nothing depends on how many workers there are, and any step can be made without those before it.
 """
 
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -232,4 +233,14 @@ def _workers(num: int) -> dict[str, Any]:
     if num == 0:
         return {}
     has_server = "forkserver" in get_all_start_methods() and sys.platform != "darwin"
-    return {"multiprocessing_context": "forkserver" if has_server else "spawn", "prefetch_factor": 2}
+    return {
+        "multiprocessing_context": "forkserver" if has_server else "spawn",
+        "prefetch_factor": 2,
+        "worker_init_fn": _leave_signals,
+    }
+
+
+def _leave_signals(worker: int) -> None:
+    """Leaves Ctrl-C, and the signal that asks a whole group to stop, to the process that trains: it saves its state."""
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, signal.SIG_IGN)
