@@ -289,6 +289,13 @@ def test_grey_values_of_16_bits_keep_their_upper_half():
     assert WholeImage(1, 16, 16)(content.getvalue()).flatten().tolist() == list(range(256))
 
 
+def test_one_class_is_refused(tmp_path):
+    for number in range(5):
+        layouts.jpeg(tmp_path / "recordings" / f"{number}.jpg", number, 12, 12)
+    with pytest.raises(UsageError, match=r"must have at least 2 classes, got 1; give a folder of class folders"):
+        open_data(f"folder:{tmp_path}")
+
+
 def test_splits_that_are_not_used_are_told(tmp_path):
     data = open_data(f"folder:{layouts.class_folders(tmp_path, ('train', 'val', 'dev', 'test'))}")
     assert len(data.validation) == 10

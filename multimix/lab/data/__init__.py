@@ -132,6 +132,8 @@ def open_data(
     if place is not None and not place.is_dir():
         raise UsageError(f"data_root must be a folder, got data_root={str(root)!r}; give the folder of local copies")
     data = loader.load(Opening(place, BadFiles(on_bad_file), num_workers))
+    if data.num_classes < 2:
+        raise UsageError(f"{name} must have at least 2 classes, got {data.num_classes}; give a folder of class folders")
     for note in data.notes if is_first() else ():
         print(f"multimix: {note}", file=sys.stderr)
     return data
