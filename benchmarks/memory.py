@@ -2,8 +2,13 @@
 
     python -m benchmarks.memory
 
-Every size is a process of its own that lists the folder and reads batches; what is reported is the largest memory of
-that process and of its workers, pages that they share counted once (Linux: Pss), when the steps are done.
+Every size is a process of its own that lists the folder and reads batches; what is reported is the most memory that
+process and its workers took at any of the steps looked at: RSS of the process as top shows it, and Pss of all together,
+in which pages that processes share count once (Linux).
+
+glibc keeps freed batches for a while, by chance more or fewer, whatever the size of the set. So every size is measured
+twice: as it comes, and with MALLOC_MMAP_THRESHOLD_ set so that freed batches go back at once, which shows the growth
+that the first hides.
 """
 
 import argparse
@@ -22,8 +27,9 @@ from PIL import Image
 RESULTS = Path(__file__).parent / "results"
 SIDE = 160
 CLASSES = 10
+GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 DIFFERENT = 200  # images that differ; the others are hard links to them, each a file of its own to whoever reads
-BATCH, NUM_WORKERS, STEPS = 64, 2, 60
+BATCH, NUM_WORKERS, STEPS, LOOK_EVERY = 64, 2, 60, 5
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,10 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             root = Path(folder) / str(factor)
             write_images(root, factor * options.images)
             command = [sys.executable, "-m", "benchmarks.memory", "--measure", str(root)]
-            environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
-            done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-            rows.append({"images": factor * options.images} | json.loads(done.stdout.splitlines()[-1]))
-            print(rows[-1], flush=True)
+            for gives_back in (False, True):
+                environment = os.environ | (GIVE_BACK if gives_back else {})
+                done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+                measured = json.loads(done.stdout.splitlines()[-1])
+                rows.append({"images": factor * options.images, "gives_back": gives_back} | measured)
+                print(rows[-1], flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     (options.out / "memory.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n")
@@ -73,22 +81,24 @@ def measure(root: Path) -> dict[str, float]:
     """Reads batches of a folder and returns what that took, in MB."""
     from multimix.lab.data import SampleOrder, StreamedSplit, open_data
 
-    before = memory_mb(os.getpid())
+    start = memory_mb(os.getpid(), "Rss")
     data = open_data(f"folder:{root / 'data'}", {"size": 128}, num_workers=NUM_WORKERS)
     assert isinstance(data.train, StreamedSplit)
-    listed = memory_mb(os.getpid())
     order = SampleOrder(len(data.train), BATCH, seed=0)
-    workers = 0.0
+    rss, workers, everything = 0.0, 0.0, 0.0
     for step, _ in enumerate(data.train.batches(order, range(STEPS))):
-        if step == STEPS // 2:
-            workers = sum(memory_mb(pid) for pid in descendants(os.getpid()))
-    return {"start_mb": before, "listed_mb": listed, "end_mb": memory_mb(os.getpid()), "workers_mb": workers}
+        if step % LOOK_EVERY == 0:
+            own = memory_mb(os.getpid(), "Pss")
+            others = sum(memory_mb(pid, "Pss") for pid in descendants(os.getpid()))
+            rss = max(rss, memory_mb(os.getpid(), "Rss"))
+            workers, everything = max(workers, others), max(everything, own + others)
+    return {"start_rss_mb": start, "rss_mb": rss, "workers_pss_mb": workers, "all_pss_mb": everything}
 
 
-def memory_mb(pid: int) -> float:
-    """Returns a process's share of memory."""
+def memory_mb(pid: int, kind: str) -> float:
+    """Returns a process's memory: "Rss", or "Pss" with shared pages shared out."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) / 1024
 
 
 def descendants(pid: int) -> list[int]:
@@ -108,30 +118,34 @@ def descendants(pid: int) -> list[int]:
 
 def page(rows: Sequence[dict[str, float]], machine: str) -> str:
     """Returns the results as a page."""
+    tight = [row for row in rows if row["gives_back"]]
+    first, last = tight[0], tight[-1]
+    growth = last["all_pss_mb"] - first["all_pss_mb"]
+    each = growth * 2**20 / (last["images"] - first["images"])
     lines = [
         "# Memory of a streamed set",
         "",
-        f"`python -m benchmarks.memory`: JPEG images of {SIDE} × {SIDE} pixels in class folders, {STEPS} batches of "
-        f"{BATCH} crops of 128 × 128, {NUM_WORKERS} worker processes; megabytes, shared pages counted once. {machine}.",
+        f"`python -m benchmarks.memory --images {first['images']}`: JPEG images of {SIDE} × {SIDE} pixels in class "
+        f"folders, {STEPS} batches of {BATCH} crops of 128 × 128, {NUM_WORKERS} worker processes; megabytes, the most "
+        f"that was seen at every {LOOK_EVERY}th step. {machine}.",
         "",
-        "Measured with `MALLOC_MMAP_THRESHOLD_=1048576`, so that freed batches go back to the system at once. Without "
-        "it glibc 2.36 was seen, at any number of images, to keep up to 800 MB of freed batches for dozens of steps.",
-        "",
-        "| images | decoded they would take | process at start | after listing | after the steps | its workers |",
-        "|---:|---:|---:|---:|---:|---:|",
+        "| images | decoded they would take | freed memory | RSS at start | RSS | Pss of its workers | Pss of all |",
+        "|---:|---:|---|---:|---:|---:|---:|",
     ]
     for row in rows:
         decoded = row["images"] * SIDE * SIDE * 3 / 2**20
-        numbers = " | ".join(f"{row[name]:,.0f}" for name in ("start_mb", "listed_mb", "end_mb", "workers_mb"))
-        lines.append(f"| {row['images']:,} | {decoded:,.0f} | {numbers} |")
-    first, last = rows[0], rows[-1]
-    growth = (last["end_mb"] + last["workers_mb"]) - (first["end_mb"] + first["workers_mb"])
-    each = growth * 2**20 / (last["images"] - first["images"])
+        columns = ("start_rss_mb", "rss_mb", "workers_pss_mb", "all_pss_mb")
+        freed = "given back at once" if row["gives_back"] else "as glibc likes"
+        numbers = " | ".join(f"{row[name]:,.0f}" for name in columns)
+        lines.append(f"| {row['images']:,} | {decoded:,.0f} | {freed} | {numbers} |")
     lines += [
         "",
-        f"From the smallest to the largest set everything together grows by {growth:,.0f} MB: {each:,.0f} bytes",
+        "As it comes, glibc keeps a few hundred MB of freed batches, at any number of images: more or fewer by chance, "
+        "not by the size of the set. With `MALLOC_MMAP_THRESHOLD_=1048576` in the environment they go back at once "
+        "and the growth can be seen:",
+        f"from the smallest to the largest set everything together grows by {growth:,.0f} MB, {each:,.0f} bytes per "
+        f"image, for its name, its label and its place in the order of an epoch, in every process that reads.",
     ]
-    lines[-1] += " per image, for its name, its label and its place in the order of an epoch."
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from multimix.lab.data import SampleOrder, open_data
+from multimix.lab.data.cifar import CLASSES
 from multimix.lab.errors import RunFailed, UsageError
 
 
@@ -30,7 +31,7 @@ def check(name, root, capsys, bad, left, options=None):
         open_data(name, options, root=root)
     data = open_data(name, options, root=root, on_bad_file="skip")
     told = capsys.readouterr().err
-    assert f"{len(bad)} bad files skipped: " in told
+    assert f": skipped {len(bad)} bad: " in told
     for file, reason in bad.items():
         for message in (str(stop.value), told, " ".join(map(str, data.skipped))):
             assert file in message
@@ -48,7 +49,7 @@ def test_tiny_imagenet(tmp_path, capsys):
     layouts.jpeg(folders[2] / f"{layouts.WNIDS[2]}_2.JPEG", 0, 60, 64)
     (home / "val" / "images" / "val_1.JPEG").unlink()
     bad = {"_1.JPEG": "truncated", "_0.JPEG": "empty file", "_2.JPEG": "64 × 60 pixels where 64 × 64 are usual"}
-    data = check("tiny-imagenet", tmp_path, capsys, bad | {"val_1.JPEG": "No such file"}, (6, 3))
+    data = check("tiny-imagenet", tmp_path, capsys, bad | {"val_1.JPEG": "missing"}, (6, 3))
     # What goes with a sample goes with it.
     assert data.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
     torch.testing.assert_close(data.train.boxes[:, 0] * 64, torch.tensor([0.0, 2, 1, 2, 0, 1]))
@@ -82,7 +83,72 @@ def test_a_folder(tmp_path, capsys):
     assert (len(data.train), len(data.test)) == layouts_left
     told = " ".join(map(str, data.skipped))
     assert all(file in told and reason in told for file, reason in bad.items())
-    assert "6 bad files skipped" in capsys.readouterr().err
+    assert ": skipped 6 bad: " in capsys.readouterr().err
+
+
+def test_what_lies_in_the_wrong_place(tmp_path, capsys):
+    layouts.class_folders(tmp_path, ("train", "test"))
+    (tmp_path / "train" / "9.png").write_bytes(layouts.png(0, 12))
+    (tmp_path / "train" / "ant" / "._0.png").write_bytes(b"left by macOS")
+    (tmp_path / "extra" / "ant").mkdir(parents=True)
+    bad = {"train/9.png": "in no class folder", "extra": "a folder of no known split, beside train"}
+    check(f"folder:{tmp_path}", None, capsys, bad, (10, 10))
+
+
+def test_a_folder_with_a_test_split_only_is_refused(tmp_path):
+    layouts.class_folders(tmp_path, ("test",))
+    with pytest.raises(UsageError, match=r"must have splits train and test \(or val\), got test; rename them"):
+        open_data(f"folder:{tmp_path}")
+
+
+def test_tiny_imagenets_layout_has_one_size(tmp_path):
+    home = layouts.tiny_imagenet(tmp_path)
+    with pytest.raises(UsageError, match=r"size must be left out for Tiny-ImageNet's layout, got size=32"):
+        open_data(f"folder:{home}", {"size": 32})
+
+
+def test_tables_that_are_no_text_and_boxes_that_are_none(tmp_path, capsys):
+    home = layouts.tiny_imagenet(tmp_path)
+    boxes = home / "train" / layouts.WNIDS[0] / f"{layouts.WNIDS[0]}_boxes.txt"
+    boxes.write_text(boxes.read_text().replace("\t31\t", "\t²\t", 1))
+    (home / "train" / layouts.WNIDS[1] / f"{layouts.WNIDS[1]}_boxes.txt").write_bytes(b"\xff\xfe\x00")
+    bad = {f"{layouts.WNIDS[0]}_boxes.txt, line 1": "no name and box", f"{layouts.WNIDS[1]}_boxes.txt": "no text"}
+    check("tiny-imagenet", tmp_path, capsys, bad, (9, 4))
+
+
+def test_a_copy_without_its_training_folder_is_refused(tmp_path):
+    home = layouts.tiny_imagenet(tmp_path)
+    (home / "train").rename(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match=r"train \(missing\)|must have samples to train on"):
+        open_data("tiny-imagenet", root=tmp_path)
+    for name in CLASSES:
+        layouts.jpeg(tmp_path / "cifar10" / "train" / name / "0.jpg", 0, 32, 32)
+    with pytest.raises(UsageError, match=r"cifar10/test \(missing\)"):
+        open_data("cifar10", root=tmp_path)
+
+
+def test_pixels_all_broken_behind_good_headers(tmp_path):
+    layouts.class_folders(tmp_path, ("train", "test"))
+    for file in (tmp_path / "train").rglob("*.png"):
+        cut(file, 0.5)
+    with pytest.raises(UsageError, match=r"must hold images that can be decoded, got none"):
+        open_data(f"folder:{tmp_path}", on_bad_file="skip")
+
+
+def test_a_policy_that_is_none_is_refused():
+    with pytest.raises(UsageError, match=r"on_bad_file must be one of refuse, skip, got on_bad_file='ignore'"):
+        open_data("digits", on_bad_file="ignore")
+
+
+def test_truncated_flac(tmp_path, capsys):
+    import soundfile
+
+    for name in ("ant", "bee"):
+        for number in range(5):
+            (tmp_path / name).mkdir(exist_ok=True)
+            soundfile.write(tmp_path / name / f"{number}.flac", layouts.sound(number, 8_000), 8_000)
+    cut(tmp_path / "ant" / "1.flac", 0.6)
+    check(f"folder:{tmp_path}", None, capsys, {"ant/1.flac": "sound"}, (7, 2))
 
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path, capsys, monkeypatch):
@@ -152,6 +218,10 @@ class Hostile:
         (pickle.dumps([1, 2]), "it holds a list where a dictionary was published"),
         (pickle.dumps({b"labels": [1] * 6}), "no CIFAR batch"),
         (
+            pickle.dumps({b"labels": ["1"] * 6, b"data": np.zeros((6, 3072), np.uint8)}),
+            "its labels are not all numbers of classes",
+        ),
+        (
             layouts.python2_pickle({b"labels": layouts._integers(np.zeros(6, np.uint8)), b"data": b"K\x01"}),
             "no CIFAR batch",
         ),
@@ -163,6 +233,14 @@ def test_a_pickle_runs_nothing(tmp_path, few_records, capsys, monkeypatch, conte
     (tmp_path / "cifar-10-batches-py" / "data_batch_3").write_bytes(content)
     check("cifar10", tmp_path, capsys, {"data_batch_3": reason}, (24, 6))
     assert not (tmp_path / "pwned").exists()
+
+
+def test_labels_beyond_a_byte_in_a_pickle_are_bad_records(tmp_path, few_records, capsys):
+    layouts.cifar10_python(tmp_path, 6)
+    content = {b"labels": [0, 300, -1, 3, 4, 5], b"data": np.zeros((6, 3072), np.uint8)}
+    (tmp_path / "cifar-10-batches-py" / "data_batch_3").write_bytes(pickle.dumps(content, protocol=4))
+    bad = {"data_batch_3, record 1": "label 300", "data_batch_3, record 2": "label -1 where there are 10 classes"}
+    check("cifar10", tmp_path, capsys, bad, (28, 6))
 
 
 def test_a_truncated_pickle(tmp_path, few_records, capsys):
@@ -178,7 +256,7 @@ def test_a_truncated_pickle(tmp_path, few_records, capsys):
     [
         (lambda home: cut(home / "train-images-idx3-ubyte.gz", 0.5), "broken gzip file"),
         (lambda home: text(home / "train-labels-idx1-ubyte.gz"), "broken gzip file"),
-        (lambda home: (home / "train-labels-idx1-ubyte.gz").unlink(), "No such file"),
+        (lambda home: (home / "train-labels-idx1-ubyte.gz").unlink(), "missing"),
         (lambda home: idx(home, 2051, 9), "its header is another"),
         (lambda home: idx(home, 2049, 10), "9 bytes of data where its header says 10"),
         (lambda home: idx(home, 2049, 8, b"\0" * 8), "8 labels for 9 images"),
@@ -193,7 +271,8 @@ def test_fashion_mnist(tmp_path, damage, reason):
         open_data("fashion-mnist", root=tmp_path)
     assert "train-" in str(stop.value)
     if "label 11" in reason:
-        assert len(open_data("fashion-mnist", root=tmp_path, on_bad_file="skip").train) == 8
+        data = open_data("fashion-mnist", root=tmp_path, on_bad_file="skip")
+        assert (len(data.train), len(data.skipped)) == (8, 1)
     else:
         with pytest.raises(UsageError, match=r"must have samples to train on"):
             open_data("fashion-mnist", root=tmp_path, on_bad_file="skip")
@@ -215,6 +294,17 @@ def test_speech_commands(tmp_path, capsys):
     bad |= {"left/0a7c2a8d_nohash_3.wav": "listed but missing", "right/0a7c2a8d_nohash_1.wav": "no sound"}
     bad |= {"right/0a7c2a8d_nohash_0.wav": "8,000 samples a second where 16,000 are usual"}
     check("speech-commands", tmp_path, capsys, bad, (2, 2))
+
+
+def test_speech_commands_listed_twice_and_lists_that_are_no_text(tmp_path, capsys):
+    home = layouts.speech_commands(tmp_path)
+    with (home / "testing_list.txt").open("a") as file:
+        file.write("bed/0a7c2a8d_nohash_2.wav\n")
+    bad = {"bed/0a7c2a8d_nohash_2.wav": "listed for validation and for testing"}
+    check("speech-commands", tmp_path, capsys, bad, (6, 3))
+    (home / "testing_list.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"testing_list.txt \(no text\)"):
+        open_data("speech-commands", root=tmp_path)
 
 
 def test_sound_written_as_it_came_has_no_size_to_check(tmp_path):
@@ -245,9 +335,26 @@ def test_cub(tmp_path, capsys):
         lines[line] = f"{line + 1} 7" if "labels" in name else f"{line + 1} 1.0 2.0"
         (home / name).write_text("\n".join(lines))
     (home / "train_test_split.txt").write_text("\n".join((home / "train_test_split.txt").read_text().splitlines()[:-1]))
-    bad = {"_1.jpg": "No such file", "_3.jpg": "no image", "image 6": "class 7 is not in classes.txt"}
+    bad = {"_1.jpg": "missing", "_3.jpg": "no image", "image 6": "class 7 is not in classes.txt"}
     bad |= {"image 5": "no box of four numbers", "image 8": "not in train_test_split.txt"}
     check("cub-200-2011", tmp_path, capsys, bad, (1, 2), {"size": 16})
+
+
+def test_cub_tables(tmp_path, capsys):
+    home = layouts.cub(tmp_path)
+    for name, line in (
+        ("image_class_labels.txt", "1"),
+        ("bounding_boxes.txt", "2 nan 1 2 3"),
+        ("images.txt", "3 x.jpg"),
+    ):
+        lines = (home / name).read_text().splitlines()
+        place = int(line[0]) - 1
+        (home / name).write_text("\n".join([*lines[:place], line, *lines[place + (name != "images.txt") :]]))
+    bad = {"image_class_labels.txt, line 1": "nothing but a number", "image 1": "not in image_class_labels.txt"}
+    bad |= {"image 2": "no box of four numbers", "images.txt, line 4": "its number again"}
+    with pytest.raises(UsageError, match="got 5 bad") as stop:
+        open_data("cub-200-2011", root=tmp_path)
+    assert all(file in str(stop.value) and reason in str(stop.value) for file, reason in bad.items())
 
 
 def test_imagenet_without_its_validation_images(tmp_path):
@@ -276,6 +383,18 @@ def test_shards(tmp_path, capsys):
     assert "train-1.tar" in str(stop.value)
     assert 4 <= len(data.train) < 8
     assert len(data.test) == 1
+
+
+def test_what_is_wrong_within_shards(tmp_path, capsys):
+    png = layouts.png(0, 12)
+    good = {"a.png": png, "a.cls": b"0", "b.png": png, "b.cls": b"1", "b.json": b"{}"}
+    again = {"c.png": png, "c.jpg": png, "c.cls": b"1", "d.cls": b"1", "e.seg.png": png}
+    layouts.tar(tmp_path / "train-0.tar", good | again)
+    layouts.tar(tmp_path / "test-0.tar", {"a.png": png, "a.cls": b"0", "b.png": png, "b.cls": b"7"})
+    (tmp_path / "train-1.tar").symlink_to(tmp_path / "nowhere")
+    bad = {"c.jpg": "a second one of the same sample", "d.cls": "no image or sound beside it"}
+    bad |= {"test-0.tar, b.png": "class 7 where training has none above 1", "train-1.tar": "missing"}
+    check(f"webdataset:{tmp_path}", None, capsys, bad, (3, 1))
 
 
 def test_a_shard_cut_between_two_files_is_noticed(tmp_path):
@@ -334,3 +453,13 @@ def test_streamed_nothing_usable_ends_the_run(tmp_path, capsys):
     data = open_data("imagenet-1k", {"size": 16}, root=tmp_path, on_bad_file="skip")
     with pytest.raises(RunFailed, match=r"a batch must hold at least one usable file, got none"):
         next(data.train.batches(SampleOrder(12, 4, seed=0), range(1)))
+
+
+def test_streamed_a_chunk_without_any_usable_file_is_left_out_in_testing(tmp_path):
+    damaged_imagenet(tmp_path)
+    data = open_data("imagenet-1k", {"size": 16}, root=tmp_path, on_bad_file="skip")
+    labels = torch.cat([labels for _, labels in data.test.chunks(1)])
+    assert labels.tolist() == [0, 0, 1, 2, 2]
+    only = data.test.subset(torch.tensor([2]))
+    with pytest.raises(RunFailed, match=r"a split must hold at least one usable file, got none"):
+        list(only.chunks(1))

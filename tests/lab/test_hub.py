@@ -1,6 +1,8 @@
 """Data sets in the Hugging Face library's forms, from Parquet files on disk: no network is needed or used."""
 
 import io
+import ssl
+from urllib.error import HTTPError, URLError
 
 import layouts
 import numpy as np
@@ -28,12 +30,12 @@ def sound(seed):
     return file.getvalue()
 
 
-def write(folder, split, rows, label="label", kind="image", names=("ant", "bee")):
+def write(folder, split, rows, label="label", kind="image", names=("ant", "bee"), kind_of_label="string"):
     """A Parquet file as the hub has them: encoded bytes in a structure, labels as numbers with names."""
     encode = (lambda seed: layouts.png(seed, 12)) if kind == "image" else sound
     cells = [None if seed is None else {"bytes": encode(seed), "path": f"{seed}"} for seed, _ in rows]
     feature = datasets.Image() if kind == "image" else datasets.Audio()
-    target = datasets.ClassLabel(names=list(names)) if names else datasets.Value("string")
+    target = datasets.ClassLabel(names=list(names)) if names else datasets.Value(kind_of_label)
     features = datasets.Features(
         {kind: {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}, label: target}
     )
@@ -88,7 +90,7 @@ def test_bad_rows(tmp_path, capsys):
     ("options", "message"),
     [
         ({"label": "lable"}, r"label must be a column of hf:.*, got label='lable'; choose one of image, kind"),
-        ({}, r"hf:.* must have one column that is a label, got none; pass --data-options.label"),
+        ({}, r"hf:.* must have one column of labels, got none; pass --data-options.label"),
     ],
 )
 def test_columns_that_are_not_there(tmp_path, options, message):
@@ -103,6 +105,39 @@ def test_what_cannot_be_fetched_is_refused(tmp_path, make):
     make(tmp_path / "set")
     with pytest.raises(UsageError, match=r"hf:REPO must name a data set that can be fetched, got '.*set': \w+"):
         open_data(f"hf:{tmp_path / 'set'}")
+
+
+def test_numbers_as_labels_some_of_them_missing(tmp_path):
+    rows = [(seed, None if seed == 3 else seed % 3) for seed in range(12)]
+    write(tmp_path / "set", "train", rows, names=(), kind_of_label="int64")
+    data = open_data(f"hf:{tmp_path / 'set'}", on_bad_file="skip")
+    assert data.num_classes == 3
+    assert len(data.skipped) == 1
+    assert len(data.train) + len(data.test) == 11
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (OSError(111, "Connection refused"), "https://huggingface.co cannot be reached: Connection refused"),
+        (TimeoutError("timed out"), "https://huggingface.co cannot be reached: timed out"),
+        (URLError(OSError(-2, "Name or service not known")), "cannot be reached: Name or service not known"),
+        (URLError(ssl.SSLError("certificate")), None),
+        (HTTPError("https://huggingface.co", 503, "busy", {}, None), None),
+    ],
+)
+def test_a_hub_that_does_not_answer_is_not_waited_for(monkeypatch, answer, reason):
+    from multimix.lab.data.hub import _why_offline
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+
+    def no_answer(*arguments, timeout):
+        assert timeout <= 10
+        raise answer
+
+    monkeypatch.setattr("multimix.lab.data.hub.urlopen", no_answer)
+    why = _why_offline()
+    assert why is None if reason is None else reason in why
 
 
 def test_a_named_set_comes_from_the_hub_where_no_copy_is_found(tmp_path, monkeypatch):

@@ -55,6 +55,32 @@ def test_cifar10_as_class_folders(tmp_path):
     assert np.abs(data.test.x[3].permute(1, 2, 0).numpy().astype(int) - layouts.pixels(3, 32, 32)).mean() < 8
 
 
+def test_cifar10_is_the_same_set_in_every_layout(tmp_path, few_records):
+    from PIL import Image
+
+    arrays = layouts.cifar10_binary(tmp_path / "binary", 6)
+    layouts.cifar10_python(tmp_path / "python", 6)
+    number = 0
+    for part, batches in (("train", arrays[:5]), ("test", arrays[5:])):
+        for x, y in batches:
+            for row, label in zip(x, y, strict=True):
+                path = tmp_path / "folders" / "cifar10" / part / open_cifar_classes()[label] / f"{number:04}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(row.reshape(3, 32, 32).transpose(1, 2, 0)).save(path)
+                number += 1
+    binary, python, folders = (
+        open_data("cifar10", root=tmp_path / name, on_bad_file="skip") for name in ("binary", "python", "folders")
+    )  # six test images do not fill ten folders
+    for part in ("train", "test"):
+        ours, theirs, images = (getattr(data, part) for data in (binary, python, folders))
+        assert torch.equal(ours.x, theirs.x)
+        assert torch.equal(ours.labels, theirs.labels)
+        by_class = ours.labels.argsort(stable=True)
+        assert torch.equal(ours.x[by_class], images.x)
+        assert torch.equal(ours.labels[by_class], images.labels)
+        torch.testing.assert_close(next(ours.chunks(99))[0][by_class], next(images.chunks(99))[0])
+
+
 def open_cifar_classes():
     from multimix.lab.data.cifar import CLASSES
 
@@ -101,6 +127,28 @@ def test_imagenet(tmp_path):
     x, labels = next(data.test.chunks(10))
     assert x.shape == (6, 3, 24, 24)
     assert labels.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_imagenet_as_kaggle_has_it(tmp_path, monkeypatch):
+    home = layouts.imagenet(tmp_path)
+    kaggle = tmp_path / "kaggle" / "ILSVRC" / "Data" / "CLS-LOC"
+    kaggle.parent.mkdir(parents=True)
+    home.rename(kaggle)
+    lines = ["ImageId,PredictionString"]
+    for image in sorted((kaggle / "val").rglob("*.JPEG"), reverse=True):
+        lines.append(f"{image.stem},{image.parent.name} 1 2 30 40 {layouts.WNIDS[0]} 1 2 3 4")
+        image.rename(kaggle / "val" / image.name)
+    for wnid in layouts.WNIDS:
+        (kaggle / "val" / wnid).rmdir()
+    (tmp_path / "kaggle" / "LOC_val_solution.csv").write_text("\n".join(lines) + "\n")
+    data = open_data("imagenet-1k", {"size": 24}, root=tmp_path / "kaggle")
+    assert (len(data.train), data.test.labels.tolist()) == (12, [2, 2, 1, 1, 0, 0])
+    (kaggle / "val" / "ILSVRC2012_val_000010.JPEG").unlink()
+    (kaggle / "val" / "ILSVRC2012_val_99999999.JPEG").write_bytes(b"")
+    with pytest.raises(
+        UsageError, match=r"got 2 bad: .*000010.JPEG \(listed but missing\), .*_99999999.JPEG \(not list"
+    ):
+        open_data("imagenet-1k", root=tmp_path / "kaggle")
 
 
 def test_the_middle_of_a_test_image_is_what_is_tested_on(tmp_path):
@@ -200,6 +248,73 @@ def test_a_folder_of_images_of_all_sizes(tmp_path):
     assert open_data(f"folder:{tmp_path}", {"size": 16}).sample_shape == (3, 16, 16)
 
 
+def test_a_folder_of_all_sizes_has_the_colours_of_most(tmp_path):
+    from PIL import Image
+
+    for label, name in enumerate(("ant", "bee")):
+        for number in range(5):
+            image = Image.fromarray(layouts.pixels(number, 20 + number + 5 * label, 30))
+            (tmp_path / name).mkdir(exist_ok=True)
+            image.convert("L" if number == 0 else "RGB").save(tmp_path / name / f"{number}.png")
+    assert open_data(f"folder:{tmp_path}", {"size": 16}).sample_shape == (3, 16, 16)
+
+
+def test_crops_are_mirrored_unless_that_is_ruled_out(tmp_path):
+    from multimix.lab.data.images import CroppedImage
+
+    content = layouts.png(3, 40)
+    pictures = {}
+    for flip in (True, False):
+        crops = [CroppedImage(3, 8, flip)(content, np.random.default_rng(seed)) for seed in range(20)]
+        pictures[flip] = crops
+    mirrored = [torch.equal(a, b.flip(2)) for a, b in zip(pictures[True], pictures[False], strict=True)]
+    as_they_were = [torch.equal(a, b) for a, b in zip(pictures[True], pictures[False], strict=True)]
+    assert sum(mirrored) > 3
+    assert sum(mirrored) + sum(as_they_were) == 20
+    layouts.class_folders(tmp_path, ("train", "test"))
+    assert not open_data(f"folder:{tmp_path}", {"size": 8, "flip": False}).train.decoding.reader.flip
+
+
+def test_grey_values_of_16_bits_keep_their_upper_half():
+    import io
+
+    from PIL import Image
+
+    from multimix.lab.data.images import WholeImage, header
+
+    grey = np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16)
+    content = io.BytesIO()
+    Image.fromarray(grey).save(content, "PNG")
+    assert header(content.getvalue()) == (1, 16, 16)
+    assert WholeImage(1, 16, 16)(content.getvalue()).flatten().tolist() == list(range(256))
+
+
+def test_one_class_is_refused(tmp_path):
+    for number in range(5):
+        layouts.jpeg(tmp_path / "recordings" / f"{number}.jpg", number, 12, 12)
+    with pytest.raises(UsageError, match=r"must have at least 2 classes, got 1; give a folder of class folders"):
+        open_data(f"folder:{tmp_path}")
+
+
+def test_splits_that_are_not_used_are_told(tmp_path):
+    data = open_data(f"folder:{layouts.class_folders(tmp_path, ('train', 'val', 'dev', 'test'))}")
+    assert len(data.validation) == 10
+    assert data.notes == (f"folder {tmp_path} has splits that are not used: dev",)
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_of_several_processes_only_the_first_speaks(tmp_path, monkeypatch, capsys, rank):
+    layouts.class_folders(tmp_path)
+    (tmp_path / "ant" / "notes.txt").write_text("x")
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("MULTIMIX_CACHE", str(tmp_path / "kept"))
+    monkeypatch.setattr("multimix.lab.data.cache.WORTHWHILE", 4)
+    data = open_data(f"folder:{tmp_path}", on_bad_file="skip")
+    assert len(data.skipped) == len(data.notes) == 1
+    told = capsys.readouterr().err
+    assert all((words in told) == (rank == "0") for words in ("no test split", "notes.txt", "decoded samples kept"))
+
+
 def test_a_folder_of_grey_images_and_one_of_sounds(tmp_path):
     from PIL import Image
 
@@ -226,6 +341,15 @@ def test_webdataset_shards(tmp_path, names):
         assert np.array_equal(data.train.x[5].permute(1, 2, 0).numpy(), layouts.pixels(101, 12, 12))
 
 
+def test_the_split_can_stand_anywhere_in_a_shards_name(tmp_path):
+    layouts.shards(tmp_path, ("imagenet1k-train-0.tar", "imagenet1k-validation-0.tar"))
+    data = open_data(f"webdataset:{tmp_path}")
+    assert (len(data.train), len(data.test), data.notes) == (4, 4, ())
+    layouts.shards(tmp_path, ("more.tar",))
+    with pytest.raises(UsageError, match=r"either all shards or none .*, got more.tar in .*; rename it"):
+        open_data(f"webdataset:{tmp_path}")
+
+
 def test_small_sets_are_held_and_large_ones_streamed_with_the_same_samples(tmp_path, monkeypatch):
     layouts.class_folders(tmp_path, ("train", "test"))
     held = open_data(f"folder:{tmp_path}")
@@ -250,8 +374,8 @@ def test_small_sets_are_held_and_large_ones_streamed_with_the_same_samples(tmp_p
     ],
 )
 def test_what_is_nowhere_is_refused_with_what_was_looked_for(tmp_path, monkeypatch, name, looked_for):
-    monkeypatch.setattr("multimix.lab.data.hub.socket.getaddrinfo", nobody)
-    message = rf"{name} must be a copy in a published layout under --data-root, .*, got no .* in .*; unpack it"
+    monkeypatch.setattr("multimix.lab.data.hub.urlopen", nobody)
+    message = rf"{name} must be a copy in a published layout under .*, got none in .* \(looked for .*\), .*; unpack it"
     with pytest.raises(UsageError, match=message) as stop:
         open_data(name, root=tmp_path)
     assert looked_for in str(stop.value)
@@ -260,7 +384,7 @@ def test_what_is_nowhere_is_refused_with_what_was_looked_for(tmp_path, monkeypat
         open_data(name)
 
 
-def nobody(*arguments):
+def nobody(*arguments, **options):
     raise OSError("no network")
 
 
@@ -274,8 +398,19 @@ def nobody(*arguments):
             r'data_options must be options of cifar10, got \'paddin\'; did you mean "padding"\?',
         ),
         ("cifar10", {"padding": -1}, r"padding must be an integer in 0..64, got padding=-1"),
-        ("cifar10", {"padding": "two"}, r"data_options must be of the right type, got {'padding': 'two'}"),
+        ("cifar10", {"padding": "two"}, r"padding must be of type int, got padding='two'; give such a value"),
         ("digits", {"padding": 2}, r"data_options must be options of digits, got 'padding'; leave it out"),
+        ("cifar10", {"padding": 1.5}, r"padding must be of type int, got padding=1.5"),
+        ("cifar10", {"padding": True}, r"padding must be of type int, got padding=True"),
+        ("cifar10", {"flip": "no"}, r"flip must be of type bool, got flip='no'"),
+        ("folder:x", {"size": "big"}, r"size must be of type int, got size='big'"),
+        (
+            "folder:x",
+            {"size": 32, "padding": 2},
+            r"padding is for images of one size, .*, got padding=2, size=32; leave",
+        ),
+        ("folder:x", {"seconds": 0}, r"seconds must be in \(0, 600\], got seconds=0; try 1.0"),
+        ("folder:x", {"seconds": float("nan")}, r"seconds must be in \(0, 600\], got seconds=nan"),
         ("folder:", {}, r"folder: must be followed by a path, got data='folder:'; write folder:PATH"),
         ("folder:/nowhere", {}, r"folder:PATH must name a folder, got '/nowhere', which is none"),
         ("folder:x", {"path": "y"}, r"data_options must be options of folder:x, got 'path'"),

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from multimix.lab.data.bad_files import POLICIES, BadFile, BadFiles
 from multimix.lab.data.cifar import Cifar10, Cifar100
@@ -25,6 +26,7 @@ from multimix.lab.data.streamed import StreamedSplit
 from multimix.lab.data.synthetic import Synthetic
 from multimix.lab.data.tiny_imagenet import TinyImagenet
 from multimix.lab.errors import UsageError
+from multimix.lab.ranks import is_first
 from multimix.suggest import nearest
 
 __all__ = [
@@ -89,10 +91,20 @@ def check_data(name: str, options: Mapping[str, Any]) -> Loader:
         if option not in names:
             remedy = nearest(option, names) if names else "leave it out"
             raise UsageError(f"data_options must be options of {name}, got {option!r}; {remedy}")
-    try:
-        return kind(**given)
-    except TypeError as error:  # a word where a number should be
-        raise UsageError(f"data_options must be of the right type, got {dict(options)}: {error}; correct it") from error
+    types = {item.name: item.type for item in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{option: _of_type(option, value, types[option]) for option, value in given.items()})
+
+
+def _of_type(option: str, value: Any, wanted: Any) -> Any:
+    """Returns an option's value; what looks like a number on the command line may be meant as a word."""
+    kinds = get_args(wanted) or (wanted,)
+    if str in kinds and isinstance(value, bool | int | float):
+        return str(value)
+    is_right = bool in kinds if isinstance(value, bool) else isinstance(value, kinds)
+    if not is_right and not (float in kinds and type(value) is int):
+        names = " or ".join(kind.__name__ for kind in kinds if kind is not NoneType)
+        raise UsageError(f"{option} must be of type {names}, got {option}={value!r}; give such a value")
+    return value
 
 
 def open_data(
@@ -120,6 +132,8 @@ def open_data(
     if place is not None and not place.is_dir():
         raise UsageError(f"data_root must be a folder, got data_root={str(root)!r}; give the folder of local copies")
     data = loader.load(Opening(place, BadFiles(on_bad_file), num_workers))
-    for note in data.notes:
+    if data.num_classes < 2:
+        raise UsageError(f"{name} must have at least 2 classes, got {data.num_classes}; give a folder of class folders")
+    for note in data.notes if is_first() else ():
         print(f"multimix: {note}", file=sys.stderr)
     return data

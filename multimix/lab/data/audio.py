@@ -42,13 +42,15 @@ class Sound:
         """
         import soundfile
 
-        rate, _ = header(content)
+        rate, samples = header(content)
         if rate != self.rate:
             raise BadSample(f"{rate:,} samples a second where {self.rate:,} are usual")
         try:
             sound, _ = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True, frames=self.samples)
         except Exception as error:
             raise BadSample(f"broken sound: {error}") from error
+        if len(sound) < min(samples, self.samples):
+            raise BadSample(f"truncated: it ends after {len(sound):,} of {samples:,} samples")
         mono = sound[:, 0] if sound.shape[1] == 1 else sound.mean(axis=1).round().astype(np.int16)
         out = np.zeros(self.samples, dtype=np.int16)
         out[: len(mono)] = mono

@@ -3,8 +3,11 @@
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
+from multimix.lab.config.checks import check_name
 from multimix.lab.errors import RunFailed, UsageError
+from multimix.lab.ranks import is_first
 
 POLICIES = ("refuse", "skip")
 NUM_NAMED = 5
@@ -38,6 +41,7 @@ class BadFiles:
     """
 
     def __init__(self, policy: str = "refuse") -> None:
+        check_name("on_bad_file", policy, POLICIES)
         self.policy = policy
         self._found: dict[str, BadFile] = {}
 
@@ -49,6 +53,14 @@ class BadFiles:
     def add(self, name: object, reason: str) -> None:
         """Notes a file that cannot be used."""
         self._found.setdefault(str(name), BadFile(str(name), reason))
+
+    def text_of(self, file: Path) -> str:
+        """Returns what stands in a list or table that comes with a data set; nothing if it is bad."""
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self.add(file, "no text" if isinstance(error, UnicodeDecodeError) else why(error))
+            return ""
 
     def settle(self, data: str) -> None:
         """Refuses the data if a bad file was met, or says what was skipped.
@@ -63,10 +75,13 @@ class BadFiles:
                 f"every file of {data} must be usable, got {len(self._found)} bad: {self._listed()}; "
                 f"mend them, or leave them out with --on-bad-file skip"
             )
-        print(f"multimix: {data}: {len(self._found)} bad files skipped: {self._listed()}", file=sys.stderr)
+        if is_first():  # of several processes that train together all read the same files
+            print(f"multimix: {data}: skipped {len(self._found)} bad: {self._listed()}", file=sys.stderr)
 
     def met_while_training(self, bad: BadFile) -> None:
         """Refuses a bad file that was met in the middle of a run, or says once that it is skipped.
+
+        Every process says so: each reads samples of its own, so no other knows.
 
         Raises:
             RunFailed: if the policy is to refuse.
@@ -81,3 +96,8 @@ class BadFiles:
         named = ", ".join(map(str, self.found[:NUM_NAMED]))
         others = Counter(bad.reason for bad in self.found[NUM_NAMED:])
         return named + "".join(f", and {count} more ({reason})" for reason, count in others.most_common(3))
+
+
+def why(error: OSError) -> str:
+    """Returns why a file cannot be read, in a few words."""
+    return "missing" if isinstance(error, FileNotFoundError) else error.strerror or str(error)

@@ -17,9 +17,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from multimix.lab.data.blobs import Blobs, Chosen, FolderBlobs
+from multimix.lab.ranks import is_first
 from multimix.lab.whole import write_whole
 
 WORTHWHILE = 5000  # files; fewer are decoded in a second or two
+
+FORMAT = 2  # raised when the same bytes are decoded to something else than before
 
 Bad = dict[int, str]  # index of a sample that cannot be used -> why
 
@@ -29,7 +32,7 @@ def cache_file(blobs: Blobs, reader: object) -> Path | None:
     place = os.environ.get("MULTIMIX_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "multimix"
     if place == "off" or len(blobs) < WORTHWHILE or not _are_files(blobs):
         return None
-    digest = hashlib.sha256(repr(reader).encode())
+    digest = hashlib.sha256(f"{FORMAT} {reader!r}".encode())
     for path in map(blobs.name, range(len(blobs))):
         try:
             stat = os.stat(path)
@@ -65,6 +68,8 @@ def write_cache(file: Path, x: Tensor, bad: Bad) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, save({"x": x}, metadata={"bad": json.dumps(bad)}))
     except OSError as error:
-        print(f"multimix: decoded samples are not kept: {error}", file=sys.stderr)
-        return
-    print(f"multimix: {x.nbytes / 1e6:,.0f} MB of decoded samples kept in {file}", file=sys.stderr)
+        said = f"decoded samples are not kept: {error}"
+    else:
+        said = f"{x.nbytes / 1e6:,.0f} MB of decoded samples kept in {file}"
+    if is_first():
+        print(f"multimix: {said}", file=sys.stderr)

@@ -7,14 +7,14 @@ layout, in the published Python layout, and, for CIFAR-10, as class folders of i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import BadFiles
-from multimix.lab.data.cifar_pickle import BadPickle, read_pickle
+from multimix.lab.data.cifar_batches import SIDE, read_batch
+from multimix.lab.data.cifar_pickle import BadBatch, read_pickle
 from multimix.lab.data.class_folders import class_folders
 from multimix.lab.data.held import HeldSplit
 from multimix.lab.data.hub import from_hub
@@ -26,14 +26,10 @@ from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-SIDE = 32
-PIXELS = 3 * SIDE * SIDE  # red, then green, then blue, row by row
 # Mean and standard deviation of the training images, as the codes of Wide ResNets and of Puzzle Mix have them.
 NORMALISE_10 = Normalise((125.3 / 255, 123.0 / 255, 113.9 / 255), (63.0 / 255, 62.1 / 255, 66.7 / 255))
 NORMALISE_100 = Normalise((129.3 / 255, 124.1 / 255, 112.4 / 255), (68.2 / 255, 65.4 / 255, 70.4 / 255))
 RECORDS = {"cifar10": 10_000, "cifar100 train": 50_000, "cifar100 test": 10_000}  # in each file
-
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -134,63 +130,30 @@ def _data(
     splits = []
     for part, names in (("train", files.train), ("test", (files.test,))):
         records = RECORDS.get(name) or RECORDS[f"{name} {part}"]
-        read = [_batch(home / file, files.labels, records, bad_files) for file in names]
+        read = [read_batch(home / file, files.labels, records, bad_files) for file in names]
         x, y = np.concatenate([x for x, _ in read]), np.concatenate([y for _, y in read])
         where = [f"{home / file}, record {i}" for file, (_, y) in zip(names, read, strict=True) for i in range(len(y))]
-        good = y < num_classes
+        good = (y >= 0) & (y < num_classes)
         for record in np.flatnonzero(~good):
             bad_files.add(where[record], f"label {y[record]} where there are {num_classes} classes")
         images = torch.from_numpy(x[good]).view(-1, 3, SIDE, SIDE)
-        labels = torch.from_numpy(y[good].astype(np.int64))
-        splits.append(HeldSplit(images, labels, normalise, augment if part == "train" else None))
+        splits.append(HeldSplit(images, torch.from_numpy(y[good]), normalise, augment if part == "train" else None))
     bad_files.settle(name)
     train, test = splits
     check_not_empty(name, [("train on", len(train)), ("test on", len(test))])
     return Data(train, test, num_classes, tuple(classes), skipped=bad_files.found)
 
 
-def _batch(file: Path, labels: int | bytes, records: int, bad_files: BadFiles) -> tuple[Bytes, Bytes]:
-    """Reads the pixels and labels of one file; nothing of a file that is not whole."""
-    nothing = np.empty((0, PIXELS), np.uint8), np.empty(0, np.uint8)
-    try:
-        x, y = _binary(file, labels, records) if isinstance(labels, int) else _python(file, labels)
-    except BadPickle as error:
-        bad_files.add(file, str(error))
-        return nothing
-    except OSError as error:
-        bad_files.add(file, "missing" if isinstance(error, FileNotFoundError) else error.strerror or str(error))
-        return nothing
-    if len(x) != records or len(y) != records:
-        bad_files.add(file, f"{len(x):,} images and {len(y):,} labels where {records:,} are published")
-        return nothing
-    return x, y
-
-
-def _binary(file: Path, num_labels: int, records: int) -> tuple[Bytes, Bytes]:
-    content = np.frombuffer(file.read_bytes(), dtype=np.uint8)
-    expected = records * (num_labels + PIXELS)
-    if len(content) != expected:
-        raise BadPickle(f"{len(content):,} bytes where {expected:,} are published")
-    rows = content.reshape(records, num_labels + PIXELS)
-    return rows[:, num_labels:], rows[:, num_labels - 1]
-
-
-def _python(file: Path, key: bytes) -> tuple[Bytes, Bytes]:
-    content = read_pickle(file)
-    x, y = content.get(b"data"), content.get(key)
-    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.shape[1] != PIXELS or not isinstance(y, list):
-        raise BadPickle(f"no CIFAR batch: it has no (N, {PIXELS:,}) bytes of data with {key.decode()}")
-    return x, np.array(y, dtype=np.uint8)
-
-
 def _fine_names(home: Path) -> tuple[str, ...]:
-    """Returns the names of CIFAR-100's classes, as far as the copy has them."""
-    if (home / "fine_label_names.txt").is_file():
-        return tuple((home / "fine_label_names.txt").read_text().split())
+    """Returns the names of CIFAR-100's classes, if the copy has them."""
     try:
-        return tuple(name.decode() for name in read_pickle(home / "meta")[b"fine_label_names"])
-    except (OSError, BadPickle, KeyError, AttributeError):
-        return ()  # names are a comfort, nothing depends on them
+        if (home / "fine_label_names.txt").is_file():
+            names = (home / "fine_label_names.txt").read_text().split()
+        else:
+            names = [name.decode() for name in read_pickle(home / "meta")[b"fine_label_names"]]
+    except (OSError, BadBatch, KeyError, AttributeError, TypeError, UnicodeDecodeError):
+        names = []
+    return tuple(names) if len(names) == 100 else ()  # names are a comfort, nothing depends on them
 
 
 def _folders(home: Path, augment: FlipCrop, opening: Opening) -> Data:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 
-class BadPickle(ValueError):
+class BadBatch(ValueError):
     """A file is not what was published; the message says why."""
 
 
@@ -45,7 +45,7 @@ class _Admitted(pickle.Unpickler):
         """Returns what stands for a name.
 
         Raises:
-            BadPickle: for any other name.
+            BadBatch: for any other name.
         """
         known = {
             ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
@@ -54,7 +54,7 @@ class _Admitted(pickle.Unpickler):
             ("numpy", "dtype"): _Dtype,
         }
         if (module, name) not in known:
-            raise BadPickle(f"no CIFAR file: it asks for {module}.{name}, which the published one does not")
+            raise BadBatch(f"no CIFAR file: it asks for {module}.{name}, which the published one does not")
         return known[module, name]
 
 
@@ -62,18 +62,18 @@ def read_pickle(file: Path) -> dict[bytes, Any]:
     """Reads a file of the published Python layout: a dictionary of lists, strings and arrays of bytes.
 
     Raises:
-        BadPickle: if it is anything else.
+        BadBatch: if it is anything else.
         OSError: if there is no such file.
     """
     with file.open("rb") as stream:
         try:
             content = _Admitted(stream, encoding="bytes").load()
-        except BadPickle:
+        except BadBatch:
             raise
         except Exception as error:  # a broken pickle can raise nearly anything
-            raise BadPickle(f"broken pickle: {error}") from error
+            raise BadBatch(f"broken pickle: {error}") from error
     if not isinstance(content, dict):
-        raise BadPickle(f"no CIFAR file: it holds a {type(content).__name__} where a dictionary was published")
+        raise BadBatch(f"no CIFAR file: it holds a {type(content).__name__} where a dictionary was published")
     return {key: _bytes(value) if isinstance(value, _Array) else value for key, value in content.items()}
 
 
@@ -82,7 +82,7 @@ def _bytes(array: _Array) -> np.ndarray[Any, np.dtype[np.uint8]]:
     try:
         _, shape, dtype, fortran, content = array.state
         if dtype.kind not in (b"u1", "u1") or fortran or not isinstance(content, bytes):
-            raise BadPickle("no CIFAR file: it holds an array that is not of bytes, row by row")
+            raise BadBatch("no CIFAR file: it holds an array that is not of bytes, row by row")
         return np.frombuffer(content, dtype=np.uint8).reshape(shape)
     except (TypeError, ValueError, AttributeError) as error:
-        raise BadPickle(f"no CIFAR file: it holds a broken array ({error})") from error
+        raise BadBatch(f"no CIFAR file: it holds a broken array ({error})") from error

@@ -19,6 +19,8 @@ LITTER = ("Thumbs.db", "desktop.ini")
 
 def class_names(root: Path) -> list[str]:
     """Returns the names of the class folders in a folder, sorted: their order is that of the labels."""
+    if not root.is_dir():
+        return []
     return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
 
 
@@ -35,13 +37,19 @@ def class_folders(
     Args:
         root: Folder of the class folders.
         classes: Names of the classes; a class folder of another name is bad, and so is one that is empty or not there.
-        bad_files: Told about folders and files that cannot be samples.
+        bad_files: Told about folders and files that cannot be samples, and about samples in no class folder.
         suffixes: What the names of samples end in.
         inner: Folder within each class folder that holds its samples, where there is one.
         ignored: Folders that belong there and are no classes.
     """
+    if not root.is_dir():
+        bad_files.add(root, "missing")
+        return Encoded(FolderBlobs(root, Names([])), torch.empty(0, dtype=torch.int64))
     for stranger in sorted(set(class_names(root)) - {*classes, *ignored}):
         bad_files.add(root / stranger, "a folder of no known class")
+    for entry in sorted(os.scandir(root), key=lambda entry: entry.name):
+        if entry.name.lower().endswith(tuple(suffixes)) and not is_litter(entry.name) and not entry.is_dir():
+            bad_files.add(entry.path, "in no class folder")
     counts: list[int] = []
     names = Names(_listed(root, classes, bad_files, suffixes, inner, counts))
     labels = np.repeat(np.arange(len(classes)), counts)
@@ -65,11 +73,18 @@ def _samples(folder: Path, bad_files: BadFiles, suffixes: Sequence[str]) -> list
     """Returns the sorted names of the samples in one folder."""
     found = []
     for entry in os.scandir(folder) if folder.is_dir() else ():
+        if is_litter(entry.name):
+            continue
         if entry.name.lower().endswith(tuple(suffixes)):
             found.append(entry.name)
-        elif not entry.name.startswith(".") and entry.name not in LITTER:
+        else:
             bad_files.add(entry.path, f"its name ends in none of {', '.join(suffixes)}")
     return sorted(found)
+
+
+def is_litter(name: str) -> bool:
+    """Whether a program left a file behind: hidden ones, among them the ._*.jpg of macOS archives, and known ones."""
+    return name.startswith(".") or name in LITTER
 
 
 def kind_of(root: Path, classes: Sequence[str]) -> Sequence[str]:

@@ -6,13 +6,14 @@ line per image, joined by the image's number.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import torch
 
-from multimix.lab.data.bad_files import BadFiles, BadSample
+from multimix.lab.data.bad_files import BadFiles, BadSample, why
 from multimix.lab.data.blobs import FolderBlobs
-from multimix.lab.data.images import CroppedImage, box_in_middle, header
+from multimix.lab.data.images import CroppedImage, box_in_middle, header_of_file
 from multimix.lab.data.making import Encoded, check_not_empty, make_split
 from multimix.lab.data.names import Names
 from multimix.lab.data.opening import Layout, Opening
@@ -58,8 +59,8 @@ class Cub:
             raise opening.missing("cub-200-2011", [LAYOUT], "no copy on the hub is known to have its boxes")
         classes = _table(home / "classes.txt", opening.bad_files)
         numbers = {number: place for place, number in enumerate(classes)}
-        train = _split(home, numbers, TRAIN, opening.bad_files)
-        test = _split(home, numbers, TEST, opening.bad_files)
+        birds = _birds(home, numbers, opening.bad_files)
+        train, test = (_split(home, birds[which], opening.bad_files) for which in (TRAIN, TEST))
         opening.bad_files.settle("cub-200-2011")
         check_not_empty("cub-200-2011", [("train on", len(train.labels)), ("test on", len(test.labels))])
         reader = CroppedImage(3, self.size)
@@ -73,26 +74,25 @@ class Cub:
 
 
 def _table(file: Path, bad_files: BadFiles) -> Table:
-    """Reads lines of a number and what belongs to it."""
-    try:
-        lines = file.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        bad_files.add(file, "missing" if isinstance(error, FileNotFoundError) else str(error))
-        return {}
-    words = [line.split() for line in lines if line.strip()]
-    return {first: rest for first, *rest in words}
+    """Reads lines of a number and what belongs to it; a line without one of them is bad, and so is a second one."""
+    table: Table = {}
+    for place, line in enumerate(bad_files.text_of(file).splitlines(), start=1):
+        words = line.split()
+        if len(words) == 1 or (words and words[0] in table):
+            bad_files.add(f"{file}, line {place}", "nothing but a number" if len(words) == 1 else "its number again")
+        elif words:
+            table[words[0]] = words[1:]
+    return table
 
 
-def _split(home: Path, numbers: dict[str, int], which: str, bad_files: BadFiles) -> Encoded:
+def _split(home: Path, birds: Sequence[Bird], bad_files: BadFiles) -> Encoded:
     """Lists the images of one split, with their boxes where the middle of the image is."""
-    birds = _birds(home, numbers, which, bad_files)
     kept, boxes = [], []
     for bird in birds:
         try:
-            _, height, width = header((home / "images" / bird.path).read_bytes())
+            _, height, width = header_of_file(home / "images" / bird.path)
         except (BadSample, OSError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            bad_files.add(home / "images" / bird.path, str(why))
+            bad_files.add(home / "images" / bird.path, why(error) if isinstance(error, OSError) else str(error))
             continue
         left, top, wide, tall = bird.box
         kept.append(bird)
@@ -102,11 +102,11 @@ def _split(home: Path, numbers: dict[str, int], which: str, bad_files: BadFiles)
     return Encoded(blobs, labels, torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4))
 
 
-def _birds(home: Path, numbers: dict[str, int], which: str, bad_files: BadFiles) -> list[Bird]:
-    """Joins the tables; an image that is not in all of them is bad."""
+def _birds(home: Path, numbers: dict[str, int], bad_files: BadFiles) -> dict[str, list[Bird]]:
+    """Joins the tables and returns the images of each split; an image that is not in all of them is bad."""
     files = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "bounding_boxes.txt")
     images, labels, splits, boxes = (_table(home / name, bad_files) for name in files)
-    birds = []
+    birds: dict[str, list[Bird]] = {TRAIN: [], TEST: []}
     for number, path in images.items():
         line = f"{home / 'images.txt'}, image {number}"
         missing = [
@@ -116,10 +116,10 @@ def _birds(home: Path, numbers: dict[str, int], which: str, bad_files: BadFiles)
             bad_files.add(line, f"not in {', '.join(missing)}")
         elif labels[number][0] not in numbers:
             bad_files.add(line, f"class {labels[number][0]} is not in classes.txt")
-        elif _numbers(boxes[number]) is None or splits[number][0] not in (TRAIN, TEST):
+        elif (box := _numbers(boxes[number])) is None or splits[number][0] not in birds:
             bad_files.add(line, "no box of four numbers, or no split 0 or 1")
-        elif splits[number][0] == which:
-            birds.append(Bird(path[0], numbers[labels[number][0]], _numbers(boxes[number]) or ()))
+        else:
+            birds[splits[number][0]].append(Bird(path[0], numbers[labels[number][0]], box))
     return birds
 
 
@@ -128,4 +128,4 @@ def _numbers(words: Sequence[str]) -> tuple[float, ...] | None:
         values = tuple(map(float, words))
     except ValueError:
         return None
-    return values if len(values) == 4 else None
+    return values if len(values) == 4 and all(map(isfinite, values)) else None

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from multimix.lab.data.augment import FlipCrop
-from multimix.lab.data.bad_files import BadFiles
+from multimix.lab.data.bad_files import BadFiles, why
 from multimix.lab.data.held import HeldSplit
 from multimix.lab.data.hub import from_hub
 from multimix.lab.data.making import check_not_empty
@@ -62,7 +62,7 @@ class FashionMnist:
             splits[name] = HeldSplit(x, labels, NORMALISE, augment if name == "train" else None)
         opening.bad_files.settle("fashion-mnist")
         check_not_empty("fashion-mnist", [("train on", len(splits["train"])), ("test on", len(splits["test"]))])
-        return Data(splits["train"], splits["test"], 10, CLASSES)
+        return Data(splits["train"], splits["test"], 10, CLASSES, skipped=opening.bad_files.found)
 
 
 def read_split(home: Path, images: str, labels: str, bad_files: BadFiles) -> tuple[Tensor, Tensor]:
@@ -91,7 +91,7 @@ def _read(
         bad_files.add(file, f"broken gzip file: {error}")
         return None
     except OSError as error:
-        bad_files.add(file, error.strerror or str(error))
+        bad_files.add(file, why(error))
         return None
     head = np.frombuffer(content[: 4 * (2 + len(shape))], dtype=">u4").tolist()
     if len(head) != 2 + len(shape) or head[0] != magic or tuple(head[2:]) != shape:

@@ -11,6 +11,7 @@ import torch
 
 from multimix.lab.data.audio import Sound
 from multimix.lab.data.blobs import FolderBlobs
+from multimix.lab.data.class_folders import is_litter
 from multimix.lab.data.generic import sound_as
 from multimix.lab.data.making import Encoded, check_not_empty, make_split
 from multimix.lab.data.names import Names
@@ -48,7 +49,7 @@ class Fsdd:
             parts = FILE.fullmatch(file.name)
             if parts is not None:
                 files[int(parts[3]) < NUM_TEST].append((file.name, int(parts[1])))
-            elif not file.name.startswith("."):
+            elif not is_litter(file.name):
                 opening.bad_files.add(file, "its name is not <digit>_<speaker>_<number>.wav")
         reader, prepare = Sound(RATE, SAMPLES), sound_as(self.form, RATE)
         train, test = (

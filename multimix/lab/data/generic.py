@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from multimix.lab.config.checks import check, check_finite
+from multimix.lab.config.checks import check
 from multimix.lab.data import audio
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.images import CroppedImage
@@ -28,6 +28,7 @@ from multimix.lab.errors import UsageError
 
 # Which samples are for testing, where nothing else says so, is the same for every run.
 SPLIT_SEED = 0
+MAX_SECONDS = 600
 WINDOW_S, HOP_S = 0.02, 0.01
 VALIDATION_NAMES = ("validation", "valid", "val", "dev")
 
@@ -39,7 +40,7 @@ class GenericOptions:
     Args:
         size: Side in pixels that images are cropped and scaled to; without it they must all have one size.
         padding: Pixels of padding from which training images of one size are cropped.
-        flip: Whether to mirror training images.
+        flip: Whether to mirror half of the training images.
         form: What becomes of sound: "spectrogram" or "waveform".
         seconds: Length that sounds are cut or padded to.
         test_share: Share of the samples of each class to test on, where there are no splits.
@@ -57,7 +58,16 @@ class GenericOptions:
             check_size(self.size)
         check_padding(self.padding)
         check_form(self.form)
-        check_finite("seconds", self.seconds, "try 1.0")
+        check(
+            self.size is None or self.padding == 0,
+            "padding is for images of one size, which are not cropped and scaled",
+            "leave out padding or size",
+            padding=self.padding,
+            size=self.size,
+        )
+        check(
+            0 < self.seconds <= MAX_SECONDS, f"seconds must be in (0, {MAX_SECONDS}]", "try 1.0", seconds=self.seconds
+        )
         check(0 < self.test_share < 1, "test_share must be in (0, 1)", "try 0.2", test_share=self.test_share)
 
 
@@ -89,11 +99,12 @@ def named_splits(
     validation = next((other for other in VALIDATION_NAMES if other in splits), None)
     if "train" not in splits or ("test" not in splits and validation is None):
         raise UsageError(f"{name} must have splits train and test (or val), got {', '.join(splits)}; rename them")
+    sources = {"train": "train", "test": "test", "validation": validation}
     if "test" not in splits:
-        assert validation is not None
-        return {"train": splits["train"], "test": splits[validation]}, []
-    third = {} if validation is None else {"validation": splits[validation]}
-    return {"train": splits["train"], "test": splits["test"], **third}, []
+        sources = {"train": "train", "test": validation}
+    used = {part: splits[source] for part, source in sources.items() if source is not None}
+    unused = [other for other in splits if other not in sources.values()]
+    return used, [f"{name} has splits that are not used: {', '.join(unused)}"] if unused else []
 
 
 def assemble(
@@ -130,8 +141,8 @@ def assemble(
         reader, prepare = audio.Sound(rate, round(rate * options.seconds)), sound_as(options.form, rate)
     else:
         usual = usual_image(blobs, name, any_size=options.size is not None)
-        reader = usual if options.size is None else CroppedImage(usual.channels, options.size)
-        prepare = normalise or statistics(decode_some(blobs, reader))
+        reader = usual if options.size is None else CroppedImage(usual.channels, options.size, options.flip)
+        prepare = normalise or statistics(decode_some(blobs, reader), name)
         augment = FlipCrop(options.padding, options.flip) if options.size is None else None
     made: dict[str, Split] = {
         part: make_split(encoded, reader, prepare, opening, augment if part == "train" else None)

@@ -1,13 +1,13 @@
 """Data sets of the Hugging Face hub, and folders on disk in the forms that its library reads."""
 
-import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 import torch
 from torch import Tensor
@@ -22,6 +22,9 @@ from multimix.lab.errors import UsageError
 
 if TYPE_CHECKING:
     import datasets
+
+REACH_S = 5  # how long an answer of the hub is waited for
+MAX_CLASSES = 1_000_000  # a class number beyond is no class number
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ class HubBlobs:
         if cell is None:
             return b""
         content: bytes | None = cell["bytes"]
-        return Path(cell["path"]).read_bytes() if content is None else content
+        if content is None:
+            return Path(cell["path"]).read_bytes() if cell["path"] else b""
+        return content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +129,13 @@ def fetch(repo: str, config: str | None = None, revision: str | None = None) -> 
         import datasets
     except ImportError as error:
         raise HubUnavailable("the package datasets is not installed; pip install multimix[lab]") from error
+    offline = None if Path(repo).exists() else _why_offline()
     try:
-        with _without_waiting(repo):
+        with _offline_if(offline is not None):
             found = datasets.load_dataset(repo, config, revision=revision)
     except Exception as error:  # of the network, the hub, the file system, the format: one line says enough
+        if offline is not None:
+            raise HubUnavailable(f"{offline}, and no earlier download of it was found") from error
         reason = str(error).strip().splitlines()
         raise HubUnavailable(f"{type(error).__name__}: {reason[0] if reason else ''}") from error
     if not isinstance(found, datasets.DatasetDict):
@@ -135,21 +143,34 @@ def fetch(repo: str, config: str | None = None, revision: str | None = None) -> 
     return found
 
 
+def _why_offline() -> str | None:
+    """Returns why the hub cannot be reached, or None; its own library would try for half a minute to find out."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    try:
+        urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=REACH_S).close()  # through a proxy, if one is set
+    except HTTPError:
+        return None  # it answers; what it thinks of the repository is another question
+    except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        if isinstance(reason, ssl.SSLError):
+            return None  # its library may know other certificates
+        return f"{constants.ENDPOINT} cannot be reached: {getattr(reason, 'strerror', None) or reason}"
+    return None
+
+
 @contextmanager
-def _without_waiting(repo: str) -> Iterator[None]:
-    """Where the hub's name is not known, lets its library use the cache only: it would try again for half a minute."""
+def _offline_if(offline: bool) -> Iterator[None]:
+    """Lets the hub's library use what it has downloaded before, and nothing else."""
     import datasets
     import huggingface_hub
 
     settings: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
     before = [module.HF_HUB_OFFLINE for module in settings]
-    host = urlsplit(huggingface_hub.constants.ENDPOINT).hostname
-    if not Path(repo).exists() and not getproxies():
-        try:
-            socket.getaddrinfo(host, None)
-        except OSError:
-            for module in settings:
-                module.HF_HUB_OFFLINE = True
+    for module in settings:
+        module.HF_HUB_OFFLINE = module.HF_HUB_OFFLINE or offline
     try:
         yield
     finally:
@@ -170,9 +191,8 @@ def from_splits(
 
     first = found["train"] if "train" in found else next(iter(found.values()))
     features = first.features
-    column = _only(
-        name, "an image or a sound", [k for k, v in features.items() if isinstance(v, datasets.Image | datasets.Audio)]
-    )
+    samples = [k for k, v in features.items() if isinstance(v, datasets.Image | datasets.Audio)]
+    column = _only(name, "images or sounds", samples, "prepare a copy with one such column")
     is_sound = isinstance(features[column], datasets.Audio)
     undecoded = datasets.Audio(decode=False) if is_sound else datasets.Image(decode=False)
     target = label or _label_column(name, first)
@@ -195,13 +215,12 @@ def _label_column(name: str, dataset: "datasets.Dataset") -> str:
 
     labels = [k for k, v in dataset.features.items() if isinstance(v, datasets.ClassLabel)]
     plain = [k for k in dataset.features if k in ("label", "labels", "cls")]
-    return _only(name, "a label", labels or plain)
+    return _only(name, "labels", labels or plain, "pass --data-options.label")
 
 
-def _only(name: str, kind: str, columns: list[str]) -> str:
+def _only(name: str, kind: str, columns: list[str], remedy: str) -> str:
     if len(columns) != 1:
-        got = ", ".join(columns) or "none"
-        raise UsageError(f"{name} must have one column that is {kind}, got {got}; pass --data-options.label")
+        raise UsageError(f"{name} must have one column of {kind}, got {', '.join(columns) or 'none'}; {remedy}")
     return columns[0]
 
 
@@ -211,16 +230,21 @@ def _classes(dataset: "datasets.Dataset", column: str) -> list[str]:
     feature = dataset.features[column]
     if isinstance(feature, datasets.ClassLabel):
         return list(feature.names)
-    values = dataset.unique(column)
+    values = [value for value in dataset.unique(column) if value is not None]
     if all(isinstance(value, int) for value in values):
-        return [str(number) for number in range(max(values) + 1)]
-    return sorted(str(value) for value in values if value is not None)
+        if max(values, default=0) >= MAX_CLASSES:
+            raise UsageError(
+                f"numbers of classes must be below {MAX_CLASSES:,}, got {max(values)} in column {column}; number them "
+                f"from 0"
+            )
+        return [str(number) for number in range(max(values, default=-1) + 1)]
+    return sorted(map(str, values))
 
 
 def _labels(dataset: "datasets.Dataset", column: str, classes: Sequence[str]) -> Tensor:
     """Returns the label of each row, -1 where there is none."""
     values = dataset[column][:]
     if all(value is None or isinstance(value, int) for value in values):
-        numbers = torch.tensor([-1 if value is None else value for value in values], dtype=torch.int64)
-        return torch.where(numbers < len(classes), numbers, -1)
-    return labels_of([str(value) for value in values], classes)
+        known = range(len(classes))
+        return torch.tensor([value if value in known else -1 for value in values], dtype=torch.int64)
+    return labels_of([str(value) for value in values], classes)  # None is the name of no class

@@ -2,6 +2,8 @@
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -61,10 +63,12 @@ class CroppedImage:
     Args:
         channels: 1 for grey, 3 for colour; images are converted.
         size: Side of the square that comes out, in pixels.
+        flip: Whether to mirror training crops.
     """
 
     channels: int
     size: int
+    flip: bool = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -75,7 +79,7 @@ class CroppedImage:
     is_random = True
 
     def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
-        """Returns a crop; a random one, half of the time mirrored, if there is a generator.
+        """Returns a crop; a random one, half of the time mirrored unless that was ruled out, if there is a generator.
 
         Raises:
             BadSample: if it is no image, or broken.
@@ -84,7 +88,7 @@ class CroppedImage:
         box = _middle(*image.size) if rng is None else _random_box(*image.size, rng)
         image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
         x = _tensor(image)
-        return x.flip(2) if rng is not None and rng.random() < 0.5 else x
+        return x.flip(2) if self.flip and rng is not None and rng.random() < 0.5 else x
 
 
 def decoded(content: bytes, channels: int) -> Image.Image:
@@ -95,13 +99,20 @@ def decoded(content: bytes, channels: int) -> Image.Image:
     """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            return image.convert(MODES[channels])
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise BadSample(_why(content, error)) from error
-    except (
-        Exception
-    ) as error:  # PIL's readers raise nearly anything on broken files: OSError, SyntaxError, struct.error
-        raise BadSample(f"broken image: {error}") from error
+            return _eight_bits(image).convert(MODES[channels])
+    except BadSample:
+        raise
+    except Exception as error:  # PIL's readers raise nearly anything: OSError, SyntaxError, struct.error
+        raise BadSample(_reason(len(content), error)) from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Returns an image with 8 bits per channel; PIL itself would turn all but the darkest 16-bit greys into white."""
+    if image.mode in ("I", "F"):
+        raise BadSample("32 bits per pixel, of which it does not say what is white")
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.array(image).astype(np.uint16) >> 8).astype(np.uint8))
+    return image
 
 
 def header(content: bytes) -> tuple[int, int, int]:
@@ -110,11 +121,27 @@ def header(content: bytes) -> tuple[int, int, int]:
     Raises:
         BadSample: if it is no image.
     """
+    return _header(io.BytesIO(content), len(content))
+
+
+def header_of_file(file: Path) -> tuple[int, int, int]:
+    """Returns the same of a file, of which only the beginning is read.
+
+    Raises:
+        BadSample: if it is no image.
+        OSError: if it cannot be read.
+    """
+    with file.open("rb") as stream:
+        return _header(stream, file.stat().st_size)
+
+
+def _header(stream: BinaryIO, size: int) -> tuple[int, int, int]:
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            return 1 if image.mode in ("1", "L", "I;16") else 3, image.height, image.width
+        with Image.open(stream, formats=FORMATS) as image:
+            is_grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
+            return 1 if is_grey else 3, image.height, image.width
     except Exception as error:
-        raise BadSample(_why(content, error)) from error
+        raise BadSample(_reason(size, error)) from error
 
 
 def box_in_middle(box: tuple[float, ...], width: int, height: int) -> tuple[float, ...]:
@@ -129,8 +156,8 @@ def box_in_middle(box: tuple[float, ...], width: int, height: int) -> tuple[floa
     return tuple(min(max(share, 0.0), 1.0) for share in shares)
 
 
-def _why(content: bytes, error: Exception) -> str:
-    if not content:
+def _reason(size: int, error: Exception) -> str:
+    if not size:
         return "empty file"
     return "no image" if isinstance(error, UnidentifiedImageError) else f"broken image: {error}"
 

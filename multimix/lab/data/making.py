@@ -12,7 +12,7 @@ from torch import Tensor
 
 from multimix.lab.data import audio, images
 from multimix.lab.data.augment import FlipCrop
-from multimix.lab.data.bad_files import BadFiles, BadSample
+from multimix.lab.data.bad_files import BadFiles, BadSample, why
 from multimix.lab.data.blobs import Blobs, Chosen
 from multimix.lab.data.cache import Bad, cache_file, read_cache, write_cache
 from multimix.lab.data.held import HeldSplit
@@ -102,7 +102,7 @@ def _decoded(blobs: Blobs, reader: Reader) -> tuple[Tensor, Bad]:
             except BadSample as error:
                 bad.append((index, str(error)))
             except OSError as error:
-                bad.append((index, error.strerror or str(error)))
+                bad.append((index, why(error)))
         return bad
 
     with ThreadPoolExecutor(min(cores(), MAX_THREADS)) as threads:
@@ -125,7 +125,10 @@ def usual_image(blobs: Blobs, what: str, any_size: bool = False) -> images.Whole
     if not counts:
         raise UsageError(f"{what} must hold images that can be read, got {len(blobs)} that cannot; give another folder")
     (channels, height, width), count = counts.most_common(1)[0]
-    if count * 2 <= counts.total() and not any_size:
+    if any_size:
+        colours = Counter(channels for channels, _, _ in counts.elements())
+        return images.WholeImage(colours.most_common(1)[0][0], height, width)
+    if count * 2 <= counts.total():
         sizes = ", ".join(f"{wide} × {high}" for _, high, wide in list(counts)[:3])
         raise UsageError(
             f"images of {what} must have one size unless they are to be cropped and scaled, got {sizes}, …; "
@@ -162,8 +165,18 @@ def decode_some(blobs: Blobs, reader: Reader) -> Tensor:
     return decode(chosen, reader, BadFiles("skip"))[0]
 
 
-def statistics(x: Tensor) -> Normalise:
-    """Returns the normalisation by the mean and standard deviation of (N, C, H, W) bytes, channel by channel."""
+def statistics(x: Tensor, what: str) -> Normalise:
+    """Returns the normalisation by the mean and standard deviation of (N, C, H, W) bytes, channel by channel.
+
+    Args:
+        x: The images.
+        what: What to call them in messages.
+
+    Raises:
+        UsageError: if there are none.
+    """
+    if not len(x):
+        raise UsageError(f"{what} must hold images that can be decoded, got none; give another folder")
     counts = torch.stack([channel.flatten().bincount(minlength=256) for channel in x.unbind(1)]).double()
     values = torch.arange(256, dtype=torch.float64) / 255
     share = counts / counts.sum(dim=1, keepdim=True)

@@ -9,6 +9,8 @@ from multimix.lab.data.bad_files import BadFiles
 from multimix.lab.data.split import Data
 from multimix.lab.errors import UsageError
 
+NUM_MARKS = 2  # of each layout that are named in a message
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -22,6 +24,10 @@ class Layout:
 
     marks: Sequence[str]
     homes: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        more = ", …" if len(self.marks) > NUM_MARKS else ""
+        return f"{' or '.join(self.homes)} with {' or '.join(self.marks[:NUM_MARKS])}{more}"
 
     def find(self, root: Path) -> Path | None:
         """Returns the first home that holds such a copy."""
@@ -60,9 +66,7 @@ class Opening:
         if self.root is None:
             local = "no --data-root"
         else:
-            marks = " or ".join(", ".join(layout.marks) for layout in layouts)
-            homes = dict.fromkeys(str(self.root / home) for layout in layouts for home in ("", *layout.homes))
-            local = f"no {marks} in {', '.join(homes)}"
+            local = f"none in {self.root} (looked for in it and below it: {'; '.join(map(str, layouts))})"
         return UsageError(
             f"{name} must be a copy in a published layout under --data-root, or come from the Hugging Face hub, got "
             f"{local}, and {hub}; unpack it and give its folder"

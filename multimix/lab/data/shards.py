@@ -7,14 +7,14 @@ without those before it. So shards are shuffled and resumed as files are, and no
 import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from multimix.lab.data import audio, images
-from multimix.lab.data.bad_files import BadFiles
+from multimix.lab.data.bad_files import BadFiles, why
 from multimix.lab.data.generic import VALIDATION_NAMES, GenericOptions, assemble
 from multimix.lab.data.making import Encoded
 from multimix.lab.data.names import Names
@@ -23,9 +23,11 @@ from multimix.lab.data.split import Data
 from multimix.lab.errors import UsageError
 
 LABEL_SUFFIX = ".cls"
+SUFFIXES = (LABEL_SUFFIX, *images.SUFFIXES, *audio.SUFFIXES)  # others may stand beside a sample and are not read
 END_OF_TAR = 1024  # bytes, all of them zero
 MAX_CLASSES = 1_000_000  # a class number beyond is no class number
 SPLITS = ("train", "test", *VALIDATION_NAMES)
+WHOLE = "all"  # what is not split
 Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
@@ -61,7 +63,7 @@ class ShardBlobs:
 
 @dataclass(frozen=True, kw_only=True)
 class Shards(GenericOptions):
-    """webdataset:PATH, a folder of uncompressed tar files; those called train…, test… or val… are such splits.
+    """webdataset:PATH, a folder of uncompressed tar files; the word train, test or val in their names is their split.
 
     Args:
         path: The folder.
@@ -77,16 +79,33 @@ class Shards(GenericOptions):
             raise UsageError(f"webdataset:PATH must name a folder with .tar files, got {self.path!r}; give another")
         by_split: dict[str, list[Path]] = {}
         for file in files:
-            word = re.split(r"[^a-z]", file.name.lower())[0]
-            by_split.setdefault(word if word in SPLITS else "all", []).append(file)
-        if "train" not in by_split:
-            by_split = {"all": files}
+            by_split.setdefault(_split_of(file), []).append(file)
+        if WHOLE in by_split and len(by_split) > 1:
+            raise UsageError(
+                f"either all shards or none must be called by their split, train, test or val, got "
+                f"{by_split[WHOLE][0].name} in {root}; rename it"
+            )
         found = {name: _index(tuple(shards), opening.bad_files) for name, shards in by_split.items()}
-        labels = torch.cat([encoded.labels for encoded in found.values()])
-        classes = [str(number) for number in range(int(labels.max()) + 1 if len(labels) else 0)]
-        first = next((e for e in found.values() if len(e.labels)), None)
-        is_sound = first is not None and Path(first.blobs.name(0)).suffix.lower() in audio.SUFFIXES
+        to_train = found.get("train", next(iter(found.values())))
+        num_classes = int(to_train.labels.max()) + 1 if len(to_train.labels) else 0
+        found = {name: _known(encoded, num_classes, opening.bad_files) for name, encoded in found.items()}
+        is_sound = len(to_train.labels) > 0 and Path(to_train.blobs.name(0)).suffix.lower() in audio.SUFFIXES
+        classes = [str(number) for number in range(num_classes)]
         return assemble(f"shards {root}", found, classes, is_sound, self, opening)
+
+
+def _split_of(shard: Path) -> str:
+    """Returns the first word of a shard's name that is a split's name, as in imagenet-train-0001.tar."""
+    return next((word for word in re.split(r"[^a-z]+", shard.name.lower()) if word in SPLITS), WHOLE)
+
+
+def _known(encoded: Encoded, num_classes: int, bad_files: BadFiles) -> Encoded:
+    """Returns the samples whose class there is in the training split."""
+    known = encoded.labels < num_classes
+    for index in (~known).nonzero().flatten().tolist():
+        label = int(encoded.labels[index])
+        bad_files.add(encoded.blobs.name(index), f"class {label} where training has none above {num_classes - 1}")
+    return encoded if bool(known.all()) else encoded.subset(known.nonzero().flatten())
 
 
 def _index(shards: tuple[Path, ...], bad_files: BadFiles) -> Encoded:
@@ -104,34 +123,47 @@ def _index(shards: tuple[Path, ...], bad_files: BadFiles) -> Encoded:
 
 @dataclass
 class _Parts:
-    """What a shard holds, by key: name, first byte and number of bytes of each sample, and each label."""
+    """What a shard holds, by key: name, first byte and number of bytes of each sample, and each label.
 
-    content: dict[str, tuple[str, int, int]]
-    labels: dict[str, int]
+    `again` are the files of which their samples have had one already.
+    """
+
+    content: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    again: list[str] = field(default_factory=list)
 
     def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         """Notes one file of the shard; a key ends where the first dot of a file's name is."""
         _, dot, suffix = member.name.rpartition("/")[2].partition(".")
         key, suffix = member.name.removesuffix(dot + suffix), f".{suffix.lower()}"
-        if suffix == LABEL_SUFFIX:
+        if key in (self.labels if suffix == LABEL_SUFFIX else self.content) and suffix in SUFFIXES:
+            self.again.append(member.name)
+        elif suffix == LABEL_SUFFIX:
             file = tar.extractfile(member)
             text = b"" if file is None else file.read(32).strip()
             if text.isdigit() and int(text) < MAX_CLASSES:
                 self.labels[key] = int(text)
-        elif suffix.endswith((*images.SUFFIXES, *audio.SUFFIXES)):
+        elif suffix in SUFFIXES:
             self.content[key] = member.name, member.offset_data, member.size
 
 
 def _samples(shard: Path, bad_files: BadFiles) -> Iterator[tuple[str, int, int, int]]:
     """Yields name, first byte, number of bytes and label of each sample of a shard."""
-    parts = _Parts({}, {})
+    parts = _Parts()
     try:
         with tarfile.open(shard, "r:") as tar:
             for member in tar:
                 if member.isfile():
                     parts.add(tar, member)
-    except (tarfile.TarError, OSError) as error:
+    except tarfile.TarError as error:
         bad_files.add(shard, f"broken tar file: {error}")
+    except OSError as error:
+        bad_files.add(shard, why(error))
+        return
+    for name in parts.again:
+        bad_files.add(f"{shard}, {name}", "a second one of the same sample")
+    for key in parts.labels.keys() - parts.content.keys():
+        bad_files.add(f"{shard}, {key}{LABEL_SUFFIX}", "no image or sound beside it")
     size_of_shard = shard.stat().st_size
     if not _ends_well(shard, size_of_shard):
         bad_files.add(shard, "it does not end as a tar file does: truncated")

@@ -70,10 +70,9 @@ def _split_of(home: Path, whole: Encoded, bad_files: BadFiles) -> torch.Tensor:
     """Returns 0, 1 or 2 for each file: training, validation, testing; a listed file that is not there is bad."""
     listed: dict[str, int] = {}
     for number, name in enumerate(LISTS.values(), start=1):
-        try:
-            listed |= dict.fromkeys((home / name).read_text().split(), number)
-        except OSError as error:
-            bad_files.add(home / name, "missing" if isinstance(error, FileNotFoundError) else str(error.strerror))
+        for file in bad_files.text_of(home / name).split():
+            if listed.setdefault(file, number) != number:
+                bad_files.add(home / file, "listed for validation and for testing")
     names = [str(Path(whole.blobs.name(index)).relative_to(home)) for index in range(len(whole.blobs))]
     for name in sorted(listed.keys() - set(names)):
         bad_files.add(home / name, "listed but missing")

@@ -4,6 +4,7 @@ Memory holds a few batches and the file names, however large the set. What a bat
 so nothing depends on how many workers there are, and any step can be made without those before it.
 """
 
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from multimix.lab.data.augment import FlipCrop
-from multimix.lab.data.bad_files import BadFile, BadFiles, BadSample
+from multimix.lab.data.bad_files import BadFile, BadFiles, BadSample, why
 from multimix.lab.data.blobs import Blobs
 from multimix.lab.data.order import SampleOrder
 from multimix.lab.data.split import Batch
@@ -121,7 +122,7 @@ class Decoding(Dataset[Decoded]):
             except BadSample as error:
                 bad.append(BadFile(self.blobs.name(item), str(error)))
             except OSError as error:
-                bad.append(BadFile(self.blobs.name(item), error.strerror or str(error)))
+                bad.append(BadFile(self.blobs.name(item), why(error)))
             place = (place + 1) % len(self.items)
         return None, place
 
@@ -176,14 +177,21 @@ class StreamedSplit:
         rows = order.rows(rank, world)
         tasks = (Task(order.at(step)[rows], seed_of(order.seed, "crop", step), rows.start) for step in steps)
         for step, (x, labels) in zip(steps, self._decoded(tasks), strict=True):
+            if not len(labels):
+                raise RunFailed("a batch must hold at least one usable file, got none; mend the files named above")
             if self.augment is not None:
                 x = self.augment.apply(x, self.augment.draw(order.batch, seed_of(order.seed, "augment", step))[rows])
             yield self.prepare(x), labels
 
     def chunks(self, rows: int) -> Iterator[Batch]:
         """Yields all good samples once, in order and as they are."""
+        num_good = 0
         for x, labels in self._decoded(Task(chosen) for chosen in torch.split(torch.arange(len(self)), rows)):
-            yield self.prepare(x), labels
+            num_good += len(labels)
+            if len(labels):
+                yield self.prepare(x), labels
+        if not num_good:
+            raise RunFailed("a split must hold at least one usable file, got none; mend the files named above")
 
     def _decoded(self, tasks: Iterable[Task]) -> Iterator[Batch]:
         """Yields what became of the tasks, on the device."""
@@ -199,8 +207,6 @@ class StreamedSplit:
         for decoded in _unless_workers_die(loader):
             for bad in decoded.bad:
                 self.bad_files.met_while_training(bad)
-            if not len(decoded.x):
-                raise RunFailed("a batch must hold at least one usable file, got none; mend the files named above")
             x = decoded.x.pin_memory() if pinned else decoded.x
             yield x.to(self.device, non_blocking=pinned), decoded.labels.to(self.device)
 
@@ -227,4 +233,14 @@ def _workers(num: int) -> dict[str, Any]:
     if num == 0:
         return {}
     has_server = "forkserver" in get_all_start_methods() and sys.platform != "darwin"
-    return {"multiprocessing_context": "forkserver" if has_server else "spawn", "prefetch_factor": 2}
+    return {
+        "multiprocessing_context": "forkserver" if has_server else "spawn",
+        "prefetch_factor": 2,
+        "worker_init_fn": _leave_signals,
+    }
+
+
+def _leave_signals(worker: int) -> None:
+    """Leaves Ctrl-C, and the signal that asks a whole group to stop, to the process that trains: it saves its state."""
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, signal.SIG_IGN)

@@ -14,7 +14,7 @@ from torch import Tensor
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import BadFiles
 from multimix.lab.data.blobs import Blobs, FolderBlobs
-from multimix.lab.data.class_folders import class_folders, class_names
+from multimix.lab.data.class_folders import class_folders, class_names, is_litter
 from multimix.lab.data.generic import labels_of
 from multimix.lab.data.hub import from_hub
 from multimix.lab.data.making import Encoded, check_not_empty, make_split, usual_image
@@ -57,9 +57,11 @@ class TinyImagenet:
 
     def read(self, home: Path, opening: Opening) -> Data:
         """Reads a copy in the published layout."""
-        classes = _classes(home)
+        classes = _classes(home, opening.bad_files)
         train = class_folders(home / "train", classes, opening.bad_files, inner="images")
-        train = Encoded(train.blobs, train.labels, _train_boxes(home / "train", classes, train.blobs))
+        train = Encoded(
+            train.blobs, train.labels, _train_boxes(home / "train", classes, train.blobs, opening.bad_files)
+        )
         test = _test(home / "val", classes, opening.bad_files)
         check_not_empty("tiny-imagenet", [("train on", len(train.labels)), ("test on", len(test.labels))])
         reader = usual_image(train.blobs, str(home))
@@ -71,16 +73,16 @@ class TinyImagenet:
         return Data(train_split, test_split, len(classes), tuple(classes), skipped=opening.bad_files.found)
 
 
-def _classes(home: Path) -> list[str]:
+def _classes(home: Path, bad_files: BadFiles) -> list[str]:
     """Returns the classes (WordNet ids), sorted: those of wnids.txt, so that a missing folder is noticed."""
     listed = home / "wnids.txt"
-    return sorted(listed.read_text().split()) if listed.is_file() else class_names(home / "train")
+    return sorted(bad_files.text_of(listed).split()) if listed.is_file() else class_names(home / "train")
 
 
 def _test(home: Path, classes: list[str], bad_files: BadFiles) -> Encoded:
     """Lists the validation images: those of val_annotations.txt, a name, a class and a box per line."""
     names, wnids, boxes = [], [], []
-    for number, parts in _lines(home / "val_annotations.txt"):
+    for number, parts in _lines(home / "val_annotations.txt", bad_files):
         if len(parts) != 6 or parts[1] not in classes or _box(parts[2:]) is None:
             bad_files.add(f"{home / 'val_annotations.txt'}, line {number}", "no name, known class and box")
             continue
@@ -89,33 +91,33 @@ def _test(home: Path, classes: list[str], bad_files: BadFiles) -> Encoded:
         boxes.append(_box(parts[2:]) or WHOLE)
     listed = set(names)
     for file in sorted((home / "images").iterdir()) if (home / "images").is_dir() else ():
-        if f"images/{file.name}" not in listed and not file.name.startswith("."):
+        if f"images/{file.name}" not in listed and not is_litter(file.name):
             bad_files.add(file, "not listed in val_annotations.txt")
     return Encoded(FolderBlobs(home, Names(names)), labels_of(wnids, classes), _shares(boxes))
 
 
-def _train_boxes(home: Path, classes: list[str], blobs: Blobs) -> Tensor:
+def _train_boxes(home: Path, classes: list[str], blobs: Blobs, bad_files: BadFiles) -> Tensor:
     """Reads the boxes of the training images; an image that has none is all object."""
     known: dict[str, Box] = {}
-    for wnid in classes:
-        for _, parts in _lines(home / wnid / f"{wnid}_boxes.txt"):
+    for file in (home / wnid / f"{wnid}_boxes.txt" for wnid in classes):
+        for number, parts in _lines(file, bad_files) if file.is_file() else ():
             box = _box(parts[1:])
-            if box is not None:
+            if box is None:
+                bad_files.add(f"{file}, line {number}", "no name and box")
+            else:
                 known[parts[0]] = box
     return _shares([known.get(Path(blobs.name(index)).name, WHOLE) for index in range(len(blobs))])
 
 
-def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
-    if not file.is_file():
-        return
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
+def _lines(file: Path, bad_files: BadFiles) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(bad_files.text_of(file).splitlines(), start=1):
         if line.strip():
             yield number, line.split()
 
 
 def _box(parts: list[str]) -> Box | None:
     """Returns left, top, right, bottom, or None if that is not what these words are."""
-    return tuple(map(int, parts)) if len(parts) == 4 and all(part.isdigit() for part in parts) else None
+    return tuple(map(int, parts)) if len(parts) == 4 and all(part.isdecimal() for part in parts) else None
 
 
 def _shares(boxes: list[Box]) -> Tensor:
