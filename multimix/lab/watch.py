@@ -50,7 +50,7 @@ class Watch:
 
     def __enter__(self) -> "Watch":
         if self._live is not None:
-            self._live.start()
+            self._live.start(refresh=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
