@@ -78,8 +78,10 @@ class Watch:
         if self._pace is not None:
             self._pace.look(int(record["step"]), record["time_s"], monotonic(), self._records)
         self._error = f"test error {record['error']:.2%}"
-        line = "  ".join([quality(record), *self._speed()])
-        self._console.print(line, soft_wrap=self._live is None, markup=False)
+        if self._live is None:
+            self._console.print("  ".join([quality(record), *self._speed()]), soft_wrap=True, markup=False)
+        else:  # the live line tells the rest
+            self._console.print(quality(record), markup=False)
 
     def _speed(self) -> list[str]:
         if self._pace is None or self._pace.steps_per_s is None or self._pace.left_s is None:
@@ -92,7 +94,7 @@ class Watch:
             yield Text("starting")
             return
         epoch, epochs = (steps / self._length.epoch for steps in (self._step, self._length.steps))
-        where = [f"epoch {epoch:.1f}/{epochs:.4g}", f"step {self._step}/{self._length.steps}"]
+        where = [f"epoch {epoch:.1f}/{round(epochs, 1):g}", f"step {self._step}/{self._length.steps}"]
         speed = self._speed()
         first, *others = _lines([*where, *speed[1:]], options.max_width)
         bar = min(BAR, options.max_width - len(first) - 2)

@@ -1,4 +1,4 @@
-"""DIR/mlflow.db, or the store MLFLOW_TRACKING_URI names; look with `mlflow ui --backend-store-uri sqlite:///DIR/mlflow.db`."""
+"""DIR/mlflow.db, or the store that MLFLOW_TRACKING_URI names."""
 
 import os
 import warnings
