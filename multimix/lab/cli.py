@@ -53,14 +53,11 @@ class Command:
 
 
 def _train(settings: TrainSettings, console: Console) -> int:
-    from multimix.lab.progress import record_line
     from multimix.lab.train import train
+    from multimix.lab.watch import Watch
 
-    done = train(
-        settings,
-        on_record=lambda record: console.print(record_line(record), soft_wrap=True),
-        tell=_complain,
-    )
+    with Watch(settings, console) as watch:
+        done = train(settings, on_record=watch.on_record, tell=_complain, on_step=watch.on_step)
     console.print(f"{settings.out}: {'finished' if done else 'was finished before, nothing to do'}", soft_wrap=True)
     return 0
 
@@ -111,7 +108,12 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, quiet=not is_first())
+    console = Console(
+        width=None if sys.stdout.isatty() else PLAIN_WIDTH,
+        highlight=False,
+        quiet=not is_first(),
+        force_interactive=None if sys.stdout.isatty() else False,  # FORCE_COLOR asks for colours, not for a live line
+    )
     try:
         given = list(sys.argv[1:] if arguments is None else arguments)
         name, settings = parse([argument for argument in given if argument != DRY_RUN])

@@ -16,6 +16,7 @@ from multimix.lab.report.page import write_page
 from multimix.lab.report.table import table
 from multimix.lab.report.terminal import print_table
 from multimix.lab.run_folder import RunFolder
+from multimix.lab.trackers.names import check_installed
 from multimix.lab.workers import Workers, cores
 
 TRIAL_STEPS = 6
@@ -35,6 +36,7 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
     Raises:
         UsageError: if a run folder holds a run with other settings, or the device is missing.
     """
+    check_installed(settings.trackers)
     planned = [run for _, run in runs(settings)]
     for run in planned:
         RunFolder(Path(run.out)).check(run)
@@ -80,7 +82,7 @@ def _rows_per_s(workers: Workers, missing: Sequence[TrainSettings], jobs: int) -
     kinds = {(run.method, run.num_mixes, run.batch_size): run for run in missing}
     with tempfile.TemporaryDirectory() as folder:
         trials = [
-            replace(run, steps=TRIAL_STEPS, out=f"{folder}/{kind}-{job}")
+            replace(run, steps=TRIAL_STEPS, trackers=(), out=f"{folder}/{kind}-{job}")
             for kind, run in enumerate(kinds.values())
             for job in range(jobs)
         ]

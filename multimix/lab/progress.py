@@ -76,10 +76,14 @@ class Board:
 
 def record_line(record: Record) -> str:
     """Returns what a record says, on one line."""
+    return f"{quality(record)}  {record['rows'] / record['time_s']:,.0f} rows/s  {record['time_s']:.1f} s"
+
+
+def quality(record: Record) -> str:
+    """Returns how far a run is, and how good."""
     return (
         f"step {record['step']:>5g}  epoch {record['epoch']:6.1f}  loss {record['loss']:.3f}  "
-        f"mixed accuracy {record['mixed_accuracy']:.1%}  test error {record['error']:5.2%}  "
-        f"{record['rows'] / record['time_s']:,.0f} rows/s  {record['time_s']:.1f} s"
+        f"mixed accuracy {record['mixed_accuracy']:.1%}  test error {record['error']:5.2%}"
     )
 
 

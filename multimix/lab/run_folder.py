@@ -7,6 +7,7 @@ DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, cpu_time_
 DIR/checkpoint/       states to go on from (multimix/lab/checkpoint.py)
 DIR/model.safetensors the final weights
 DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished
+DIR/metrics.csv and others that trackers write (multimix/lab/trackers/), if there are any; nothing here reads them
 """
 
 import json
@@ -25,7 +26,7 @@ from multimix.lab.whole import write_json, write_whole
 Record = dict[str, float]
 WEIGHTS = "model.safetensors"
 # Settings that may change between two tries at the same run: they decide how it is done, not what comes out.
-NO_PART = ("out", "checkpoint_every", "on_bad_checkpoint", "num_workers")
+NO_PART = ("out", "checkpoint_every", "on_bad_checkpoint", "num_workers", "trackers")
 
 
 @dataclass(frozen=True)

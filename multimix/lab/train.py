@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ from multimix.lab.intervals import Every, Timer
 from multimix.lab.learner import Learner
 from multimix.lab.meter import Meter
 from multimix.lab.models import build_model
+from multimix.lab.moments import Length
 from multimix.lab.processes import (
     GO_ON,
     SAVE,
@@ -38,7 +39,11 @@ from multimix.lab.snapshot import Damaged
 from multimix.lab.state import State
 from multimix.lab.stopping import has_stalled, is_best
 from multimix.lab.stopwatch import Stopwatch
+from multimix.lab.trackers.names import check_installed
+from multimix.lab.trackers.tracked import Trackers
 from multimix.lab.workers import cores
+
+OnStep = Callable[[int, float, Meter, Length], None]
 
 MAX_WORKERS = 8  # processes that read data; more wait for each other on one disk
 
@@ -49,6 +54,7 @@ def train(
     tell: Callable[[str], None] = lambda line: None,
     jobs: int = 1,
     data: Data | None = None,
+    on_step: OnStep = lambda step, time_s, meter, length: None,
 ) -> bool:
     """Trains one model into the folder `settings.out`.
 
@@ -61,6 +67,8 @@ def train(
         tell: Told, in one line each, what went other than planned.
         jobs: How many runs share the machine; only written down.
         data: Samples to use in place of those that the settings name.
+        on_step: Called after each step with the number of steps done, the seconds of training, what was measured since
+            the last record, and the length of the run. It counts as training: reading the meter waits for the device.
 
     Returns:
         Whether there was anything to do.
@@ -77,19 +85,23 @@ def train(
         return False
     check_device(settings.device, settings.precision)
     check_shares(settings.samples_per_step)
+    check_installed(settings.trackers)
     fabric = launched(settings.device, settings.precision)
     data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
     if settings.validation_share:
         data = data.hold_out(settings.validation_share)
-    run = _prepared(settings, fabric, folder, data, on_record)
+    run = _prepared(settings, fabric, folder, data, on_record, on_step)
     fabric.barrier()  # everyone has read the folder before the first process writes to it
     run.resume(tell)
     if fabric.is_global_zero:
         folder.start(settings, environment(fabric.device, jobs), run.state.records, data.skipped)
-    with Interruption() as interruption, private_random_state(fabric.device):
+    trackers = Trackers(settings.trackers if fabric.is_global_zero else (), settings, run.state.records, tell)
+    with Interruption() as interruption, private_random_state(fabric.device), trackers as run.trackers:
         run.loop(interruption)
-    if fabric.is_global_zero:
-        folder.finish(run.result, run.evaluated(run.data.test))
+        if fabric.is_global_zero:
+            evaluation = run.evaluated(run.data.test)
+            trackers.finish(evaluation)  # before the folder says that all is done
+            folder.finish(run.result, evaluation)
     fabric.barrier()
     return True
 
@@ -106,6 +118,8 @@ class _Run:
     state: State
     checkpoints: Checkpoints
     on_record: Callable[[Record], None]
+    on_step: OnStep
+    trackers: Trackers = field(init=False)
 
     @property
     def steps(self) -> int:
@@ -140,6 +154,7 @@ class _Run:
             self.state.meter.add(self.learner.update(step, x, labels))
             del x, labels  # or they would be kept while the next batch is made
             done = self.state.step = step + 1
+            self.on_step(done, stopwatch.time_s, self.state.meter, self.learner.length)
             with stopwatch.paused():  # what is done beside the steps is no part of training
                 self.state.times = {"time_s": stopwatch.time_s, "cpu_time_s": stopwatch.cpu_time_s}
                 is_record = _is_record(step, self.steps, self.settings.evaluations)
@@ -189,6 +204,7 @@ class _Run:
         if "best" in self.state.models and is_best(self.state.records):
             self.state.models["best"].load_state_dict(now.state_dict())
         self.folder.write_records(self.state.records)
+        self.trackers.log(record)
         self.on_record(record)
 
     def measured(self) -> Tensor:
@@ -232,7 +248,12 @@ class _Run:
 
 
 def _prepared(
-    settings: TrainSettings, fabric: Fabric, folder: RunFolder, data: Data, on_record: Callable[[Record], None]
+    settings: TrainSettings,
+    fabric: Fabric,
+    folder: RunFolder,
+    data: Data,
+    on_record: Callable[[Record], None],
+    on_step: OnStep,
 ) -> _Run:
     if settings.patience is not None and data.validation is None:
         raise UsageError(
@@ -260,6 +281,7 @@ def _prepared(
         state=State(models, learner.optimizer, meter, scaler),
         checkpoints=Checkpoints(folder.path / "checkpoint", as_json(settings)),
         on_record=on_record,
+        on_step=on_step,
     )
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,8 @@ def test_two_processes_keep_equal_weights_and_have_the_gradient_of_one(tmp_path)
     records = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert len(records) == 25  # the first process wrote, once
     assert json.loads(records[-1])["images"] == 50 * 13
+    if find_spec("tensorboard"):
+        assert len(list((tmp_path / "run" / "tensorboard").iterdir())) == 1
 
 
 def test_a_sample_of_the_kills():

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -48,6 +49,7 @@ def weights_after_training(out: Path, method: str) -> list[str]:
 
     hook = register_optimizer_step_post_hook(note)
     settings = {"method": method, "num_mixes": 3, "batch_size": 39, "steps": 50, "checkpoint_every": "7"}
+    settings |= {"trackers": ("tensorboard",) if find_spec("tensorboard") else ()}
     train(TrainSettings(**settings, out=str(out)))
     hook.remove()
     return digests

@@ -33,6 +33,7 @@ class Recipe(Optimizing, Mixing):
         checkpoint_every: How often the state is saved to go on from: a number of steps, a time (60s, 10min, 2h) or
             never.
         on_bad_checkpoint: When there are saved states and none is good: stop, or restart from nothing.
+        trackers: Tools that are given the records too, comma separated: csv, tensorboard, mlflow, wandb.
     """
 
     data: str = "digits"
@@ -50,10 +51,12 @@ class Recipe(Optimizing, Mixing):
     device: str = "auto"
     checkpoint_every: str = "60s"
     on_bad_checkpoint: str = "stop"
+    trackers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         from multimix.lab.data import POLICIES, check_data
         from multimix.lab.models import check_model
+        from multimix.lab.trackers.names import TRACKERS
 
         super().__post_init__()
         check_data(self.data, self.data_options)
@@ -78,6 +81,10 @@ class Recipe(Optimizing, Mixing):
         check_at_least_one("evaluations", self.evaluations)
         Every.parse(self.checkpoint_every)
         check_name("on_bad_checkpoint", self.on_bad_checkpoint, ("restart", "stop"))
+        for tracker in self.trackers:
+            check_name("trackers", tracker, TRACKERS)
+        differ = len(set(self.trackers)) == len(self.trackers)
+        check(differ, "trackers must differ from each other", "drop one", trackers=self.trackers)
 
     def total_steps(self, num_samples: int, samples_per_step: int) -> int:
         """Returns the number of updates; an epoch begun is finished."""
