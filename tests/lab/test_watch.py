@@ -35,7 +35,7 @@ def record(step, time_s):
 def meter(*losses):
     result = Meter(10, torch.device("cpu"))
     for loss in losses:
-        result.add(torch.tensor(loss), torch.tensor(0.5))
+        result.add(torch.tensor([loss, 0.5]))
     return result
 
 
