@@ -48,6 +48,7 @@ def train(
     on_record: Callable[[Record], None] = lambda record: None,
     tell: Callable[[str], None] = lambda line: None,
     jobs: int = 1,
+    data: Data | None = None,
 ) -> bool:
     """Trains one model into the folder `settings.out`.
 
@@ -59,6 +60,7 @@ def train(
         on_record: Called with each record as it is written.
         tell: Told, in one line each, what went other than planned.
         jobs: How many runs share the machine; only written down.
+        data: Samples to use in place of those that the settings name.
 
     Returns:
         Whether there was anything to do.
@@ -76,7 +78,7 @@ def train(
     check_device(settings.device, settings.precision)
     check_shares(settings.samples_per_step)
     fabric = launched(settings.device, settings.precision)
-    data = _open_data(settings, jobs * fabric.world_size).to(fabric.device)
+    data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
     if settings.validation_share:
         data = data.hold_out(settings.validation_share)
     run = _prepared(settings, fabric, folder, data, on_record)
@@ -260,8 +262,13 @@ def _prepared(
     )
 
 
-def _open_data(settings: TrainSettings, sharing: int) -> Data:
-    """Opens the data; reading it takes the cores that are this process's among those that share the machine."""
+def open_data_of(settings: TrainSettings, sharing: int) -> Data:
+    """Opens the data that the settings name.
+
+    Args:
+        settings: The run's.
+        sharing: Processes that share the machine: each reads the data with its part of the cores.
+    """
     num_workers = settings.num_workers
     if num_workers is None:
         num_workers = min(max(1, cores() // sharing), MAX_WORKERS)
