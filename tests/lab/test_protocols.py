@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from multimix.lab.cli import parse
+from multimix.lab.cli import main, parse
 from multimix.lab.mixing import Course
 from multimix.lab.models import build_model
 from multimix.lab.schedule import check_within, parse_schedule
@@ -173,3 +173,20 @@ def test_the_model_fits_the_data_and_names_its_layers_for_manifold_mixup(name):
     model = build_model(settings.model, shape, classes, settings.model_options)
     assert set(model.mix_layers) <= set(dict(model.named_modules()))
     assert len(model.mix_layers) == 3
+
+
+# Those that take less than ten seconds of one core; the others need up to 30, more the first time on a machine.
+SMALL = (
+    "google-commands-lenet",
+    "mixup-cifar10-preact-resnet18",
+    "manifold-mixup-cifar10-preact-resnet18",
+    "co-mixup-cifar100-wrn-16-8",
+)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_dry_run_goes_through(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--dry-run", "--config", str(FILES[name])]) == 0
+    assert "tried: 4 steps" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
