@@ -41,16 +41,17 @@ def dry_run(settings: TrainSettings) -> list[str]:
     length = settings.length(num_train - math.ceil(num_train * settings.validation_share))
     schedule = parse_schedule(settings.schedule)
     check_within(schedule, length)
-    Course.of(settings, data.num_classes, length)
+    course = Course.of(settings, data.num_classes, length)
     first, last = (settings.rate * schedule.factor(step, length) for step in (0, length.steps - 1))
     pairs, rows = settings.samples_per_step, settings.batch_size
+    all_rows = course.rows(length.steps, pairs, rows)
     about_weights = _about_weights(settings)
     return [
         about_data,
         f"model: {settings.model}, {_num_parameters(settings, data):,} parameters{about_weights}",
         f"step: {pairs:,} samples, {rows:,} rows ({settings.method}"
         + (")" if rows == pairs else f", {settings.num_mixes} mixes of each pair)"),
-        f"length: {length.steps:,} steps, {length.steps / length.epoch:,.4g} epochs, {length.steps * rows:,} rows",
+        f"length: {length.steps:,} steps, {length.steps / length.epoch:,.4g} epochs, {all_rows:,} rows",
         f"learning rate: {settings.optimizer}, {schedule}, {first:.3g} in the first step, {last:.3g} in the last",
         _tried(settings, data, length),
         f"nothing was written to {settings.out}",
@@ -116,6 +117,7 @@ def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
             settings,
             out=f"{folder}/run",
             steps=STEPS,
+            learning_rate=settings.rate * pairs / settings.samples_per_step,  # the whole batch's would be too high
             epochs=None,
             batch_size=pairs * settings.rows_per_pair,
             micro_batch_size=math.ceil(pairs / 2) * settings.rows_per_pair if in_parts else None,
@@ -141,6 +143,6 @@ def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
     )
 
 
-def _share(name: str, moment: str) -> str:
+def _share(name: str, moment: float | str) -> str:
     """Returns one step's share for phases that are there at all."""
     return f"{100 / STEPS:g}%" if Moment.parse(name, moment).amount > 0 else "0"

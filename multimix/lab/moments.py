@@ -30,7 +30,7 @@ class Moment:
     percent: bool = False
 
     @classmethod
-    def parse(cls, name: str, text: str) -> "Moment":
+    def parse(cls, name: str, text: float | str) -> "Moment":
         """Reads "5", "2.5" (epochs) or "10%" (of the run).
 
         Args:
@@ -40,7 +40,7 @@ class Moment:
         Raises:
             UsageError: if it is neither.
         """
-        found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(%?)", text.strip())
+        found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(%?)", str(text).strip())
         if not found or (found[2] and float(found[1]) > 100):
             raise UsageError(
                 f"{name} must be a number of epochs, or 0% to 100% of the run, got {text!r}; write 5, 2.5 or 10%"

@@ -34,7 +34,7 @@ class PuzzleMix:
 
     Args:
         alpha: shape of the Beta(alpha, alpha) law of the coefficients, > 0 (`mixup_alpha`: 1 / 1 / 1).
-        beta: smoothness of masks, >= 0 (1.2 / 1.2 / 1.2).
+        beta: smoothness of masks, >= 0 (1.2 / 1.2 / 1.5).
         gamma: how far borders avoid places where the images do not fit together, 0 to 1 (0.5 / 0.5 / 0.5).
         eta: weight of the prior that makes masks keep a share of about lam, >= 0 (0.2 / 0.2 / 0.2).
         grid: blocks per axis, one or several; one is drawn per batch of those not finer than the shorter axis
@@ -43,7 +43,8 @@ class PuzzleMix:
         transport: move blocks: True for the authors' auction, `"exact"` for the best assignment (milliseconds per
             mix, on the CPU), False for none.
         transport_cost: price of a move across the whole grid, in shares of an image's saliency (`t_eps`: 0.8).
-        transport_size: side in positions of what is moved; None: the mask's own blocks (`t_size`: 4 / 4 / own blocks).
+        transport_size: side in positions of what is moved; None: the mask's own blocks (`t_size`: 4 / own blocks / own
+            blocks).
         levels: 3: a block may be half of each image; 2: it is of one (`n_labels`: 3 / 3 / 3). Both are exact; 3 had the
             lower error where they were compared (docs/puzzle-mix.md), 2 has masks at a quarter of the time.
         criterion: the loss whose gradient is the saliency.

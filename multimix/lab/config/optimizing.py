@@ -42,8 +42,8 @@ class Optimizing:
     learning_rate: float | None = None
     weight_decay: float | None = None
     schedule: str = "cosine"
-    unmixed_first: str = "0"
-    unmixed_last: str = "0"
+    unmixed_first: float | str = "0"
+    unmixed_last: float | str = "0"
     label_smoothing: float = 0.0
     clip_norm: float | None = None
     ema_decay: float | None = None
@@ -62,7 +62,7 @@ class Optimizing:
             check_finite(name, getattr(self, name), f"try {default:g}")
         parse_schedule(self.schedule)
         for name in ("unmixed_first", "unmixed_last"):
-            Moment.parse(name, getattr(self, name))
+            object.__setattr__(self, name, str(Moment.parse(name, getattr(self, name))))
         smoothing = self.label_smoothing
         check(0 <= smoothing < 1, "label_smoothing must be in [0, 1)", "try 0.1", label_smoothing=smoothing)
         if self.clip_norm is not None:
