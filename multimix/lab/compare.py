@@ -7,11 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from multimix.lab.board import Board
 from multimix.lab.comparison import Comparison
 from multimix.lab.config import CompareSettings, TrainSettings
 from multimix.lab.controls import runs
 from multimix.lab.environment import check_device
-from multimix.lab.progress import Board, duration
+from multimix.lab.progress import duration
 from multimix.lab.report.page import write_page
 from multimix.lab.report.table import table
 from multimix.lab.report.terminal import print_table
