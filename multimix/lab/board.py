@@ -55,9 +55,9 @@ class Board:
             self._failures[name] = reason
             self._console.print(f"{count}  {name}  [red]failed: {escape(reason)}[/red]", soft_wrap=True)
         elif not self._console.is_terminal:
-            self._console.print(
-                f"{count}  {name}  {record_line(RunFolder(Path(run.out)).records()[-1])}", soft_wrap=True
-            )
+            records = RunFolder(Path(run.out)).records()  # a file system over a network may not show them yet
+            said = record_line(records[-1]) if records else "finished"
+            self._console.print(f"{count}  {name}  {said}", soft_wrap=True)
 
     def _render(self) -> RenderableType:
         active = [(run, RunFolder(Path(run.out)).records()) for run in list(self._active)]

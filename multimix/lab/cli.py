@@ -130,7 +130,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
         UsageError: if there is something wrong with the arguments.
     """
     try:
-        parsed = _parser().parse_args(_as_lists(arguments))
+        parsed = _parser().parse_args(_as_typed(arguments))
     except ArgumentError as error:
         raise UsageError(_explained(str(error), arguments)) from error
     name = str(parsed.subcommand)
@@ -169,14 +169,11 @@ def _typed_as_key(argument: str) -> str:
     return "--" + flag[2:].replace("-", "_") + equals + value if flag.startswith("--") else argument
 
 
-def _as_lists(arguments: Sequence[str]) -> list[str]:
-    """Returns the arguments with the comma-separated values of list settings, a,b, as the parser wants them, [a,b]."""
+def _as_typed(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments as the parser wants them: values of list settings, a,b, as [a,b]; --switch as a yes."""
     command = _command(arguments)
-    lists = (
-        {f"--{item.name}" for item in fields(COMMANDS[command].settings) if "tuple" in str(item.type)}
-        if command
-        else ()
-    )
+    kinds = {f"--{item.name}": item.type for item in fields(COMMANDS[command].settings)} if command else {}
+    lists = {flag for flag, kind in kinds.items() if "tuple" in str(kind)}
     result: list[str] = []
     for argument in map(_typed_as_key, arguments):
         flag, equals, value = argument.partition("=")
@@ -185,7 +182,11 @@ def _as_lists(arguments: Sequence[str]) -> list[str]:
         elif result and result[-1] in lists:
             argument = _bracketed(argument)
         result.append(argument)
-    return result
+    following = [*result[1:], "--"]
+    return [
+        f"{argument}=true" if kinds.get(argument) is bool and after.startswith("--") else argument
+        for argument, after in zip(result, following, strict=True)
+    ]
 
 
 def _command(arguments: Sequence[str]) -> str | None:

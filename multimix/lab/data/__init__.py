@@ -1,7 +1,7 @@
 """Data sets by name or by folder."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ __all__ = [
     "Split",
     "StreamedSplit",
     "check_data",
+    "check_data_option_names",
+    "data_options_for",
     "open_data",
 ]
 
@@ -69,30 +71,26 @@ def check_data(name: str, options: Mapping[str, Any]) -> Loader:
     Raises:
         UsageError: if there is no such data set, or its options are wrong.
     """
-    prefix, colon, rest = name.partition(":")
-    given = dict(options)
-    if colon and prefix in PREFIXES:
-        kind, option = PREFIXES[prefix]
-        if not rest:
-            raise UsageError(
-                f"{prefix}: must be followed by a {option}, got data={name!r}; write {prefix}:{option.upper()}"
-            )
-        own = {option}
-        given |= {option: rest}
-    elif name in DATASETS:
-        kind, own = DATASETS[name], set()
-    else:
-        known = [*DATASETS, *(f"{prefix}:{option.upper()}" for prefix, (_, option) in PREFIXES.items())]
-        raise UsageError(f"data must be one of {', '.join(known)}, got data={name!r}; {nearest(name, known)}")
-    names = [item.name for item in fields(kind) if item.name not in own]  # type: ignore[arg-type]
-    for option in options:
-        if option not in names:
-            remedy = nearest(option, names) if names else "leave it out"
-            raise UsageError(f"data_options must be options of {name}, got {option!r}; {remedy}")
+    kind, said = _kind(name)
+    check_data_option_names(options, [name])
     try:
-        return kind(**given)
+        return kind(**options, **said)
     except TypeError as error:  # a word where a number should be
         raise UsageError(f"data_options must be of the right type, got {dict(options)}: {error}; correct it") from error
+
+
+def data_options_for(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those of the options that a data set has."""
+    return {option: value for option, value in options.items() if option in _option_names(name)}
+
+
+def check_data_option_names(options: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Refuses an option that none of the data sets has."""
+    known = sorted({option for name in names for option in _option_names(name)})
+    for option in options:
+        if option not in known:
+            remedy = nearest(option, known) if known else "leave it out"
+            raise UsageError(f"data_options must be options of {', '.join(names)}, got {option!r}; {remedy}")
 
 
 def open_data(
@@ -123,3 +121,24 @@ def open_data(
     for note in data.notes:
         print(f"multimix: {note}", file=sys.stderr)
     return data
+
+
+def _kind(name: str) -> tuple[type[Loader], dict[str, str]]:
+    """Returns which data set a name means, and the option that the name itself gives."""
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix in PREFIXES:
+        kind, option = PREFIXES[prefix]
+        if not rest:
+            raise UsageError(
+                f"{prefix}: must be followed by a {option}, got data={name!r}; write {prefix}:{option.upper()}"
+            )
+        return kind, {option: rest}
+    if name in DATASETS:
+        return DATASETS[name], {}
+    known = [*DATASETS, *(f"{prefix}:{option.upper()}" for prefix, (_, option) in PREFIXES.items())]
+    raise UsageError(f"data must be one of {', '.join(known)}, got data={name!r}; {nearest(name, known)}")
+
+
+def _option_names(name: str) -> list[str]:
+    kind, said = _kind(name)
+    return [item.name for item in fields(kind) if item.name not in said]  # type: ignore[arg-type]
