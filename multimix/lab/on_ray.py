@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -163,31 +164,47 @@ def ray_slots(settings: CompareSettings, num_runs: int) -> Iterator[tuple[Slots,
 
 def _joined(address: str) -> Any:
     """Returns Ray, in touch with a cluster and silent: its logs stay in its own files."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
     if address != "auto":
         host, _, port = address.rpartition(":")
         try:  # Ray itself would try for long
             socket.create_connection((host, int(port)), CONNECT_S).close()
         except (OSError, OverflowError) as error:
             raise UsageError(_no_answer(address, str(error))) from error
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
     try:
-        ray.init(
-            address=None if address == "auto" else address,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with _hushed():
+            ray.init(
+                address=None if address == "auto" else address,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UsageError(_no_answer(address, str(error).splitlines()[0])) from error
     return ray
 
 
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keeps the standard error clean of what is written past Python: until Ray is up, its core warns there."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _no_answer(address: str, why: str) -> str:
     return (
-        f"a Ray cluster must answer, got ray={address!r}: {why}; give the address that `ray start --head` printed, or, "
-        f"if that cluster is gone, `ray stop` and --ray auto"
+        f"a Ray cluster must answer, got ray={address!r}: {why}; give the address that `ray start --head` printed, set "
+        f"RAY_AUTH_MODE=token if it asks for a token, or, if that cluster is gone, `ray stop` and --ray auto"
     )
 
 
