@@ -173,6 +173,8 @@ def _joined(address: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
+    # What a cluster tells of workers that died would go to the terminal; there is no setting, and the run says it too.
+    ray._private.worker.print_to_stdstream = lambda *args, **options: None
     try:
         with _hushed():
             ray.init(

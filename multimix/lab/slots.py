@@ -43,20 +43,24 @@ class Slots:
 
     def all(self, work: Work, runs: Sequence[TrainSettings], on_start: OnStart, on_end: OnEnd) -> None:
         """Does every run; a failed one is told to `on_end` with its reason."""
-        waiting, idle = deque(runs), deque(range(self.jobs))
-        busy: dict[Future[str | None], tuple[int, TrainSettings]] = {}
+        waiting, idle = deque(runs), deque(self._slots)
+        busy: dict[Future[str | None], tuple[Slot, TrainSettings]] = {}
         while waiting or busy:
             while waiting and idle:
                 slot, run = idle.popleft(), waiting.popleft()
                 on_start(run)
-                busy[self._slots[slot].submit(work, run)] = slot, run
+                busy[slot.submit(work, run)] = slot, run
             for future in wait(busy, return_when=FIRST_COMPLETED).done:
                 slot, run = busy.pop(future)
-                if future.exception() is not None:
-                    self._slots[slot].end()
-                    self._slots[slot] = self._make()
-                idle.append(slot)
-                on_end(run, "its process died: killed, or out of memory" if future.exception() else future.result())
+                lost = future.exception() is not None
+                idle.append(self._replaced(slot) if lost else slot)
+                on_end(run, "its process died: killed, or out of memory" if lost else future.result())
+
+    def _replaced(self, slot: Slot) -> Slot:
+        slot.end()
+        new = self._make()
+        self._slots[self._slots.index(slot)] = new
+        return new
 
     def close(self) -> None:
         """Ends all slots."""

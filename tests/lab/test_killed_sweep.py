@@ -20,7 +20,7 @@ from multimix.lab.errors import UsageError
 from multimix.lab.report.table import table
 
 FLAGS = ["--methods", "none,mixup", "--num-mixes", "1,2", "--controls", "equal-compute", "--seeds", "1"]
-FLAGS += ["--batch-size", "20", "--steps", "80", "--checkpoint-every", "10", "--evaluations", "16"]
+FLAGS += ["--batch-size", "20", "--steps", "80", "--checkpoint-every", "20", "--evaluations", "16"]
 LONG_S = 120
 
 
