@@ -78,7 +78,7 @@ def through_ray(flags: list[str], folder: Path) -> subprocess.CompletedProcess[s
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
         env=environment,
     )
 

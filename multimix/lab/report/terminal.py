@@ -31,7 +31,7 @@ def print_tables(rows: Sequence[TableRow], console: Console) -> None:
             del cells[dispensable]
     for data, group in groups:
         if data:
-            console.print(f"\n[bold underline]{escape(data)}[/]")
+            console.print(f"[bold underline]{escape(data)}[/]")
         _print_table(group, cells, console)
     console.print(words.note(rows))
     console.print(escape(words.conditions(rows)))
