@@ -80,6 +80,13 @@ def _compare(settings: CompareSettings, console: Console) -> int:
     return 1 if failures else 0
 
 
+def _plan_comparison(settings: CompareSettings, console: Console) -> int:
+    from multimix.lab.compare import show_plan
+
+    show_plan(settings, console)
+    return 0
+
+
 def _report(settings: ReportSettings, console: Console) -> int:
     from multimix.lab.comparison import Comparison
     from multimix.lab.report.page import write_page
@@ -100,7 +107,12 @@ def _preview(settings: PreviewSettings, console: Console) -> int:
 
 COMMANDS = {
     "train": Command("Train one model.", TrainSettings, _train, try_out=_try_training),
-    "compare": Command("Compare methods, numbers of mixes and controls over seeds.", CompareSettings, _compare),
+    "compare": Command(
+        "Compare methods, numbers of mixes and controls over seeds.",
+        CompareSettings,
+        _compare,
+        try_out=_plan_comparison,
+    ),
     "report": Command("Make the page of a comparison again.", ReportSettings, _report, ("out",)),
     "preview": Command("Draw the path between two images.", PreviewSettings, _preview, ("image_a", "image_b")),
 }
@@ -147,7 +159,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
         UsageError: if there is something wrong with the arguments.
     """
     try:
-        parsed = _parser().parse_args(_as_parsed(arguments))
+        parsed = _parser().parse_args(_as_typed(arguments))
     except ArgumentError as error:
         raise UsageError(_explained(str(error), arguments)) from error
     name = str(parsed.subcommand)
@@ -176,7 +188,7 @@ def _parser() -> ArgumentParser:
             sub.add_argument(place, type=str)
         sub.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
         if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
-            sub.add_argument(DRY_RUN, action="store_true", help="Try it out in seconds and write nothing.")
+            sub.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")
         sub.add_class_arguments(command.settings, skip=set(command.positional))
         subcommands.add_subcommand(name, sub, help=command.says)
     return parser
@@ -188,23 +200,24 @@ def _typed_as_key(argument: str) -> str:
     return "--" + flag[2:].replace("-", "_") + equals + value if flag.startswith("--") else argument
 
 
-def _as_parsed(arguments: Sequence[str]) -> list[str]:
-    """Returns the arguments as the parser wants them: lists a,b as [a,b], and switches with their value."""
+def _as_typed(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments as the parser wants them: values of list settings, a,b, as [a,b]; --switch as a yes."""
     command = _command(arguments)
-    known = fields(COMMANDS[command].settings) if command else ()
-    lists = {f"--{item.name}" for item in known if "tuple" in str(item.type)}
-    switches = {f"--{item.name}" for item in known if item.type in (bool, "bool")}
+    kinds = {f"--{item.name}": item.type for item in fields(COMMANDS[command].settings)} if command else {}
+    lists = {flag for flag, kind in kinds.items() if "tuple" in str(kind)}
     result: list[str] = []
-    for argument, following in zip(map(_typed_as_key, arguments), [*arguments[1:], ""], strict=True):
+    for argument in map(_typed_as_key, arguments):
         flag, equals, value = argument.partition("=")
-        if flag in switches and not equals and following not in ("true", "false"):
-            argument = f"{flag}=true"
         if equals and flag in lists:
             argument = f"{flag}={_bracketed(value)}"
         elif result and result[-1] in lists:
             argument = _bracketed(argument)
         result.append(argument)
-    return result
+    following = [*result[1:], "--"]
+    return [
+        f"{argument}=true" if kinds.get(argument) is bool and after.startswith("--") else argument
+        for argument, after in zip(result, following, strict=True)
+    ]
 
 
 def _command(arguments: Sequence[str]) -> str | None:

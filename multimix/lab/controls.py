@@ -12,70 +12,118 @@ large-batch    K·B × 1           S      or would K times as many fresh pairs h
 =============  ================  =====  ==============================================================
 """
 
+import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from multimix.lab.config import CompareSettings, TrainSettings, shared
-from multimix.lab.data import open_data
+from multimix.lab.data import data_options_for, open_data
 from multimix.lab.mixing import options_for
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: a method, K and a control (empty for K = 1, which every control refers to)."""
+    """A row of a table.
+
+    Args:
+        method: Name of the method.
+        num_mixes: K.
+        control: What is held equal; empty for K = 1, which every control refers to.
+        alpha: The method's alpha; None where it is not varied, or the method has none.
+        data: The data set; empty where all rows share one.
+    """
 
     method: str
     num_mixes: int
     control: str = ""
+    alpha: float | None = None
+    data: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name among the rows of its data set."""
+        alpha = "" if self.alpha is None else f"a{self.alpha!r}"
+        mixes = "" if self.method == "none" else f"k{self.num_mixes}"
+        return "-".join(part for part in (self.method, alpha, mixes, self.control) if part)
 
     @property
     def name(self) -> str:
-        """The row's part of its runs' folder names."""
-        mixes = "" if self.method == "none" else f"k{self.num_mixes}"
-        return "-".join(part for part in (self.method, mixes, self.control) if part)
+        """Its part of its runs' folder names."""
+        return f"{_as_file_name(self.data)}-{self.label}" if self.data else self.label
+
+    @property
+    def single(self) -> "Row":
+        """The row with K = 1 that it is compared with."""
+        return Row(self.method, 1, alpha=self.alpha, data=self.data)
+
+    def folder(self, compare: CompareSettings, seed: int) -> str:
+        """Returns the folder of its run with one seed."""
+        return f"{compare.out}/{self.name}-s{seed}"
 
     def settings(self, compare: CompareSettings, steps: int, seed: int) -> TrainSettings:
-        """Returns the settings of this row's run with one seed, where the K = 1 row takes `steps` steps."""
+        """Returns the settings of its run with one seed, where the K = 1 row takes `steps` steps."""
         k = self.num_mixes
+        data = self.data or compare.data[0]
+        varied = {} if self.alpha is None else {"alpha": self.alpha}
         recipe = shared(compare) | {
-            "method_options": options_for(self.method, compare.method_options),
+            "method_options": options_for(self.method, compare.method_options) | varied,
             "batch_size": compare.batch_size * (k if self.control in ("equal-pairs", "large-batch") else 1),
             "steps": steps * (k if self.control == "equal-epochs" else 1),
             "epochs": None,
         }
         return TrainSettings(
             **recipe,
+            data=data,
+            data_options=data_options_for(data, compare.data_options),
             method=self.method,
             num_mixes=1 if self.control == "large-batch" else k,
             seed=seed,
-            out=f"{compare.out}/{self.name}-s{seed}",
+            out=self.folder(compare, seed),
         )
 
 
 def rows(compare: CompareSettings) -> list[Row]:
-    """Returns the table's rows, in its order."""
-    return [row for method in compare.methods for row in _rows_of(method, compare)]
+    """Returns the tables' rows, in their order."""
+    several = compare.data if len(compare.data) > 1 else ("",)
+    return [row for data in several for method in compare.methods for row in _rows_of(data, method, compare)]
 
 
 def runs(compare: CompareSettings) -> list[tuple[Row, TrainSettings]]:
     """Returns every run in the order of execution: seed by seed, so that a drift in speed meets all rows alike."""
-    steps = _base_steps(compare)
-    return [(row, row.settings(compare, steps, seed)) for seed in range(compare.seeds) for row in rows(compare)]
+    steps = {data: _base_steps(compare, data) for data in compare.data}
+    return [
+        (row, row.settings(compare, steps[row.data or compare.data[0]], seed))
+        for seed in range(compare.seeds)
+        for row in rows(compare)
+    ]
 
 
-def _rows_of(method: str, compare: CompareSettings) -> Iterator[Row]:
+def _rows_of(data: str, method: str, compare: CompareSettings) -> Iterator[Row]:
     if method == "none":
-        yield Row(method, 1)
+        yield Row(method, 1, data=data)
         return
-    for k in compare.num_mixes:
-        if k == 1:
-            yield Row(method, 1)
-        else:
-            yield from (Row(method, k, control) for control in compare.controls)
+    has_alpha = bool(options_for(method, {"alpha": None}))
+    alphas = compare.alphas if compare.alphas and has_alpha else (None,)
+    for alpha in alphas:
+        for k in compare.num_mixes:
+            if k == 1:
+                yield Row(method, 1, alpha=alpha, data=data)
+            else:
+                yield from (Row(method, k, control, alpha, data) for control in compare.controls)
 
 
-def _base_steps(compare: CompareSettings) -> int:
+def _base_steps(compare: CompareSettings, data: str) -> int:
     if compare.steps is not None:
         return compare.steps
-    data = open_data(compare.data, compare.data_options, root=compare.data_root, on_bad_file=compare.on_bad_file)
-    return compare.total_steps(len(data.train), compare.batch_size)
+    options = data_options_for(data, compare.data_options)
+    opened = open_data(data, options, root=compare.data_root, on_bad_file=compare.on_bad_file)
+    return compare.total_steps(len(opened.train), compare.batch_size)
+
+
+def _as_file_name(data: str) -> str:
+    """Returns a data set's name as a part of a file name; one with a path in it, by its end and a check sum of all."""
+    if re.fullmatch(r"[\w.-]+", data, re.ASCII):
+        return data
+    end = re.split(r"[/:]", data.rstrip("/"))[-1]
+    return f"{re.sub(r'[^A-Za-z0-9_.]+', '-', end)}-{zlib.crc32(data.encode()):08x}"

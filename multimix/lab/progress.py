@@ -1,77 +1,6 @@
-"""What is going on, for whoever waits: live on a terminal, a line per finished run elsewhere."""
+"""What is going on, in words, for whoever waits."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from time import monotonic
-from typing import Any
-
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.markup import escape
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-
-from multimix.lab.config import TrainSettings
-from multimix.lab.run_folder import Record, RunFolder
-
-
-class Board:
-    """Which runs are under way and how far each has come, as their folders tell.
-
-    Args:
-        runs: The runs to be done.
-        failures: Told why a run failed, by the name of its folder.
-        console: Where to show it.
-    """
-
-    def __init__(self, runs: Sequence[TrainSettings], failures: dict[str, str], console: Console) -> None:
-        self._num_runs, self._rows = len(runs), sum(_rows(run) for run in runs)
-        self._failures, self._console = failures, console
-        self._active: list[TrainSettings] = []
-        self._num_done = self._rows_done = 0
-        self._start = monotonic()
-
-    def show(self) -> AbstractContextManager[Any]:
-        """Shows the board while a block runs, if there is a terminal to show it on."""
-        self._start = monotonic()
-        if not self._console.is_terminal:
-            return nullcontext()
-        return Live(get_renderable=self._render, console=self._console, refresh_per_second=4, transient=True)
-
-    def started(self, run: TrainSettings) -> None:
-        """Notes that a run begins."""
-        self._active.append(run)
-
-    def ended(self, run: TrainSettings, reason: str | None) -> None:
-        """Notes that a run is over: well, or with the reason why not."""
-        self._active.remove(run)
-        self._num_done += 1
-        self._rows_done += _rows(run)
-        name = Path(run.out).name
-        count = f"{self._num_done:>{len(str(self._num_runs))}}/{self._num_runs}"
-        if reason is not None:
-            self._failures[name] = reason
-            self._console.print(f"{count}  {name}  [red]failed: {escape(reason)}[/red]", soft_wrap=True)
-        elif not self._console.is_terminal:
-            self._console.print(
-                f"{count}  {name}  {record_line(RunFolder(Path(run.out)).records()[-1])}", soft_wrap=True
-            )
-
-    def _render(self) -> RenderableType:
-        active = [(run, RunFolder(Path(run.out)).records()) for run in list(self._active)]
-        rows = self._rows_done + sum(records[-1]["rows"] for _, records in active if records)
-        passed_s = monotonic() - self._start
-        left = f", {duration(passed_s / rows * (self._rows - rows))} left" if rows else ""
-        head = Table.grid(padding=(0, 1))
-        head.add_row(
-            ProgressBar(total=self._rows, completed=rows, width=30),
-            f"{self._num_done} of {self._num_runs} runs, {duration(passed_s)}{left}",
-        )
-        body = Table.grid(padding=(0, 2))
-        for run, records in active:
-            body.add_row(Path(run.out).name, record_line(records[-1]) if records else "starting")
-        return Group(head, body)
+from multimix.lab.run_folder import Record
 
 
 def record_line(record: Record) -> str:
@@ -94,7 +23,3 @@ def duration(time_s: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-
-
-def _rows(run: TrainSettings) -> int:
-    return (run.steps or 0) * run.batch_size

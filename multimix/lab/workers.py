@@ -1,80 +1,46 @@
-"""Runs in processes of their own, a few at a time.
-
-Each slot is one worker process, kept for many runs so that imports are paid for once. A worker that dies takes only its
-own run with it; its slot gets a new one.
-"""
+"""Slots in processes of their own, kept for many runs so that imports are paid for once."""
 
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 
 from multimix.lab.config import TrainSettings
-from multimix.lab.errors import RunFailed
-
-OnStart = Callable[[TrainSettings], None]
-OnEnd = Callable[[TrainSettings, str | None], None]
-Work = Callable[[TrainSettings, int], None]
+from multimix.lab.slots import Work, attempt
 
 
-class Workers:
-    """Worker processes with an equal share of the cores each.
+class Worker:
+    """A process with an equal share of the cores.
 
     Args:
-        work: What a worker does with (settings, jobs); importable by name, as it runs elsewhere.
-        jobs: Number of processes.
+        jobs: How many of them share the machine.
     """
 
-    def __init__(self, work: Work, jobs: int) -> None:
-        self._work, self._jobs = work, jobs
-        self._slots = [_worker(jobs) for _ in range(jobs)]
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        # Spawned, not forked: a fork of a process with running threads may hang, and CUDA does not survive it.
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=get_context("spawn"), initializer=_prepare, initargs=(threads_each(jobs),)
+        )
 
-    def each(self, settings: TrainSettings) -> None:
-        """Has every worker do the same piece of work at the same time, and waits for all of them."""
-        for future in [slot.submit(self._work, settings, self._jobs) for slot in self._slots]:
-            future.result()
+    def submit(self, work: Work, run: TrainSettings) -> "Future[str | None]":
+        """Begins a run."""
+        return self._pool.submit(attempt, work, run, self._jobs)
 
-    def all(self, runs: Sequence[TrainSettings], on_start: OnStart, on_end: OnEnd) -> None:
-        """Does every run, in order; a failed one is told to `on_end` with its reason and stops no other."""
-        waiting = deque(runs)
-        idle = deque(range(self._jobs))
-        busy: dict[Future[None], tuple[int, TrainSettings]] = {}
-        while waiting or busy:
-            while waiting and idle:
-                slot, settings = idle.popleft(), waiting.popleft()
-                on_start(settings)
-                busy[self._slots[slot].submit(self._work, settings, self._jobs)] = slot, settings
-            for future in wait(busy, return_when=FIRST_COMPLETED).done:
-                slot, settings = busy.pop(future)
-                reason = _reason(future)
-                if isinstance(future.exception(), BrokenProcessPool):
-                    self._slots[slot] = _worker(self._jobs)
-                idle.append(slot)
-                on_end(settings, reason)
-
-    def close(self) -> None:
-        """Ends the workers, and whatever they are still doing."""
-        for slot in self._slots:
-            for process in list((slot._processes or {}).values()):
-                process.terminate()
-            slot.shutdown(wait=True, cancel_futures=True)
+    def end(self) -> None:
+        """Ends the process, and whatever it is still doing."""
+        for process in list((self._pool._processes or {}).values()):
+            process.terminate()
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _worker(jobs: int) -> ProcessPoolExecutor:
-    # Spawned, not forked: a fork of a process with running threads may hang, and CUDA does not survive it.
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_prepare, initargs=(jobs,))
-
-
-def _prepare(jobs: int) -> None:
+def _prepare(threads: int) -> None:
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; the parent explains
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(max(1, cores() // jobs))
+    torch.set_num_threads(threads)
 
 
 def _end_with_parent() -> None:
@@ -84,15 +50,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def threads_each(jobs: int) -> int:
+    """Returns how many threads a run has where so many share the machine."""
+    return max(1, cores() // jobs)
+
+
 def cores() -> int:
     """Returns the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _reason(future: Future[None]) -> str | None:
-    error = future.exception()
-    if error is None:
-        return None
-    if isinstance(error, BrokenProcessPool):
-        return "its process died: killed, or out of memory"
-    return str(error) if isinstance(error, RunFailed) else f"{type(error).__name__}: {error}"

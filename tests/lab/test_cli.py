@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,9 @@ import yaml
 
 from multimix.lab import cli
 from multimix.lab.cli import main, parse
+from multimix.lab.comparison import Comparison
 from multimix.lab.errors import RunFailed
+from multimix.lab.report.table import table
 
 MISSING = "mps" if torch.cuda.is_available() else "cuda"
 
@@ -125,3 +128,56 @@ def test_the_package_is_the_program():
     )
     assert done.returncode == 2
     assert 'did you mean "train"?' in done.stderr
+
+
+def test_the_plan_can_be_seen_without_doing_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "--dry-run", "--methods", "none,mixup", "--alphas", "0.2,1", "--out", "o"]) == 0
+    printed = capsys.readouterr().out
+    assert "21 runs into o, 0 of them finished before" in printed
+    lines = [line.split() for line in printed.splitlines()]
+    assert ["mixup", "0.2", "5", "equal-pairs", "500", "120", "600", "3"] in lines
+    assert ["mixup", "1", "5", "equal-compute", "500", "24", "120", "3"] in lines
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_switch_needs_no_value():
+    assert parse(["train", "--compile", "--out", "o"])[1].compile
+    assert parse(["train", "--out", "o", "--compile"])[1].compile
+    assert not parse(["train", "--compile", "false", "--out", "o"])[1].compile
+    assert not parse(["train", "--out", "o"])[1].compile
+
+
+def test_the_committed_sweep_runs_and_its_flags_win(tmp_path, capsys):
+    file = Path(__file__).parents[2] / "experiments" / "sweep_digits.yaml"
+    _, settings = parse(["compare", "--config", str(file)])
+    assert (settings.data, settings.alphas, settings.num_mixes) == (("digits",), (0.2, 1.0, 4.0), (1, 5))
+    flags = ["--seeds", "1", "--steps", "2", "--jobs", "0", "--methods", "none,mixup", "--out", str(tmp_path / "o")]
+    assert main(["compare", "--config", str(file), *flags]) == 0
+    names = {path.parent.name for path in (tmp_path / "o").glob("*/evaluation.json")}
+    assert names == {
+        "none-s0",
+        *(f"mixup-a{alpha}-{rest}-s0" for alpha in ("0.2", "1.0", "4.0") for rest in ("k1", "k5-equal-compute")),
+    }
+    html = (tmp_path / "o" / "report.html").read_text()
+    assert "<th>alpha</th>" in html
+    assert "mixup, α = 0.2" in html
+    assert "alpha" in capsys.readouterr().out
+
+
+def test_two_data_sets_have_a_table_each(tmp_path, capsys):
+    flags = ["--data", "digits,synthetic", "--model", "mlp", "--methods", "none,mixup", "--num-mixes", "1,2"]
+    flags += ["--controls", "equal-compute", "--batch-size", "20", "--steps", "2", "--seeds", "1", "--jobs", "0"]
+    assert main(["compare", *flags, "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert [line for line in printed.splitlines() if line in ("digits", "synthetic")] == ["digits", "synthetic"]
+    assert printed.count("Error of K = 2 against K = 1") == 2
+    rows = {row.row.name: row for row in table(Comparison.read(tmp_path))}
+    for data in ("digits", "synthetic"):
+        first, single, several = (rows[f"{data}-{row}"] for row in ("none", "mixup-k1", "mixup-k2-equal-compute"))
+        assert first.time_ratio == single.time_ratio_k1 == 1  # each in units of its own data set's row
+        change = several.changes["error"].difference.mean
+        assert change == several.metrics["error"].mean - single.metrics["error"].mean
+    html = (tmp_path / "report.html").read_text()
+    assert html.count("<tbody>") == 2
+    assert html.count("<svg") == 4

@@ -1,6 +1,7 @@
 """A small comparison from the command line to the page."""
 
 import json
+import os
 import re
 import shutil
 
@@ -9,8 +10,11 @@ import pytest
 from multimix.lab.cli import main
 from multimix.lab.comparison import Comparison
 from multimix.lab.config import TrainSettings
+from multimix.lab.errors import Interrupted, RunFailed
 from multimix.lab.report.table import table
-from multimix.lab.workers import Workers
+from multimix.lab.slots import Slots
+from multimix.lab.this_process import ThisProcess
+from multimix.lab.workers import Worker
 
 ROWS = ["none", "mixup-k1", "mixup-k2-equal-pairs", "mixup-k2-equal-compute"]
 
@@ -109,19 +113,46 @@ def test_the_page_can_be_made_again_elsewhere(comparison, tmp_path, capsys):
     assert "mixup" in (moved / "report.html").read_text()
 
 
+def outcomes_of(work, make, num_runs=3):
+    """Seed -> why its run failed."""
+    outcomes = {}
+    slots = Slots(make, 1)
+    try:
+        runs = [TrainSettings(seed=seed, out=str(seed)) for seed in range(num_runs)]
+        slots.all(work, runs, on_start=lambda run: None, on_end=lambda run, reason: outcomes.update({run.seed: reason}))
+    finally:
+        slots.close()
+    return outcomes
+
+
 def _die(settings, jobs):
     if settings.seed == 1:
-        import os
-
         os._exit(9)
 
 
+def _fail(settings, jobs):
+    if settings.seed == 1:
+        raise RunFailed("for a reason")
+    if settings.seed == 2:
+        raise KeyError("odd")
+
+
 def test_a_dead_worker_takes_only_its_own_run_with_it():
-    outcomes = {}
-    workers = Workers(_die, jobs=1)
-    try:
-        runs = [TrainSettings(seed=seed, out=str(seed)) for seed in range(3)]
-        workers.all(runs, on_start=lambda run: None, on_end=lambda run, reason: outcomes.update({run.seed: reason}))
-    finally:
-        workers.close()
-    assert outcomes == {0: None, 1: "its process died: killed, or out of memory", 2: None}
+    assert outcomes_of(_die, lambda: Worker(jobs=1)) == {
+        0: None,
+        1: "its process died: killed, or out of memory",
+        2: None,
+    }
+
+
+@pytest.mark.parametrize("make", [ThisProcess, lambda: Worker(jobs=1)])
+def test_a_failed_run_tells_why_and_stops_no_other(make):
+    assert outcomes_of(_fail, make, 4) == {0: None, 1: "for a reason", 2: "KeyError: 'odd'", 3: None}
+
+
+def test_an_interrupted_run_in_this_process_ends_them_all():
+    def stop(settings, jobs):
+        raise Interrupted("stopped")
+
+    with pytest.raises(KeyboardInterrupt):
+        outcomes_of(stop, ThisProcess)

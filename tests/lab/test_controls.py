@@ -67,3 +67,48 @@ def test_a_method_gets_the_options_it_has():
     settings = compare(methods=("none", "mixup", "cutmix"), method_options={"boxes": "inside", "alpha": 0.5})
     options = {row.method: run.method_options for row, run in runs(settings)}
     assert options == {"none": {}, "mixup": {"alpha": 0.5}, "cutmix": {"boxes": "inside", "alpha": 0.5}}
+
+
+def test_every_data_set_and_alpha_has_rows_of_its_own():
+    settings = compare(
+        data=("digits", "synthetic"), methods=("none", "mixup"), alphas=(0.2, 1), controls=("equal-compute",), seeds=1
+    )
+    planned = runs(settings)
+    assert [row.name for row, _ in planned] == [
+        f"{data}-{label}"
+        for data in ("digits", "synthetic")
+        for label in (
+            "none",
+            "mixup-a0.2-k1",
+            "mixup-a0.2-k5-equal-compute",
+            "mixup-a1.0-k1",
+            "mixup-a1.0-k5-equal-compute",
+        )
+    ]
+    assert len({run.out for _, run in planned}) == len(planned)
+    for row, run in planned:
+        assert run.data == row.data
+        assert run.method_options == ({} if row.alpha is None else {"alpha": row.alpha})
+        assert row.single in {other for other, _ in planned}
+        assert (row.single.data, row.single.alpha, row.single.num_mixes) == (row.data, row.alpha, 1)
+
+
+def test_a_data_set_gets_the_options_it_has():
+    settings = compare(data=("digits", "fsdd"), data_options={"form": "waveform"})
+    assert {run.data: run.data_options for _, run in runs(settings)} == {"digits": {}, "fsdd": {"form": "waveform"}}
+
+
+def test_epochs_are_those_of_each_data_set():
+    options = {"num_train": 300}
+    settings = compare(data=("digits", "synthetic"), data_options=options, steps=None, epochs=1, seeds=1)
+    steps = {row.data: run.steps for row, run in runs(settings) if row.num_mixes == 1}
+    assert steps == {"digits": -(-898 // B), "synthetic": -(-300 // B)}
+
+
+def test_data_sets_with_like_names_have_folders_of_their_own():
+    settings = compare(data=("folder:a/cats", "folder:b/cats", "folder:b/ca ts", "digits"), seeds=1)
+    names = {row.data: row.name.removesuffix("-mixup-k1") for row in rows(settings) if row.num_mixes == 1}
+    assert len(set(names.values())) == 4
+    assert names["digits"] == "digits"
+    assert names["folder:a/cats"].startswith("cats-")
+    assert not any("/" in name or " " in name for name in names.values())

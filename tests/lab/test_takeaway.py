@@ -1,11 +1,13 @@
 """The sentence under the table says what the table shows."""
 
+from dataclasses import replace
+
 import pytest
 
 from multimix.lab.controls import Row
 from multimix.lab.report.table import Result, TableRow, table_row
 from multimix.lab.report.takeaway import takeaway
-from multimix.lab.report.words import change, change_interval, metric, with_interval
+from multimix.lab.report.words import change, change_interval, metric, note, with_interval
 from multimix.lab.statistics import Interval
 
 NOISE = (-0.001, 0.0, 0.001)
@@ -61,6 +63,18 @@ def test_methods_and_values_of_k_are_named():
     assert "Error of K = 2 and 5 against K = 1" in sentence
     assert "at 2.0 to 5.0 × the training time" in sentence
     assert "better for cutmix (K = 5), worse for mixup (K = 2) and mixup (K = 5)" in sentence
+
+
+def test_alphas_are_named_where_they_differ():
+    rows = [replace_alpha(row("equal-pairs", gain), alpha) for gain, alpha in ((0.02, 0.2), (-0.02, 1.0))]
+    assert "better for mixup (α = 1), worse for mixup (α = 0.2)" in takeaway(rows)
+    assert "better for mixup," in takeaway(rows[1:]) or "better for mixup:" in takeaway(rows[1:])
+    assert "method and alpha" in note(rows)
+    assert "alpha" not in note([row("equal-pairs", 0.02)])
+
+
+def replace_alpha(table_row: TableRow, alpha: float) -> TableRow:
+    return replace(table_row, row=replace(table_row.row, alpha=alpha))
 
 
 def test_cells_mark_what_differs():

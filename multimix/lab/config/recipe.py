@@ -17,9 +17,7 @@ class Recipe(Optimizing, Mixing):
     """What every run of a command shares.
 
     Args:
-        data: Name of the data set, or folder:PATH, hf:REPO, webdataset:PATH.
         data_root: Folder of local copies of data sets, looked through before the Hugging Face hub.
-        data_options: Options of the data set, by name, e.g. --data-options.padding 4
         on_bad_file: What to do with files that cannot be used, which are named and counted: refuse or skip.
         num_workers: Processes that read a data set too large to be held (default one per core, at most 8).
         model: Name of the model, or package.module:callable.
@@ -36,9 +34,7 @@ class Recipe(Optimizing, Mixing):
         trackers: Tools that are given the records too, comma separated: csv, tensorboard, mlflow, wandb.
     """
 
-    data: str = "digits"
     data_root: str | None = None
-    data_options: dict[str, bool | int | float | str] = field(default_factory=dict)
     on_bad_file: str = "refuse"
     num_workers: int | None = None
     model: str = "small-cnn"
@@ -54,12 +50,11 @@ class Recipe(Optimizing, Mixing):
     trackers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        from multimix.lab.data import POLICIES, check_data
+        from multimix.lab.data import POLICIES
         from multimix.lab.models import check_model
         from multimix.lab.trackers.names import TRACKERS
 
         super().__post_init__()
-        check_data(self.data, self.data_options)
         check_name("on_bad_file", self.on_bad_file, POLICIES)
         if self.num_workers is not None:
             check(self.num_workers >= 0, "num_workers must be >= 0", "try 4", num_workers=self.num_workers)

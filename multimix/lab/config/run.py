@@ -1,7 +1,7 @@
 """One run."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from multimix.lab.config.checks import check, check_at_least_one, check_seed
 from multimix.lab.config.recipe import Recipe
@@ -13,21 +13,27 @@ class TrainSettings(Recipe):
     """One run.
 
     Args:
+        data: Name of the data set, or folder:PATH, hf:REPO, webdataset:PATH.
+        data_options: Options of the data set, by name, e.g. --data-options.padding 4
         method: Name of the mixing method.
         num_mixes: K, the mixes made of each pair.
         seed: The one source of chance: data order, initial weights, mixing.
         out: Folder of the run.
     """
 
+    data: str = "digits"
+    data_options: dict[str, bool | int | float | str] = field(default_factory=dict)
     method: str = "mixup"
     num_mixes: int = 5
     seed: int = 0
     out: str
 
     def __post_init__(self) -> None:
+        from multimix.lab.data import check_data
         from multimix.lab.mixing import mixer
 
         super().__post_init__()
+        check_data(self.data, self.data_options)
         check_at_least_one("num_mixes", self.num_mixes)
         check_seed(self.seed)
         check(

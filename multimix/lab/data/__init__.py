@@ -1,7 +1,7 @@
 """Data sets by name or by folder."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType
@@ -41,6 +41,8 @@ __all__ = [
     "Split",
     "StreamedSplit",
     "check_data",
+    "check_data_option_names",
+    "data_options_for",
     "open_data",
 ]
 
@@ -71,27 +73,10 @@ def check_data(name: str, options: Mapping[str, Any]) -> Loader:
     Raises:
         UsageError: if there is no such data set, or its options are wrong.
     """
-    prefix, colon, rest = name.partition(":")
-    given = dict(options)
-    if colon and prefix in PREFIXES:
-        kind, option = PREFIXES[prefix]
-        if not rest:
-            raise UsageError(
-                f"{prefix}: must be followed by a {option}, got data={name!r}; write {prefix}:{option.upper()}"
-            )
-        own = {option}
-        given |= {option: rest}
-    elif name in DATASETS:
-        kind, own = DATASETS[name], set()
-    else:
-        known = [*DATASETS, *(f"{prefix}:{option.upper()}" for prefix, (_, option) in PREFIXES.items())]
-        raise UsageError(f"data must be one of {', '.join(known)}, got data={name!r}; {nearest(name, known)}")
-    names = [item.name for item in fields(kind) if item.name not in own]  # type: ignore[arg-type]
-    for option in options:
-        if option not in names:
-            remedy = nearest(option, names) if names else "leave it out"
-            raise UsageError(f"data_options must be options of {name}, got {option!r}; {remedy}")
+    kind, said = _kind(name)
+    check_data_option_names(options, [name])
     types = {item.name: item.type for item in fields(kind)}  # type: ignore[arg-type]
+    given = {**options, **said}
     return kind(**{option: _of_type(option, value, types[option]) for option, value in given.items()})
 
 
@@ -105,6 +90,20 @@ def _of_type(option: str, value: Any, wanted: Any) -> Any:
         names = " or ".join(kind.__name__ for kind in kinds if kind is not NoneType)
         raise UsageError(f"{option} must be of type {names}, got {option}={value!r}; give such a value")
     return value
+
+
+def data_options_for(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those of the options that a data set has."""
+    return {option: value for option, value in options.items() if option in _option_names(name)}
+
+
+def check_data_option_names(options: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Refuses an option that none of the data sets has."""
+    known = sorted({option for name in names for option in _option_names(name)})
+    for option in options:
+        if option not in known:
+            remedy = nearest(option, known) if known else "leave it out"
+            raise UsageError(f"data_options must be options of {', '.join(names)}, got {option!r}; {remedy}")
 
 
 def open_data(
@@ -137,3 +136,24 @@ def open_data(
     for note in data.notes if is_first() else ():
         print(f"multimix: {note}", file=sys.stderr)
     return data
+
+
+def _kind(name: str) -> tuple[type[Loader], dict[str, str]]:
+    """Returns which data set a name means, and the option that the name itself gives."""
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix in PREFIXES:
+        kind, option = PREFIXES[prefix]
+        if not rest:
+            raise UsageError(
+                f"{prefix}: must be followed by a {option}, got data={name!r}; write {prefix}:{option.upper()}"
+            )
+        return kind, {option: rest}
+    if name in DATASETS:
+        return DATASETS[name], {}
+    known = [*DATASETS, *(f"{prefix}:{option.upper()}" for prefix, (_, option) in PREFIXES.items())]
+    raise UsageError(f"data must be one of {', '.join(known)}, got data={name!r}; {nearest(name, known)}")
+
+
+def _option_names(name: str) -> list[str]:
+    kind, said = _kind(name)
+    return [item.name for item in fields(kind) if item.name not in said]  # type: ignore[arg-type]

@@ -57,8 +57,9 @@ def curve(rows: Sequence[TableRow], axis: str) -> str:
 
 
 def _line(axes: Axes, row: TableRow, axis: str, index: int) -> None:
-    x = np.mean([[record[axis] for record in run.records] for run in row.results], axis=0)
-    errors = np.array([[record["error"] for record in run.records] for run in row.results]) * 100
+    moments = list(zip(*(run.records for run in row.results), strict=False))  # to the end of the one that stopped first
+    x = np.array([[record[axis] for record in moment] for moment in moments]).mean(axis=1)
+    errors = np.array([[record["error"] for record in moment] for moment in moments]).T * 100
     errors = np.maximum(errors, FLOOR)
     colour = LINES[index % len(LINES)]
     axes.fill_between(x, errors.min(axis=0), errors.max(axis=0), color=colour, alpha=0.15, linewidth=0)

@@ -8,10 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from multimix.lab.comparison import Comparison
-from multimix.lab.config import Recipe
+from multimix.lab.config import CompareSettings
 from multimix.lab.report import words
 from multimix.lab.report.curves import AXES, curve
-from multimix.lab.report.table import TableRow
+from multimix.lab.report.table import TableRow, by_data
 from multimix.lab.report.takeaway import takeaway
 from multimix.lab.whole import write_whole
 
@@ -24,28 +24,39 @@ def write_page(comparison: Comparison, rows: Sequence[TableRow]) -> Path:
     path = comparison.folder / "report.html"
     html = pages.get_template("page.html.jinja").render(
         settings=comparison.settings,
-        recipe=[(item.name, getattr(comparison.settings, item.name)) for item in fields(Recipe)],
+        listed=_settings(comparison.settings),
         command=comparison.command,
         rows=rows,
         failures=[(row, seed, reason) for row in rows for seed, reason in row.failures.items()],
-        takeaway=takeaway(rows),
+        takeaway=takeaway,
         words=words,
         environment=_environment(rows),
-        curves=_curves(rows),
+        groups=[(data, group, _curves(group)) for data, group in by_data(rows)],
     )
     write_whole(path, html)
     return path
 
 
 def _curves(rows: Sequence[TableRow]) -> list[tuple[str, list[Markup]]]:
-    """A method's pictures: its rows beside the baseline without mixing, if there is one."""
+    """A method's pictures, for each alpha: its rows beside the baseline without mixing, if there is one."""
     done = [row for row in rows if row.results]
-    methods = list(dict.fromkeys(row.row.method for row in done if row.row.method != "none"))
     baseline = [row for row in done if row.row.method == "none"]
+    mixed: dict[str, list[TableRow]] = {}
+    for row in done:
+        if row.row.method != "none":
+            alpha = f", α = {words.alpha(row)}" if words.alpha(row) else ""
+            mixed.setdefault(row.row.method + alpha, []).append(row)
+    pictures = mixed or ({"none": []} if baseline else {})
+    return [(title, [Markup(curve(baseline + own, axis)) for axis in AXES]) for title, own in pictures.items()]
+
+
+def _settings(settings: CompareSettings) -> list[tuple[str, str]]:
+    """What was set: all that another would need to do the same."""
+    values = [(item.name, getattr(settings, item.name)) for item in fields(CompareSettings)]
     return [
-        (method, [Markup(curve(baseline + [row for row in done if row.row.method == method], axis)) for axis in AXES])
-        for method in methods or ["none"]
-        if done
+        (name, ", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
+        for name, value in values
+        if value is not None and value != ()
     ]
 
 

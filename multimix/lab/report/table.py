@@ -1,13 +1,14 @@
 """The table of a comparison, in numbers: what each row cost and how well it did."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from multimix.lab.comparison import Comparison
-from multimix.lab.config import TrainSettings
-from multimix.lab.controls import Row, runs
+from multimix.lab.config import CompareSettings
+from multimix.lab.controls import Row, rows
 from multimix.lab.run_folder import Record, RunFolder
 from multimix.lab.statistics import Interval, paired_difference, t_interval, verdict
 
@@ -49,12 +50,12 @@ class TableRow:
     """One row: its results, what failed, and the comparison with its K = 1 row.
 
     Args:
-        row: Method, K and control.
+        row: What is tried in it.
         results: Its finished runs.
         failures: Why its other runs failed, by seed.
         metrics: Metric name -> mean and interval over seeds.
         time_s: Training time of a run in seconds, mean and interval over seeds.
-        time_ratio: Mean training time, in units of the first row's; None if that is missing.
+        time_ratio: Mean training time, in units of the first row's of its data set; None if that is missing.
         time_ratio_k1: The same in units of its K = 1 row's.
         changes: Metric name -> change against the K = 1 row; empty where there is nothing to compare.
     """
@@ -81,15 +82,19 @@ class TableRow:
 
 def table(comparison: Comparison) -> list[TableRow]:
     """Reads the run folders of a comparison; what is not there yet is left out."""
-    by_row: dict[Row, list[TrainSettings]] = {}
-    for row, run in runs(comparison.settings):
-        by_row.setdefault(row, []).append(run)
-    results = {row: _results(those) for row, those in by_row.items()}
-    first = next(iter(results.values()))
+    results = {row: _results(row, comparison.settings) for row in rows(comparison.settings)}
+    first: dict[str, list[Result]] = {}
+    for row, those in results.items():
+        first.setdefault(row.data, those)
     return [
-        table_row(row, results[row], _failures(those, comparison.failures), first, results.get(Row(row.method, 1), []))
-        for row, those in by_row.items()
+        table_row(row, those, _failures(row, comparison), first[row.data], results.get(row.single, []))
+        for row, those in results.items()
     ]
+
+
+def by_data(table: Sequence[TableRow]) -> list[tuple[str, list[TableRow]]]:
+    """Returns the rows of each data set; its name is empty where there is one."""
+    return [(data, list(those)) for data, those in groupby(table, key=lambda row: row.row.data)]
 
 
 def table_row(
@@ -98,10 +103,10 @@ def table_row(
     """Puts a row together.
 
     Args:
-        row: Method, K and control.
+        row: What is tried in it.
         results: Its finished runs.
         failures: Why its other runs failed, by seed.
-        first: The table's first row's runs, the unit of training time.
+        first: The runs of the first row of its data set, the unit of training time.
         single: Its K = 1 row's runs.
     """
     return TableRow(
@@ -116,16 +121,16 @@ def table_row(
     )
 
 
-def _results(settings: Sequence[TrainSettings]) -> list[Result]:
-    folders = {run.seed: RunFolder(Path(run.out)) for run in settings}
+def _results(row: Row, settings: CompareSettings) -> list[Result]:
+    folders = {seed: RunFolder(Path(row.folder(settings, seed))) for seed in range(settings.seeds)}
     return [
         Result(seed, at.evaluation(), at.records(), at.environment()) for seed, at in folders.items() if at.finished
     ]
 
 
-def _failures(settings: Sequence[TrainSettings], failures: Mapping[str, str]) -> dict[int, str]:
-    names = {run.seed: Path(run.out).name for run in settings}
-    return {seed: failures[name] for seed, name in names.items() if name in failures}
+def _failures(row: Row, comparison: Comparison) -> dict[int, str]:
+    names = {seed: Path(row.folder(comparison.settings, seed)).name for seed in range(comparison.settings.seeds)}
+    return {seed: comparison.failures[name] for seed, name in names.items() if name in comparison.failures}
 
 
 def _times(results: Sequence[Result]) -> list[float]:

@@ -55,9 +55,12 @@ def _advice(rows: Sequence[TableRow], seeds: str) -> str:
 
 
 def _name(row: TableRow, rows: Sequence[TableRow]) -> str:
-    """The method, with its K where rows differ in it."""
+    """The method, with its alpha and its K where the method's rows, or any, differ in them."""
     several = len({other.row.num_mixes for other in rows}) > 1
-    return f"{row.row.method} (K = {row.row.num_mixes})" if several else row.row.method
+    alphas = len({other.row.alpha for other in rows if other.row.alpha is not None}) > 1
+    apart = [f"α = {row.row.alpha:g}"] if alphas and row.row.alpha is not None else []
+    apart += [f"K = {row.row.num_mixes}"] if several else []
+    return f"{row.row.method} ({', '.join(apart)})" if apart else row.row.method
 
 
 def _listed(things: Sequence[object]) -> str:

@@ -1,4 +1,4 @@
-"""The table on a terminal, as wide as it is."""
+"""The tables on a terminal, as wide as it is."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,37 +10,47 @@ from rich.table import Table
 from rich.text import Text
 
 from multimix.lab.report import words
-from multimix.lab.report.table import TableRow
+from multimix.lab.report.table import TableRow, by_data
 from multimix.lab.report.takeaway import takeaway
 
 COLOURS = {"worse": "red", "better": "green", "not distinguishable": ""}
 LEFT = ("method", "control")
-HEAD = ("method", "K", "control", "n")
+HEAD = ("method", "alpha", "K", "control", "n")
 # What a narrow terminal does without, in this order; the page has all of it.
 DISPENSABLE = ("images", "rows", "vs K=1")
 
 Cell = Callable[[TableRow], str | Text]
 
 
-def print_table(rows: Sequence[TableRow], console: Console) -> None:
-    """Prints a row per method, K and control, what it means, and how the times were measured."""
-    cells = _cells(rows[0].row.name)
+def print_tables(rows: Sequence[TableRow], console: Console) -> None:
+    """Prints a table for each data set and what it means, and how the times were measured."""
+    cells = _cells(rows)
+    groups = by_data(rows)
     for dispensable in DISPENSABLE:
-        if _needed(_table(rows, cells), console) > console.width:
+        if max(_needed(_table(group, cells), console) for _, group in groups) > console.width:
             del cells[dispensable]
-    console.print(_table(rows, cells))
-    for row in rows:
-        for seed, reason in row.failures.items():
-            console.print(f"[red]{row.row.name}, seed {seed}, failed: {escape(reason)}[/red]", soft_wrap=True)
-    console.print(f"[bold]{escape(takeaway(rows))}[/bold]\n")
-    console.print(words.NOTE)
+    for data, group in groups:
+        if data:
+            console.print(f"[bold underline]{escape(data)}[/]")
+        _print_table(group, cells, console)
+    console.print(words.note(rows))
     console.print(escape(words.conditions(rows)))
 
 
-def _cells(first: str) -> dict[str, Cell]:
+def _print_table(rows: Sequence[TableRow], cells: dict[str, Cell], console: Console) -> None:
+    console.print(_table(rows, cells))
+    for row in rows:
+        for seed, reason in row.failures.items():
+            console.print(f"[red]{row.row.label}, seed {seed}, failed: {escape(reason)}[/red]", soft_wrap=True)
+    console.print(f"[bold]{escape(takeaway(rows))}[/bold]\n")
+
+
+def _cells(rows: Sequence[TableRow]) -> dict[str, Cell]:
     """The columns, and what each shows of a row that has results."""
+    alpha: dict[str, Cell] = {"alpha": lambda row: words.alpha(row)} if words.has_alphas(rows) else {}
     return {
         "method": lambda row: row.row.method,
+        **alpha,
         "K": lambda row: str(row.row.num_mixes),
         "control": lambda row: row.row.control,
         "n": lambda row: str(len(row.results)),
@@ -49,7 +59,7 @@ def _cells(first: str) -> dict[str, Cell]:
         "NLL": lambda row: _metric(row, "nll"),
         "ECE, %": lambda row: _metric(row, "ece"),
         "time, s": words.time,
-        f"× {first}": lambda row: words.ratio(row.time_ratio),
+        f"× {rows[0].row.label}": lambda row: words.ratio(row.time_ratio),
         "rows": lambda row: words.count(row.rows_seen),
         "images": lambda row: words.count(row.images_loaded),
     }
@@ -63,7 +73,7 @@ def _table(rows: Sequence[TableRow], cells: dict[str, Cell]) -> Table:
         if row.results:
             table.add_row(*(cell(row) for cell in cells.values()), style="red" if row.failures else "")
         else:
-            head = [cells[title](row) for title in HEAD]
+            head = [cells[title](row) for title in HEAD if title in cells]
             table.add_row(*head, "failed" if row.failures else "not run", style="red")
     return table
 

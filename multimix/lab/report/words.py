@@ -13,10 +13,25 @@ SCALES = {"error": 100.0, "nll": 1.0, "ece": 100.0}
 DIGITS = {"error": 2, "nll": 3, "ece": 2}
 MARKS = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}
 MAX_WAITED = 0.1  # share of the training time; a process that has a core to itself stays below a few percent
-NOTE = (
-    "Mean ± half-width of the 95 % t-interval over n seeds. Against K = 1 of the same method, seed by seed, at 95 %: "
-    "▲ worse, ▼ better, ≈ not distinguishable; one comparison in twenty is marked by chance alone."
-)
+
+
+def note(rows: Sequence[TableRow]) -> str:
+    """Returns what the numbers and marks mean."""
+    same = "method and alpha" if has_alphas(rows) else "method"
+    return (
+        f"Mean ± half-width of the 95 % t-interval over n seeds. Against K = 1 of the same {same}, seed by seed, at "
+        "95 %: ▲ worse, ▼ better, ≈ not distinguishable; one comparison in twenty is marked by chance alone."
+    )
+
+
+def has_alphas(rows: Sequence[TableRow]) -> bool:
+    """Whether alpha is varied."""
+    return any(row.row.alpha is not None for row in rows)
+
+
+def alpha(row: TableRow) -> str:
+    """Returns a row's alpha, where it is varied."""
+    return "" if row.row.alpha is None else f"{row.row.alpha:g}"
 
 
 def with_interval(value: Interval, scale: float = 1.0, digits: int = 2) -> str:
