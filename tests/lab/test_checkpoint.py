@@ -126,6 +126,10 @@ def other_safetensors(path):
     save_file({"weight": torch.zeros(3)}, path)
 
 
+def renamed(path):
+    path.write_bytes(states(path.parent.parent)[0].read_bytes())
+
+
 def forged(**facts):
     """A file whose digest is right and whose facts are not."""
 
@@ -164,7 +168,8 @@ DAMAGES = {
     without_weights: "it lacks model",
     forged(step=-3): "its step is -3",
     forged(step="20"): "its step is '20'",
-    forged(step=7): "it holds step 7",
+    forged(step=7): r"its meter is torch.float64 \[1, 0, 2\], which does not fit this run",
+    renamed: "it holds step",
     forged(records={"a": 1}): "its records are no list",
     forged(times={}): "its times are no numbers",
     forged(config={}): "belongs to a run with other settings",
