@@ -6,13 +6,13 @@ own run with it; its slot gets a new one.
 
 import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 
+from multimix.lab.children import end_with_parent
 from multimix.lab.config import TrainSettings
 from multimix.lab.errors import RunFailed
 
@@ -73,15 +73,8 @@ def _prepare(jobs: int) -> None:
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; the parent explains
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(max(1, cores() // jobs))
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def cores() -> int:
