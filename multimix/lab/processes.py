@@ -27,15 +27,15 @@ PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 def launched(device: str, precision: str = "fp32") -> Fabric:
     """Returns Fabric on this process's device, in touch with the other processes."""
     here, everywhere = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), num_processes()
-    fabric = Fabric(
-        accelerator=device,
-        devices=here,
-        num_nodes=everywhere // here,
-        strategy="ddp" if everywhere > 1 else "auto",
-        precision=PRECISIONS[precision],  # type: ignore[arg-type]  # a dict's values are plain strings
-    )
-    logging.disable(logging.INFO)  # it announces every process; warnings still come through
+    logging.disable(logging.INFO)  # it announces every process and the precision; warnings still come through
     try:
+        fabric = Fabric(
+            accelerator=device,
+            devices=here,
+            num_nodes=everywhere // here,
+            strategy="ddp" if everywhere > 1 else "auto",
+            precision=PRECISIONS[precision],  # type: ignore[arg-type]  # a dict's values are plain strings
+        )
         fabric.launch()
     finally:
         logging.disable(logging.NOTSET)
@@ -64,7 +64,7 @@ def by_first(fabric: Fabric, work: Callable[[], T]) -> T:
     return cast(T, answer)
 
 
-def own(fabric: Fabric, items: Iterable[T]) -> Iterator[T]:
+def reading(fabric: Fabric, items: Iterable[T]) -> Iterator[T]:
     """Yields what only this process reads; should that fail, it says so, as no other process knows."""
     try:
         yield from items

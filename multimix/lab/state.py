@@ -44,23 +44,31 @@ class State:
     records: list[Record] = field(default_factory=list)
     times: dict[str, float] = field(default_factory=lambda: {"time_s": 0.0, "cpu_time_s": 0.0})
 
-    def snapshot(self, meters: Tensor) -> Snapshot:
+    def own(self) -> dict[str, Tensor]:
+        """Returns a copy of what differs between processes that train together.
+
+        That is what they measured, and statistics of their parts of the batches: DistributedDataParallel makes those
+        alike only in the next training pass, and Puzzle Mix looks at the model before that.
+        """
+        return {"meter": self.meter.read()} | {name: buffer.detach().clone() for name, buffer in self._buffers()}
+
+    def snapshot(self, own: Mapping[str, Tensor]) -> Snapshot:
         """Returns a copy that later steps do not change.
 
         Args:
-            meters: The meters' values of all processes, (processes, steps, values).
+            own: What `own` returns in all processes, by name, (processes, ...).
 
         Raises:
             Damaged: if a weight is infinite or no number: such a state must not take a good one's place.
         """
-        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self._tensors()}
+        tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self._tensors()} | dict(own)
         for name, tensor in tensors.items():
             if tensor.is_floating_point() and not tensor.isfinite().all():
                 raise Damaged(f"{name} is not finite")
         facts: dict[str, Any] = {"step": self.step, "records": self.records, "times": self.times}
         if self.scaler is not None:
             facts["scaler"] = {"scale": self.scaler.get_scale(), "growth_tracker": self.scaler._get_growth_tracker()}
-        return Snapshot(tensors | {"meter": meters}, facts)
+        return Snapshot(tensors, facts)
 
     def check(self, snapshot: Snapshot, total_steps: int, processes: int) -> None:
         """Refuses a snapshot that this run cannot have written, before anything is changed.
@@ -82,6 +90,7 @@ class State:
         since = snapshot.facts["step"] - (records[-1].get("step", 0) if records else 0)
         expected = {name: _kind(value) for name, value in self._tensors() if not name.startswith("optimizer.")}
         expected["meter"] = (processes, since, len(Meter.NAMES)), torch.float64
+        expected |= {name: ((processes, *buffer.shape), buffer.dtype) for name, buffer in self._buffers()}
         slots = self._slots()
         for name, tensor in snapshot.tensors.items():
             kind = expected.get(name, slots.get(name))
@@ -101,6 +110,8 @@ class State:
         """Puts a checked snapshot back."""
         for name, module in self.models.items():
             module.load_state_dict(_under(snapshot.tensors, f"{name}."))
+        for name, buffer in self._buffers():
+            buffer.copy_(snapshot.tensors[name][rank])
         self._restore_optimizer(snapshot)
         values = snapshot.tensors["meter"][rank]
         self.meter.count = len(values)
@@ -119,6 +130,12 @@ class State:
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 if value is not None:
                     yield f"optimizer.{key}.{name}", value
+
+    def _buffers(self) -> Iterator[tuple[str, Tensor]]:
+        kept = self.models["model"].state_dict()
+        for name, buffer in self.models["model"].named_buffers():
+            if name in kept:
+                yield f"own.{name}", buffer
 
     def _parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         return self.models["model"].named_parameters()

@@ -36,7 +36,7 @@ from multimix.lab.processes import (
     gathered,
     launched,
     mean_over,
-    own,
+    reading,
 )
 from multimix.lab.randomness import private_random_state, seed_of
 from multimix.lab.run_folder import Record, RunFolder, as_json
@@ -143,7 +143,7 @@ class _Run:
         timer = Timer(Every.parse(self.settings.checkpoint_every), self.steps)
         left = range(self.steps if self.is_over() else self.state.step, self.steps)
         batches = self.data.train.batches(self.order, left, self.fabric.global_rank, self.fabric.world_size)
-        for step, (x, labels) in zip(left, own(self.fabric, batches), strict=True):
+        for step, (x, labels) in zip(left, reading(self.fabric, batches), strict=True):
             self.state.meter.add(*self.learner.update(step, x, labels))
             done = self.state.step = step + 1
             with stopwatch.paused():  # what is done beside the steps is no part of training
@@ -220,11 +220,11 @@ class _Run:
     def save(self) -> None:
         """Saves the state; a state that is not finite is not saved but ends the run."""
         self.measured()
-        meters = gathered(self.fabric, self.state.meter.read())
+        own = {name: gathered(self.fabric, value) for name, value in self.state.own().items()}
 
         def write() -> None:
             try:
-                snapshot = self.state.snapshot(meters)
+                snapshot = self.state.snapshot(own)
             except Damaged as error:
                 self.fail(f"the weights must stay finite, got {error}", self.state.step - 1)
             self.checkpoints.save(snapshot)

@@ -272,4 +272,4 @@ def test_an_infinite_weight_is_not_saved(tmp_path):
     )
     state.models["model"].bias.data[0] = torch.inf
     with pytest.raises(Damaged, match=r"model\.bias is not finite"):
-        state.snapshot(torch.empty(1, 0, 2))
+        state.snapshot({"meter": torch.empty(1, 0, 2)})
