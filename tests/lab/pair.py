@@ -29,7 +29,8 @@ STEPS = 32
 FABRIC = launched("cpu")
 RANK = FABRIC.global_rank
 HERE = Path(sys.argv[1]) / f"machine{RANK}"
-ALL_AT_ONCE = {  # what a state may hold beside weights
+ALL_AT_ONCE = {  # what a state may hold beside weights; Puzzle Mix looks at what batch norm has in each process
+    "method": "puzzlemix",
     "optimizer": "adamw",
     "learning_rate": 0.01,
     "schedule": "linear:0%=0.1,50%=1,100%=0.1",
@@ -67,7 +68,7 @@ def outcome(run: TrainSettings, step: int | None = None, told: list[str] | None 
     try:
         train(run, on_record=stop, tell=[].append if told is None else told.append)
     except (Interrupted, RunFailed, UsageError) as error:
-        return f"{type(error).__name__}: {error}".replace(str(HERE), "HERE")
+        return f"{type(error).__name__}: {error}".replace(str(HERE.parent / "machine0"), "HERE")
     return "finished"
 
 
