@@ -23,9 +23,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.preact_resnet import PreActResNet18
 from benchmarks.timing import interleave, machine, table, write_json, write_whole
 from multimix import MultiMix, PuzzleMix
+from multimix.lab.models.preact_resnet18 import PreActResNet18
 from multimix.masks import Blocks
 from multimix.puzzle.blocks import cut
 from multimix.puzzle.energy import Energy, block_saliency, pair_energy, thresholds
@@ -217,7 +217,7 @@ def growth(budget_s: float, picture: Path) -> list[Row]:
 def training_step(reference: ModuleType | None, rounds: int) -> list[Row]:
     """PreActResNet18, 100 rows per step: none mixed, 20 pairs x 5 with saliency, and the reference at 100 x 1."""
     torch.manual_seed(0)
-    model = PreActResNet18(100)
+    model = PreActResNet18((3, 32, 32), 100)
     optimiser = torch.optim.SGD(model.parameters(), 1e-4, momentum=0.9, nesterov=True)
     x, y = images(100, 32)
 

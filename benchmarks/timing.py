@@ -21,7 +21,15 @@ SAMPLE_S = 1e-3  # the shortest timing lasts this long: faster calls are repeate
 def interleave(
     contenders: Mapping[str, Callable[[], object]], budget_s: float, min_rounds: int = 7
 ) -> dict[str, float]:
-    """Median seconds of each contender.
+    """Median seconds of each contender, over `rounds`."""
+    times = rounds(contenders, budget_s, min_rounds)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def rounds(
+    contenders: Mapping[str, Callable[[], object]], budget_s: float, min_rounds: int = 7
+) -> dict[str, list[float]]:
+    """Seconds of each contender, round by round.
 
     Round-robin: every round times each of them once, so that whatever disturbs the machine for a while disturbs them
     alike. The first call of each is thrown away.
@@ -33,13 +41,13 @@ def interleave(
     gc.collect()
     gc.disable()
     end = time.perf_counter() + budget_s
-    rounds = 0
-    while rounds < min_rounds or time.perf_counter() < end:
+    done = 0
+    while done < min_rounds or time.perf_counter() < end:
         for name, contend in contenders.items():
             times[name].append(_time(contend, repeats))
-        rounds += 1
+        done += 1
     gc.enable()
-    return {name: statistics.median(values) for name, values in times.items()}
+    return times
 
 
 def _time(contend: Callable[[], object], repeats: int) -> float:

@@ -18,6 +18,7 @@ from multimix.lab.errors import FailedAlone, RunFailed, UsageError
 from multimix.lab.ranks import is_first
 from multimix.suggest import nearest
 
+DRY_RUN = "--dry-run"
 PLAIN_WIDTH = 160  # columns where there is no terminal that could tell
 
 
@@ -41,12 +42,14 @@ class Command:
         settings: What can be set.
         call: Does it, given settings and a console; returns the exit code.
         positional: Settings that are given by place.
+        try_out: Says what it would do, given settings and a console, where --dry-run asks for that.
     """
 
     says: str
     settings: type
     call: Callable[[Any, Console], int]
     positional: tuple[str, ...] = ()
+    try_out: Callable[[Any, Console], int] | None = None
 
 
 def _train(settings: TrainSettings, console: Console) -> int:
@@ -59,6 +62,14 @@ def _train(settings: TrainSettings, console: Console) -> int:
         tell=_complain,
     )
     console.print(f"{settings.out}: {'finished' if done else 'was finished before, nothing to do'}", soft_wrap=True)
+    return 0
+
+
+def _try_training(settings: TrainSettings, console: Console) -> int:
+    from multimix.lab.dry_run import dry_run
+
+    for line in dry_run(settings):
+        console.print(escape(line), soft_wrap=True)
     return 0
 
 
@@ -91,7 +102,7 @@ def _preview(settings: PreviewSettings, console: Console) -> int:
 
 
 COMMANDS = {
-    "train": Command("Train one model.", TrainSettings, _train),
+    "train": Command("Train one model.", TrainSettings, _train, try_out=_try_training),
     "compare": Command("Compare methods, numbers of mixes and controls over seeds.", CompareSettings, _compare),
     "report": Command("Make the page of a comparison again.", ReportSettings, _report, ("out",)),
     "preview": Command("Draw the path between two images.", PreviewSettings, _preview, ("image_a", "image_b")),
@@ -102,8 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, quiet=not is_first())
     try:
-        name, settings = parse(sys.argv[1:] if arguments is None else arguments)
-        return COMMANDS[name].call(settings, console)
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        name, settings = parse([argument for argument in given if argument != DRY_RUN])
+        call = COMMANDS[name].try_out if DRY_RUN in given else COMMANDS[name].call
+        if call is None:
+            raise UsageError(f"{name} has nothing to try out, got {DRY_RUN}; leave it out")
+        return call(settings, console)
     except UsageError as error:
         _complain(str(error))
         return 2
@@ -130,7 +145,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
         UsageError: if there is something wrong with the arguments.
     """
     try:
-        parsed = _parser().parse_args(_as_lists(arguments))
+        parsed = _parser().parse_args(_as_parsed(arguments))
     except ArgumentError as error:
         raise UsageError(_explained(str(error), arguments)) from error
     name = str(parsed.subcommand)
@@ -158,6 +173,8 @@ def _parser() -> ArgumentParser:
         for place in command.positional:
             sub.add_argument(place, type=str)
         sub.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
+        if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
+            sub.add_argument(DRY_RUN, action="store_true", help="Try it out in seconds and write nothing.")
         sub.add_class_arguments(command.settings, skip=set(command.positional))
         subcommands.add_subcommand(name, sub, help=command.says)
     return parser
@@ -169,17 +186,17 @@ def _typed_as_key(argument: str) -> str:
     return "--" + flag[2:].replace("-", "_") + equals + value if flag.startswith("--") else argument
 
 
-def _as_lists(arguments: Sequence[str]) -> list[str]:
-    """Returns the arguments with the comma-separated values of list settings, a,b, as the parser wants them, [a,b]."""
+def _as_parsed(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments as the parser wants them: lists a,b as [a,b], and switches with their value."""
     command = _command(arguments)
-    lists = (
-        {f"--{item.name}" for item in fields(COMMANDS[command].settings) if "tuple" in str(item.type)}
-        if command
-        else ()
-    )
+    known = fields(COMMANDS[command].settings) if command else ()
+    lists = {f"--{item.name}" for item in known if "tuple" in str(item.type)}
+    switches = {f"--{item.name}" for item in known if item.type in (bool, "bool")}
     result: list[str] = []
-    for argument in map(_typed_as_key, arguments):
+    for argument, following in zip(map(_typed_as_key, arguments), [*arguments[1:], ""], strict=True):
         flag, equals, value = argument.partition("=")
+        if flag in switches and not equals and following not in ("true", "false"):
+            argument = f"{flag}=true"
         if equals and flag in lists:
             argument = f"{flag}={_bracketed(value)}"
         elif result and result[-1] in lists:

@@ -40,7 +40,7 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
         RunFolder(Path(run.out)).check(run)
     missing = [run for run in planned if not RunFolder(Path(run.out)).finished]
     if missing:
-        check_device(settings.device)
+        check_device(settings.device, settings.precision)
     console.print(f"{len(planned)} runs into {settings.out}, {len(planned) - len(missing)} of them finished before")
     comparison = Comparison(settings, command)
     comparison.write()

@@ -10,17 +10,22 @@ import torch
 from multimix.lab.errors import UsageError
 
 
-def check_device(device: str) -> None:
-    """Refuses a device that this machine does not have.
+def check_device(device: str, precision: str) -> None:
+    """Refuses a device that this machine does not have, or that does not compute in a precision.
 
     Raises:
-        UsageError: if it does not.
+        UsageError: if it is not there, or does not.
     """
     here = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not here[device]:
         raise UsageError(
             f"device must be one that this machine has, got device={device!r}; "
             f"choose one of {', '.join(name for name in here if here[name])}"
+        )
+    accelerated = here["cuda"] or here["mps"]
+    if precision == "fp16" and (device == "cpu" or not accelerated):
+        raise UsageError(
+            f"fp16 needs an accelerator, got precision={precision!r}, device={device!r}; use bf16, or fp32, on a CPU"
         )
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ from multimix.lab.config import TrainSettings
 from multimix.lab.mixing import Course
 from multimix.lab.moments import Length
 from multimix.lab.processes import weight_of
-from multimix.lab.randomness import seed_of
+from multimix.lab.randomness import seed_device, seed_of
 from multimix.lab.schedule import Schedule, check_within, parse_schedule
 
 
@@ -74,29 +74,29 @@ class Learner:
         """What is evaluated and kept: the average, if there is one."""
         return self.bare if self.average is None else self.average.module
 
-    def update(self, step: int, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def update(self, step: int, x: Tensor, labels: Tensor) -> Tensor:
         """Does the update that comes after `step` others, with this process's part of its samples.
 
         Returns:
-            Loss and mixed accuracy, on the device.
+            (2,) loss and mixed accuracy, on the device.
         """
         self._seed(step)
         self._set_rate(step)
         mix = self.course.at(step)
         generator = torch.Generator().manual_seed(seed_of(self.settings.seed, "mix", step))
-        plan = mix.plan(x, labels, model=self.model, generator=generator)
+        plan = mix.plan(x, labels, model=_LookedAt(self.fabric, self.model.module), generator=generator)
         num_parts = self._num_parts(plan.num_mixes, plan.num_pairs)
         parts = [plan] if num_parts == 1 else plan.split(num_parts)
         share = weight_of(len(x), self.settings.samples_per_step)
         self.optimizer.zero_grad()
-        measured = []
+        measured = torch.zeros(2, device=self.fabric.device)
         for part in parts:
             size = part.num_pairs / plan.num_pairs
             with self.fabric.no_backward_sync(self.model, enabled=part is not parts[-1]):
                 logits, y_mix = mix.run(self.model, x, labels, plan=part)
                 loss = F.cross_entropy(logits, y_mix, label_smoothing=self.settings.label_smoothing)
                 self.fabric.backward(loss * (size * share))
-            measured.append(size * torch.stack([loss.detach(), mixed_accuracy(logits.detach(), y_mix)]))
+            measured += size * torch.stack([loss.detach(), mixed_accuracy(logits.detach(), y_mix)])
         if self.settings.clip_norm is not None:  # what is not finite is met where the loss is read
             self.fabric.clip_gradients(
                 self.model, self.optimizer, max_norm=self.settings.clip_norm, error_if_nonfinite=False
@@ -104,13 +104,12 @@ class Learner:
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.bare)
-        loss, accuracy = torch.stack(measured).sum(dim=0)
-        return loss, accuracy
+        return measured
 
     def _seed(self, step: int) -> None:
         """Seeds dropout, if the model has any: other draws in each process."""
         index = step * self.fabric.world_size + self.fabric.global_rank
-        torch.manual_seed(seed_of(self.settings.seed, "model", index))
+        seed_device(seed_of(self.settings.seed, "model", index), self.fabric.device)
 
     def _set_rate(self, step: int) -> None:
         factor = self.schedule.factor(step, self.length)
@@ -120,6 +119,21 @@ class Learner:
     def _num_parts(self, num_mixes: int, num_pairs: int) -> int:
         most = self.settings.micro_batch_size
         return 1 if most is None else math.ceil(num_pairs / max(1, most // num_mixes))
+
+
+class _LookedAt(nn.Module):
+    """The model as it computes in training, for gradients that are no part of training.
+
+    In half precision Fabric's wrapper refuses every backward pass but its own.
+    """
+
+    def __init__(self, fabric: Fabric, model: nn.Module) -> None:
+        super().__init__()
+        self._fabric, self.module = fabric, model
+
+    def forward(self, x: Tensor) -> Any:
+        with self._fabric.autocast():
+            return self.module(x)
 
 
 def _following(decay: float) -> Callable[..., None]:

@@ -18,9 +18,9 @@ class Meter:
         self.values = torch.zeros(capacity, len(self.NAMES), device=device)
         self.count = 0
 
-    def add(self, loss: Tensor, accuracy: Tensor) -> None:
-        """Notes one step."""
-        self.values[self.count] = torch.stack([loss.detach(), accuracy])
+    def add(self, measured: Tensor) -> None:
+        """Notes one step: (2,) values in the order of `NAMES`."""
+        self.values[self.count] = measured
         self.count += 1
 
     def clear(self) -> None:

@@ -54,6 +54,7 @@ def train(
     on_record: Callable[[Record], None] = lambda record: None,
     tell: Callable[[str], None] = lambda line: None,
     jobs: int = 1,
+    data: Data | None = None,
 ) -> bool:
     """Trains one model into the folder `settings.out`.
 
@@ -65,6 +66,7 @@ def train(
         on_record: Called with each record as it is written.
         tell: Told, in one line each, what went other than planned.
         jobs: How many runs share the machine; only written down.
+        data: Samples to use in place of those that the settings name.
 
     Returns:
         Whether there was anything to do.
@@ -76,23 +78,23 @@ def train(
         Interrupted: if a signal asked for the end; the state is saved.
     """
     folder = RunFolder(Path(settings.out))
-    check_device(settings.device)
+    check_device(settings.device, settings.precision)
     check_shares(settings.samples_per_step)
     fabric = launched(settings.device, settings.precision)
     with company(fabric), ExitStack() as stack:
         if by_first(fabric, lambda: folder.holds_result(settings)):
             return False
-        data = _open_data(settings, jobs * fabric.world_size).to(fabric.device)
+        data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
         if settings.validation_share:
             data = data.hold_out(settings.validation_share)
         run = _prepared(settings, fabric, folder, data, on_record)
         by_first(fabric, lambda: stack.enter_context(locked(folder.path, tell)))
         run.resume(tell)
         conditions = environment(fabric.device, jobs)
-        by_first(fabric, lambda: folder.start(settings, conditions, run.state.records, data.skipped))
+        by_first(fabric, lambda: folder.start(settings, conditions, run.state.records, run.data.skipped))
         with Interruption() as interruption, private_random_state(fabric.device):
             run.loop(interruption)
-        by_first(fabric, lambda: folder.finish(run.result, run.evaluated(data.test)))
+        by_first(fabric, lambda: folder.finish(run.result, run.evaluated(run.data.test)))
     return True
 
 
@@ -144,7 +146,8 @@ class _Run:
         left = range(self.steps if self.is_over() else self.state.step, self.steps)
         batches = self.data.train.batches(self.order, left, self.fabric.global_rank, self.fabric.world_size)
         for step, (x, labels) in zip(left, reading(self.fabric, batches), strict=True):
-            self.state.meter.add(*self.learner.update(step, x, labels))
+            self.state.meter.add(self.learner.update(step, x, labels))
+            del x, labels  # or they would be kept while the next batch is made
             done = self.state.step = step + 1
             with stopwatch.paused():  # what is done beside the steps is no part of training
                 self.state.times = {"time_s": stopwatch.time_s, "cpu_time_s": stopwatch.cpu_time_s}
@@ -276,8 +279,13 @@ def _prepared(
     )
 
 
-def _open_data(settings: TrainSettings, sharing: int) -> Data:
-    """Opens the data; reading it takes the cores that are this process's among those that share the machine."""
+def open_data_of(settings: TrainSettings, sharing: int) -> Data:
+    """Opens the data that the settings name.
+
+    Args:
+        settings: The run's.
+        sharing: Processes that share the machine: each reads the data with its part of the cores.
+    """
     num_workers = settings.num_workers
     if num_workers is None:
         num_workers = min(max(1, cores() // sharing), MAX_WORKERS)

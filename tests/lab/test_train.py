@@ -66,6 +66,15 @@ def test_a_seed_gives_the_same_bits_and_another_seed_does_not(tmp_path):
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="seeds go to the device at once")
+def test_a_step_leaves_nothing_behind_for_devices_that_are_not_used(tmp_path):
+    before = len(torch.cuda._queued_calls)
+    for name, steps in (("few", 2), ("many", 20)):
+        train(settings(tmp_path / name, steps=steps))
+    few = len(torch.cuda._queued_calls) - before
+    assert few <= 4  # per run, to build the model; none per step
+
+
 def test_a_finished_run_is_left_alone(tmp_path):
     train(settings(tmp_path))
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tmp_path.iterdir()}
@@ -133,3 +142,78 @@ def test_a_streamed_set_trains_to_the_same_bits_whoever_reads_it(tmp_path):
         train(settings(tmp_path / name, **asked, batch_size=4, steps=2, num_workers=workers))
     assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
     assert not train(settings(tmp_path / "a", **asked, batch_size=4, steps=2, num_workers=3))
+
+
+def test_the_average_of_the_weights_is_what_is_kept(tmp_path):
+    train(settings(tmp_path / "plain"))
+    train(settings(tmp_path / "averaged", ema_decay=0.5))
+    assert weights(tmp_path / "averaged").keys() == weights(tmp_path / "plain").keys()
+    assert not same(weights(tmp_path / "averaged"), weights(tmp_path / "plain"))
+    data = open_data("digits")
+    model = build_model("small-cnn", data.sample_shape, data.num_classes)
+    model.load_state_dict(weights(tmp_path / "averaged"))
+    wrong = (model.eval()(data.test.x).argmax(1) != data.test.labels).double().mean().item()
+    assert wrong == json.loads((tmp_path / "averaged" / "evaluation.json").read_text())["error"]
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.8])
+def test_a_run_stops_when_held_out_samples_say_so(tmp_path, ema_decay):
+    records = []
+    asked = {"steps": 300, "evaluations": 100, "validation_share": 0.2, "batch_size": 120, "num_mixes": 1}
+    asked["ema_decay"] = ema_decay
+    train(settings(tmp_path, **asked, patience=5), on_record=records.append)
+    errors = [record["validation_error"] for record in records]
+    best = errors.index(min(errors))
+    assert len(errors) == best + 6 < 100  # five more without a better one
+    evaluation = json.loads((tmp_path / "evaluation.json").read_text())
+    assert evaluation["error"] == records[best]["error"]  # the best one's weights, not the last one's
+    assert any(record["error"] != evaluation["error"] for record in records[best:])
+
+
+def test_held_out_samples_are_not_trained_on(tmp_path):
+    records = []
+    train(settings(tmp_path, epochs=2, steps=None, validation_share=0.5), on_record=records.append)
+    assert records[-1]["epoch"] == pytest.approx(2, abs=0.1)
+    assert records[-1]["images"] == pytest.approx(2 * 449, abs=40)
+
+
+def test_stopping_needs_held_out_samples(tmp_path):
+    with pytest.raises(UsageError, match=r"needs held-out samples, never the test split, got patience=3"):
+        train(settings(tmp_path / "run", patience=3))
+    assert not (tmp_path / "run").exists()
+
+
+def test_evaluations_are_as_many_as_asked(tmp_path):
+    records = []
+    train(settings(tmp_path, steps=7, evaluations=3), on_record=records.append)
+    assert [record["step"] for record in records] == [3, 5, 7]
+
+
+def test_a_run_starts_from_anothers_weights(tmp_path):
+    train(settings(tmp_path / "first"))
+    for place in (tmp_path / "first", tmp_path / "first" / "model.safetensors"):
+        train(settings(tmp_path / place.name / "next", initial_weights=str(place), learning_rate=0.0))
+        moving = ("running_mean", "running_var", "num_batches_tracked")
+        there = {k: v for k, v in weights(tmp_path / place.name / "next").items() if not k.endswith(moving)}
+        assert same(there, weights(tmp_path / "first"))
+
+
+@pytest.mark.parametrize(
+    ("place", "changes", "message"),
+    [
+        ("nowhere", {}, r"initial_weights must be a finished run's folder or a .safetensors file, got .*nowhere"),
+        ("first", {"model": "mlp"}, r"initial_weights must fit the model, got \S+ of shape"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(tmp_path, place, changes, message):
+    train(settings(tmp_path / "first"))
+    with pytest.raises(UsageError, match=message):
+        train(settings(tmp_path / "run", initial_weights=str(tmp_path / place), **changes))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="there is an accelerator")
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_fp16_is_refused_where_it_would_become_something_else(tmp_path, device):
+    with pytest.raises(UsageError, match=r"fp16 needs an accelerator, got precision='fp16', device="):
+        train(settings(tmp_path / "run", precision="fp16", device=device))
