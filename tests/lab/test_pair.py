@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +26,9 @@ def results(tmp_path_factory):
 
 def test_a_loss_that_is_no_number_ends_both(results):
     (said, kept), (also_said, _) = (result["nan"] for result in results)
-    assert said == also_said
-    assert said.startswith("RunFailed: the loss must stay finite, got loss=")
-    assert "at step 2; the state of step 1 is kept" in said
+    for line in (said, also_said):
+        assert re.match(r"RunFailed: the loss must stay finite, got loss=\S+ at step 2; ", line)
+    assert "the state of step 1 is kept" in said  # the second, which does not write, does not know
     assert kept == ["step-000000001.safetensors"]
 
 
