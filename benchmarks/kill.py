@@ -4,9 +4,11 @@
 
 For every method, with one process and with two: a straight run, then runs that are killed with `kill -9` at random
 moments and started again with the same command, until enough kills have hit a step that was being computed. At the end
-of each such run the SHA-256 over weights and optimizer must be that of the straight run. A kill counts as a hit if some
-process was between the start of a forward pass and the end of its update when it died; each process notes that in a
-page of memory which outlives it. Processes are forked from this one, so that a try costs no imports.
+of each such run the SHA-256 over weights and optimizer, the weights that are the result and the records must be those
+of the straight run. A kill counts as a hit if some process was between the start of a forward pass and the end of its
+update when it died; each process notes that in a page of memory which outlives it. Kills between steps and while
+states are written are made too, and not counted as hits. Processes are forked from this one, so that a try costs no
+imports.
 """
 
 import argparse
@@ -21,11 +23,13 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from multimix.lab.cli import main
@@ -68,6 +72,7 @@ class Outcome:
     processes: int
     kills: int
     hits: int
+    resumed: int
     runs: int
     equal: bool
     sha256: str
@@ -166,10 +171,15 @@ def _kill(processes: set[int]) -> None:
         os.waitpid(process, 0)
 
 
-def killed_run(case: Case, straight_s: float, chance: random.Random) -> tuple[int, int]:
-    """Does one run, killing it at random moments; returns how many kills there were, and how many hit a step."""
-    kills = hits = 0
+def killed_run(case: Case, straight_s: float, chance: random.Random) -> Counter[str]:
+    """Does one run, killing it at random moments.
+
+    Returns:
+        How many `kills` there were, how many were `hits`, and how many tries were `resumed` from a state.
+    """
+    counts = Counter(runs=1)
     while True:
+        counts["resumed"] += any(case.out.glob("checkpoint/step-*.safetensors"))
         processes, page = launch(case)
         begun: list[float] = []
         wait_s = chance.uniform(0, straight_s / 2)  # a few kills in each run
@@ -180,16 +190,17 @@ def killed_run(case: Case, straight_s: float, chance: random.Random) -> tuple[in
             return bool(begun) and time.monotonic() - begun[0] >= wait_s
 
         if not finish(processes, now):
-            return kills, hits
-        kills += 1
-        hits += page.in_step
+            return counts
+        counts += Counter(kills=1, hits=int(page.in_step))
 
 
 def final_state(folder: Path) -> str:
-    """Returns the SHA-256 over weights and optimizer at the end of a finished run."""
+    """Returns the SHA-256 over weights and optimizer at the end of a finished run, whose result has these weights."""
     assert (folder / "evaluation.json").exists()
     newest = max((folder / "checkpoint").iterdir())
     tensors = Snapshot.read(newest).tensors
+    result = load_file(folder / "model.safetensors")
+    assert all(torch.equal(result[name], tensors[f"model.{name}"]) for name in result)
     return digest({name: tensor for name, tensor in tensors.items() if name != "meter"})
 
 
@@ -205,15 +216,14 @@ def try_case(case: Case, kills: int, chance: random.Random) -> Outcome:
     finish(launch(case)[0], lambda: False)
     expected, expected_records = final_state(case.out), learned(case.out)
     straight_s = json.loads((case.out / "metrics.jsonl").read_text().splitlines()[-1])["time_s"]
-    all_kills = hits = runs = 0
+    counts: Counter[str] = Counter()
     equal = True
-    while hits < kills:
+    while counts["hits"] < kills:
         shutil.rmtree(case.out)
-        more_kills, more_hits = killed_run(case, straight_s, chance)
-        all_kills, hits, runs = all_kills + more_kills, hits + more_hits, runs + 1
+        counts += killed_run(case, straight_s, chance)
         equal &= final_state(case.out) == expected and learned(case.out) == expected_records
     time_s = round(time.monotonic() - start, 1)
-    return Outcome(case.method, case.processes, all_kills, hits, runs, equal, expected, time_s)
+    return Outcome(case.method, case.processes, **counts, equal=equal, sha256=expected, time_s=time_s)
 
 
 @torch.no_grad()  # backward starts threads, and a process with running threads cannot be forked

@@ -11,7 +11,7 @@ from typing import Any
 
 from multimix.lab.errors import RunFailed
 from multimix.lab.snapshot import Damaged, Snapshot
-from multimix.lab.whole import sync_folder
+from multimix.lab.whole import sweep, sync_folder
 
 KEPT = 2
 NAME = re.compile(r"step-(\d{9})\.safetensors")
@@ -22,7 +22,7 @@ class Checkpoints:
 
     Args:
         folder: Where they lie; made when the first is written.
-        config: The settings they belong to, as JSON has them.
+        config: The settings and the data they belong to, as JSON has them.
     """
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
@@ -37,9 +37,10 @@ class Checkpoints:
         """
         path = self._folder / f"step-{snapshot.facts['step']:09d}.safetensors"
         try:
-            self._folder.mkdir(exist_ok=True)
+            if not self._folder.exists():
+                self._folder.mkdir()
+                sync_folder(self._folder.parent)
             Snapshot(snapshot.tensors, snapshot.facts | {"config": self._config}).write(path)
-            sync_folder(self._folder)
             self._good = [*(good for good in self._good if good != path), path][-KEPT:]
             for other in self._files():
                 if other not in self._good:
@@ -61,6 +62,7 @@ class Checkpoints:
         Raises:
             RunFailed: if none is good and the choice is to stop.
         """
+        sweep(self._folder)
         files = self._files()
         for path in reversed(files):
             try:
@@ -95,7 +97,9 @@ class Checkpoints:
             different = [
                 name for name in self._config if not isinstance(config, dict) or config.get(name) != self._config[name]
             ]
-            raise Damaged(f"it belongs to a run with other settings ({', '.join(different[:3]) or 'unknown ones'})")
+            raise Damaged(
+                f"it belongs to a run with other settings or data ({', '.join(different[:3]) or 'unknown ones'})"
+            )
         check(snapshot)
         found = NAME.fullmatch(path.name)
         if found is None or snapshot.facts["step"] != int(found[1]):

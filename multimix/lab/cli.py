@@ -6,6 +6,7 @@ import sys
 from argparse import HelpFormatter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from multimix.lab.config import CompareSettings, PreviewSettings, TrainSettings
-from multimix.lab.errors import RunFailed, UsageError
+from multimix.lab.errors import FailedAlone, RunFailed, UsageError
 from multimix.lab.ranks import is_first
 from multimix.suggest import nearest
 
@@ -137,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(str(error))
         return 2
     except RunFailed as error:
-        _complain(str(error))
+        _complain(str(error), alone=isinstance(error, FailedAlone))
         return 1
     except OSError as error:  # disk full, no permission, a file where a folder should be
         _complain(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
@@ -147,8 +148,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _complain(line: str) -> None:
-    if is_first():  # of several processes all meet the same mistake
+def _complain(line: str, alone: bool = False) -> None:
+    if is_first() or alone:  # what all processes meet is said once
         print(f"multimix: {line}", file=sys.stderr)
 
 
@@ -213,10 +214,9 @@ def _as_typed(arguments: Sequence[str]) -> list[str]:
         elif result and result[-1] in lists:
             argument = _bracketed(argument)
         result.append(argument)
-    following = [*result[1:], "--"]
     return [
         f"{argument}=true" if kinds.get(argument) is bool and after.startswith("--") else argument
-        for argument, after in zip(result, following, strict=True)
+        for argument, after in pairwise([*result, "--"])
     ]
 
 

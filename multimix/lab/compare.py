@@ -11,6 +11,7 @@ from multimix.lab.config import CompareSettings, TrainSettings
 from multimix.lab.controls import Row, runs
 from multimix.lab.estimate import estimate
 from multimix.lab.executors import check_executor, executor
+from multimix.lab.lock import locked
 from multimix.lab.progress import duration
 from multimix.lab.report.page import write_page
 from multimix.lab.report.plan import print_plan
@@ -32,15 +33,15 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
         Why runs failed, by the name of their folder; empty if none did.
 
     Raises:
-        UsageError: if a run folder holds a run with other settings, the device or Ray is missing, or another process
-            is at work in the folder.
+        UsageError: if a run folder holds a run with other settings, or the device or Ray is missing.
+        RunFailed: if another process is at work in the folder.
     """
     check_installed(settings.trackers)
     planned = _planned(settings)
     if _missing(planned):
         check_executor(settings)
     comparison = Comparison(settings, command)
-    with comparison.alone():
+    with locked(comparison.folder, tell=lambda line: console.print(line, soft_wrap=True, markup=False)):
         missing = _missing(planned)
         if missing:
             print_plan(planned, console)

@@ -1,12 +1,8 @@
 """A comparison on disk: COMPARE/compare.json beside one folder per run and COMPARE/report.html."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from multimix.lab.config import CompareSettings
 from multimix.lab.errors import UsageError
@@ -31,23 +27,6 @@ class Comparison:
     def folder(self) -> Path:
         """Where it lives."""
         return Path(self.settings.out)
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Makes the folder and keeps other processes out of it during a block, to its end or that of this process.
-
-        Raises:
-            UsageError: if another process is in it.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self.folder / ".lock", timeout=0):
-                yield
-        except Timeout as error:
-            raise UsageError(
-                f"one process at a time may work in a comparison's folder, got out={self.settings.out!r}, in which "
-                f"another one works; wait for it or choose another --out"
-            ) from error
 
     def write(self) -> None:
         """Writes `compare.json`."""

@@ -9,5 +9,9 @@ class RunFailed(RuntimeError):
     """A well-formed run did not come to a good end; exit code 1."""
 
 
+class FailedAlone(RunFailed):
+    """What one of several processes met and the others did not; it speaks for itself, whichever it is."""
+
+
 class Interrupted(RunFailed):
     """A run was asked to stop, and did so with its state saved; exit code 1, as there is no result yet."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -84,7 +84,7 @@ class Learner:
         self._set_rate(step)
         mix = self.course.at(step)
         generator = torch.Generator().manual_seed(seed_of(self.settings.seed, "mix", step))
-        plan = mix.plan(x, labels, model=self.model, generator=generator)
+        plan = mix.plan(x, labels, model=_LookedAt(self.fabric, self.model.module), generator=generator)
         num_parts = self._num_parts(plan.num_mixes, plan.num_pairs)
         parts = [plan] if num_parts == 1 else plan.split(num_parts)
         share = weight_of(len(x), self.settings.samples_per_step)
@@ -119,6 +119,21 @@ class Learner:
     def _num_parts(self, num_mixes: int, num_pairs: int) -> int:
         most = self.settings.micro_batch_size
         return 1 if most is None else math.ceil(num_pairs / max(1, most // num_mixes))
+
+
+class _LookedAt(nn.Module):
+    """The model as it computes in training, for gradients that are no part of training.
+
+    In half precision Fabric's wrapper refuses every backward pass but its own.
+    """
+
+    def __init__(self, fabric: Fabric, model: nn.Module) -> None:
+        super().__init__()
+        self._fabric, self.module = fabric, model
+
+    def forward(self, x: Tensor) -> Any:
+        with self._fabric.autocast():
+            return self.module(x)
 
 
 def _following(decay: float) -> Callable[..., None]:

@@ -6,14 +6,18 @@ same program on the same folder; only the first writes.
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar, cast
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from multimix.lab.errors import UsageError
+from multimix.lab.errors import FailedAlone, RunFailed, UsageError
 from multimix.lab.ranks import num_processes
+
+T = TypeVar("T")
 
 AGREE_EVERY = 8  # steps; asking costs a small message, 0.1-0.3 ms between two processes on one machine
 GO_ON, SAVE, STOP = range(3)  # wishes, the strongest last
@@ -23,19 +27,70 @@ PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 def launched(device: str, precision: str = "fp32") -> Fabric:
     """Returns Fabric on this process's device, in touch with the other processes."""
     here, everywhere = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), num_processes()
-    fabric = Fabric(
-        accelerator=device,
-        devices=here,
-        num_nodes=everywhere // here,
-        strategy="ddp" if everywhere > 1 else "auto",
-        precision=PRECISIONS[precision],  # type: ignore[arg-type]  # a dict's values are plain strings
-    )
-    logging.disable(logging.INFO)  # it announces every process; warnings still come through
+    logging.disable(logging.INFO)  # it announces every process and the precision; warnings still come through
     try:
+        fabric = Fabric(
+            accelerator=device,
+            devices=here,
+            num_nodes=everywhere // here,
+            strategy="ddp" if everywhere > 1 else "auto",
+            precision=PRECISIONS[precision],  # type: ignore[arg-type]  # a dict's values are plain strings
+        )
         fabric.launch()
     finally:
         logging.disable(logging.NOTSET)
     return fabric
+
+
+def by_first(fabric: Fabric, work: Callable[[], T]) -> T:
+    """Has the first process do something, and returns what came of it in every process.
+
+    Only the first process reads and writes the run's folder, so the others may run where they cannot see it.
+
+    Raises:
+        UsageError, RunFailed, OSError: in every process, if it failed: none waits for one that has gone.
+    """
+    if fabric.world_size == 1:
+        return work()
+    answer: T | Exception | None = None
+    if fabric.is_global_zero:
+        try:
+            answer = work()
+        except (UsageError, RunFailed, OSError) as error:
+            answer = error
+    answer = fabric.broadcast(answer)
+    if isinstance(answer, Exception):
+        raise answer
+    return cast(T, answer)
+
+
+def reading(fabric: Fabric, items: Iterable[T]) -> Iterator[T]:
+    """Yields what only this process reads; should that fail, it says so, as no other process knows."""
+    try:
+        yield from items
+    except RunFailed as error:
+        if fabric.world_size == 1:
+            raise
+        raise FailedAlone(f"process {fabric.global_rank}: {error}") from error
+
+
+@contextmanager
+def company(fabric: Fabric) -> Iterator[None]:
+    """Ends the run in one clear line when another of its processes dies."""
+    try:
+        yield
+    except RuntimeError as error:
+        if fabric.world_size == 1 or not _is_silence(error):
+            raise
+        raise FailedAlone(
+            f"process {fabric.global_rank}: all processes of a run must live, got one that ended; the same command "
+            f"goes on from the last state saved"
+        ) from error
+
+
+def _is_silence(error: RuntimeError) -> bool:
+    """Whether an error says that another process no longer answers."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
 def check_shares(samples_per_step: int) -> None:

@@ -8,6 +8,7 @@ DIR/checkpoint/       states to go on from (multimix/lab/checkpoint.py)
 DIR/model.safetensors the final weights
 DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished
 DIR/metrics.csv and others that trackers write (multimix/lab/trackers/), if there are any; nothing here reads them
+DIR/.lock             held by the process that writes the folder (multimix/lab/lock.py)
 """
 
 import json
@@ -21,7 +22,7 @@ from torch import nn
 
 from multimix.lab.config import TrainSettings
 from multimix.lab.errors import UsageError
-from multimix.lab.whole import write_json, write_whole
+from multimix.lab.whole import sweep, write_json, write_whole
 
 Record = dict[str, float]
 WEIGHTS = "model.safetensors"
@@ -51,6 +52,15 @@ class RunFolder:
                     f"with {name}={there.get(name)!r}; choose another --out"
                 )
 
+    def holds_result(self, settings: TrainSettings) -> bool:
+        """Whether the run was done before.
+
+        Raises:
+            UsageError: if the folder belongs to a run with other settings.
+        """
+        self.check(settings)
+        return self.finished
+
     def start(
         self,
         settings: TrainSettings,
@@ -60,6 +70,7 @@ class RunFolder:
     ) -> None:
         """Makes the folder, or brings it to the state that a run goes on from: `records` and no result."""
         self.path.mkdir(parents=True, exist_ok=True)
+        sweep(self.path)
         for name in ("metrics.jsonl", WEIGHTS, "skipped_files.txt"):
             (self.path / name).unlink(missing_ok=True)
         write_json(self.path / "config.json", as_json(settings))

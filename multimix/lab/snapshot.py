@@ -48,6 +48,8 @@ class Snapshot:
         Raises:
             Damaged: if it is anything but what `write` wrote.
         """
+        if not path.is_file():  # opening a pipe would wait for somebody to write into it
+            raise Damaged("it is no file")
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}

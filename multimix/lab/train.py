@@ -3,8 +3,10 @@
 import copy
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from lightning.fabric import Fabric
@@ -20,6 +22,7 @@ from multimix.lab.initial_weights import load_initial_weights
 from multimix.lab.interruption import Interruption
 from multimix.lab.intervals import Every, Timer
 from multimix.lab.learner import Learner
+from multimix.lab.lock import locked
 from multimix.lab.meter import Meter
 from multimix.lab.models import build_model
 from multimix.lab.moments import Length
@@ -28,14 +31,17 @@ from multimix.lab.processes import (
     SAVE,
     STOP,
     agreed,
+    by_first,
     check_shares,
+    company,
     gathered,
     launched,
     mean_over,
+    reading,
 )
 from multimix.lab.randomness import private_random_state, seed_of
 from multimix.lab.run_folder import Record, RunFolder, as_json
-from multimix.lab.snapshot import Damaged
+from multimix.lab.snapshot import Damaged, Snapshot, digest
 from multimix.lab.state import State
 from multimix.lab.stopping import has_stalled, is_best
 from multimix.lab.stopwatch import Stopwatch
@@ -80,29 +86,26 @@ def train(
         Interrupted: if a signal asked for the end; the state is saved.
     """
     folder = RunFolder(Path(settings.out))
-    folder.check(settings)
-    if folder.finished:
-        return False
     check_device(settings.device, settings.precision)
     check_shares(settings.samples_per_step)
     check_installed(settings.trackers)
     fabric = launched(settings.device, settings.precision)
-    data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
-    if settings.validation_share:
-        data = data.hold_out(settings.validation_share)
-    run = _prepared(settings, fabric, folder, data, on_record, on_step)
-    fabric.barrier()  # everyone has read the folder before the first process writes to it
-    run.resume(tell)
-    if fabric.is_global_zero:
-        folder.start(settings, environment(fabric.device, jobs), run.state.records, data.skipped)
-    trackers = Trackers(settings.trackers if fabric.is_global_zero else (), settings, run.state.records, tell)
-    with Interruption() as interruption, private_random_state(fabric.device), trackers as run.trackers:
-        run.loop(interruption)
-        if fabric.is_global_zero:
-            evaluation = run.evaluated(run.data.test)
-            trackers.finish(evaluation)  # before the folder says that all is done
-            folder.finish(run.result, evaluation)
-    fabric.barrier()
+    with company(fabric), ExitStack() as stack:
+        if by_first(fabric, lambda: folder.holds_result(settings)):
+            return False
+        data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
+        if settings.validation_share:
+            data = data.hold_out(settings.validation_share)
+        run = _prepared(settings, fabric, folder, data, on_record, on_step)
+        by_first(fabric, lambda: stack.enter_context(locked(folder.path, tell)))
+        run.resume(tell)
+        conditions = environment(fabric.device, jobs)
+        by_first(fabric, lambda: folder.start(settings, conditions, run.state.records, run.data.skipped))
+        names = settings.trackers if fabric.is_global_zero else ()
+        trackers = Trackers(names, settings, run.state.records, tell)
+        with Interruption() as interruption, private_random_state(fabric.device), trackers as run.trackers:
+            run.loop(interruption)
+            by_first(fabric, run.finish)
     return True
 
 
@@ -136,11 +139,16 @@ class _Run:
 
     def resume(self, tell: Callable[[str], None]) -> None:
         """Puts the newest good checkpoint back, if there is one."""
-        newest = self.checkpoints.newest(
-            check=lambda snapshot: self.state.check(snapshot, self.steps, self.fabric.world_size),
-            tell=tell,
-            on_bad=self.settings.on_bad_checkpoint,
-        )
+
+        def read() -> Snapshot | None:
+            self.folder.check(self.settings)  # again: until it was locked, another run may have begun in it
+            return self.checkpoints.newest(
+                check=lambda snapshot: self.state.check(snapshot, self.steps, self.fabric.world_size),
+                tell=tell,
+                on_bad=self.settings.on_bad_checkpoint,
+            )
+
+        newest = by_first(self.fabric, read)
         if newest is not None:
             self.state.restore(newest, self.fabric.global_rank)
 
@@ -150,7 +158,7 @@ class _Run:
         timer = Timer(Every.parse(self.settings.checkpoint_every), self.steps)
         left = range(self.steps if self.is_over() else self.state.step, self.steps)
         batches = self.data.train.batches(self.order, left, self.fabric.global_rank, self.fabric.world_size)
-        for step, (x, labels) in zip(left, batches, strict=True):
+        for step, (x, labels) in zip(left, reading(self.fabric, batches), strict=True):
             self.state.meter.add(self.learner.update(step, x, labels))
             del x, labels  # or they would be kept while the next batch is made
             done = self.state.step = step + 1
@@ -200,12 +208,21 @@ class _Run:
         if self.data.validation is not None:
             judged = self.evaluated(self.data.validation, now)
             record |= {f"validation_{name}": value for name, value in judged.items()}
+        for name, value in record.items():
+            if not math.isfinite(value):
+                self.fail(f"what is measured must stay finite, got {name}={value}", self.state.step - 1)
         self.state.records.append(record)
         if "best" in self.state.models and is_best(self.state.records):
             self.state.models["best"].load_state_dict(now.state_dict())
         self.folder.write_records(self.state.records)
         self.trackers.log(record)
         self.on_record(record)
+
+    def finish(self) -> None:
+        """Writes the result: the trackers' before the folder's, which says that all is done."""
+        evaluation = self.evaluated(self.data.test)
+        self.trackers.finish(evaluation)
+        self.folder.finish(self.result, evaluation)
 
     def measured(self) -> Tensor:
         """Returns the (steps, 2) values since the last record, the mean over all processes.
@@ -227,15 +244,18 @@ class _Run:
     def save(self) -> None:
         """Saves the state; a state that is not finite is not saved but ends the run."""
         self.measured()
-        meters = gathered(self.fabric, self.state.meter.read())
-        if self.fabric.is_global_zero:
+        own = {name: gathered(self.fabric, value) for name, value in self.state.own().items()}
+
+        def write() -> None:
             try:
-                snapshot = self.state.snapshot(meters)
+                snapshot = self.state.snapshot(own)
             except Damaged as error:
                 self.fail(f"the weights must stay finite, got {error}", self.state.step - 1)
             self.checkpoints.save(snapshot)
 
-    def fail(self, what: str, step: int) -> None:
+        by_first(self.fabric, write)
+
+    def fail(self, what: str, step: int) -> NoReturn:
         """Ends a run that went wrong at a step, counted from 0."""
         raise RunFailed(
             f"{what} at step {step + 1}; {self.checkpoints.kept}; try a learning rate below {self.settings.rate:g}"
@@ -270,6 +290,7 @@ def _prepared(
         models["average"] = learner.average
     if settings.patience is not None:
         models["best"] = copy.deepcopy(bare)
+    labels = digest({"train": data.train.labels, "test": data.test.labels})
     meter = Meter(math.ceil(length.steps / settings.evaluations), fabric.device)
     scaler = getattr(fabric.strategy.precision, "scaler", None)
     return _Run(
@@ -279,7 +300,7 @@ def _prepared(
         data=data,
         learner=learner,
         state=State(models, learner.optimizer, meter, scaler),
-        checkpoints=Checkpoints(folder.path / "checkpoint", as_json(settings)),
+        checkpoints=Checkpoints(folder.path / "checkpoint", as_json(settings) | {"labels_sha256": labels}),
         on_record=on_record,
         on_step=on_step,
     )

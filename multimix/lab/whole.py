@@ -6,16 +6,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+UNFINISHED = ".part"  # how the names of files end while they are written
+
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Writes a file so that a reader, now or after a crash, sees the old content or all of the new.
+
+    Returns when it is on the disk under its name, so of two files the second never outlasts the first.
 
     Raises:
         OSError: naming the file, if it cannot be written; the old content is still there.
     """
     data = content.encode() if isinstance(content, str) else content
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -23,6 +27,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)  # mkstemp makes files for one's own eyes only
             os.replace(temporary, path)
+            sync_folder(path.parent)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
@@ -33,6 +38,12 @@ def write_whole(path: Path, content: bytes | str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes a value as readable JSON, whole or not at all."""
     write_whole(path, json.dumps(value, indent=2) + "\n")
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a write that was killed has left."""
+    for unfinished in folder.glob(f".*{UNFINISHED}"):
+        unfinished.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

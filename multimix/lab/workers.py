@@ -2,10 +2,10 @@
 
 import os
 import signal
-import threading
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 
+from multimix.lab.children import end_with_parent
 from multimix.lab.config import TrainSettings
 from multimix.lab.slots import Work, attempt
 
@@ -39,15 +39,8 @@ def _prepare(threads: int) -> None:
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; the parent explains
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(threads)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def threads_each(jobs: int) -> int:

@@ -1,11 +1,14 @@
 """States on disk: written whole or not at all, read with suspicion, and gone on from to the same bits."""
 
+import errno
 import json
 import os
 import pickle
 import re
 import resource
+import shutil
 import signal
+import subprocess
 
 import pytest
 import torch
@@ -13,8 +16,10 @@ from safetensors.torch import load_file, save, save_file
 from torch import nn
 
 from multimix.lab.config import TrainSettings
+from multimix.lab.data import open_data
 from multimix.lab.errors import Interrupted, RunFailed, UsageError
 from multimix.lab.intervals import Every
+from multimix.lab.lock import locked
 from multimix.lab.meter import Meter
 from multimix.lab.snapshot import Damaged, Snapshot, digest
 from multimix.lab.state import State
@@ -40,9 +45,7 @@ def final(out):
     records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     for record in records:
         del record["time_s"], record["cpu_time_s"]
-    weights = load_file(out / "model.safetensors")
-    assert all(torch.equal(weights[name], tensors[f"model.{name}"]) for name in weights)
-    return digest(tensors), records
+    return digest(tensors), records, digest(load_file(out / "model.safetensors"))
 
 
 def stop_at(step):
@@ -79,12 +82,34 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, method, model):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+OPTIONS = {
+    "adamw, averaged, clipped": {"optimizer": "adamw", "learning_rate": 1e-3, "ema_decay": 0.9, "clip_norm": 1.0},
+    "early stop": {"validation_share": 0.2, "patience": 30},
+    "an early stop that happens": {"validation_share": 0.2, "patience": 2, "learning_rate": 0.0},
+    "bf16 in parts": {"precision": "bf16", "micro_batch_size": 14, "method": "puzzlemix"},
+    "phases and a schedule": {"unmixed_first": "20%", "unmixed_last": "20%", "schedule": "multistep:50%,75%"},
+    "channels last": {"channels_last": True, "optimizer": "adam", "learning_rate": 1e-3},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_every_option_is_gone_on_from(tmp_path, options):
+    options = {"model": "small-cnn", "checkpoint_every": "2"} | options
+    train(settings(tmp_path / "straight", **options))
+    run = settings(tmp_path / "stopped", **options)
+    interrupted(run, 3)
+    assert train(run)
+    assert final(tmp_path / "straight") == final(tmp_path / "stopped")
+
+
 def test_the_last_two_states_are_kept_and_differ(tmp_path):
     train(settings(tmp_path))
     assert [path.name for path in states(tmp_path)] == ["step-000000030.safetensors", "step-000000040.safetensors"]
     older, newer = (Snapshot.read(path).tensors for path in states(tmp_path))
     for name in newer:
         assert name == "meter" or not torch.equal(older[name], newer[name]), f"{name} did not move"
+    weights = load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(weights[name], newer[f"model.{name}"]) for name in weights)
 
 
 def test_short_runs_save_nothing(tmp_path):
@@ -126,6 +151,10 @@ def other_safetensors(path):
     save_file({"weight": torch.zeros(3)}, path)
 
 
+def renamed(path):
+    path.write_bytes(states(path.parent.parent)[0].read_bytes())
+
+
 def forged(**facts):
     """A file whose digest is right and whose facts are not."""
 
@@ -147,6 +176,24 @@ def without_weights(path):
     Snapshot({"meter": snapshot.tensors["meter"]}, snapshot.facts).write(path)
 
 
+def without_momentum(path):
+    snapshot = Snapshot.read(path)
+    kept = {name: value for name, value in snapshot.tensors.items() if not name.startswith("optimizer")}
+    Snapshot(kept, snapshot.facts).write(path)
+
+
+def infinite(path):
+    snapshot = Snapshot.read(path)
+    for tensor in snapshot.tensors.values():
+        tensor.view(-1)[:1] = torch.inf
+    snapshot.write(path)
+
+
+def piped(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
 def deep(path):
     snapshot = Snapshot.read(path)
     text = "[" * 100_000
@@ -162,9 +209,13 @@ DAMAGES = {
     deep: "its JSON cannot be read",
     of_other_shape: r"is torch.float32 \[7\], which does not fit this run",
     without_weights: "it lacks model",
+    without_momentum: "it lacks what the optimizer remembers",
+    infinite: r"its model\..* is not finite",
+    piped: "it is no file",
     forged(step=-3): "its step is -3",
     forged(step="20"): "its step is '20'",
-    forged(step=7): "it holds step 7",
+    forged(step=7): r"its meter is torch.float64 \[1, 0, 2\], which does not fit this run",
+    renamed: "it holds step",
     forged(records={"a": 1}): "its records are no list",
     forged(times={}): "its times are no numbers",
     forged(config={}): "belongs to a run with other settings",
@@ -236,6 +287,68 @@ def test_a_config_that_cannot_be_read_is_named(tmp_path):
         train(settings(tmp_path))
 
 
+def test_a_folder_is_written_by_one_run_at_a_time(tmp_path):
+    with locked(tmp_path, print):
+        with pytest.raises(RunFailed, match=r"only one process can write a folder, got .*, which another one is writ"):
+            train(settings(tmp_path))
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert train(settings(tmp_path, steps=2))
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def unknown(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    told = []
+    train(settings(tmp_path, steps=2), tell=told.append)
+    assert told == [f"{tmp_path} cannot be locked (no locks available): let no other run write it"]
+
+
+def test_what_a_killed_write_left_is_removed(tmp_path):
+    interrupted(settings(tmp_path))
+    for folder in (tmp_path, tmp_path / "checkpoint"):
+        (folder / ".metrics.jsonl.abc.part").write_bytes(b"half")
+    train(settings(tmp_path))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_data_that_changed_since_are_noticed(tmp_path):
+    run = settings(tmp_path)
+    interrupted(run)
+    with pytest.raises(RunFailed, match="must be there to go on from"):
+        train(run, data=open_data("digits").hold_out(0.01))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, of one megabyte; only root may make one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if (
+        not shutil.which("mount")
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], capture_output=True, check=False
+        ).returncode
+    ):
+        pytest.skip("no file system can be mounted here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_is_really_full_and_one_that_is_read_only(tmp_path, small_disk, straight):
+    run = settings(small_disk / "run")  # a state of the MLP takes 0.7 MB
+    with pytest.raises(RunFailed, match=r"got no space left on device for .*000020.*; the state of step 10 is kept"):
+        train(run)
+    assert [path.name for path in states(small_disk / "run")] == ["step-000000010.safetensors"]
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(RunFailed, match=r"must be able to write its folder, got read-only file system for"):
+        train(run)
+    subprocess.run(["mount", "-o", "remount,rw,size=9m", str(small_disk)], check=True)
+    train(run)
+    assert final(small_disk / "run") == straight
+
+
 def test_intervals():
     assert Every.parse("500") == Every(steps=500)
     assert Every.parse("90s") == Every(time_s=90)
@@ -267,4 +380,4 @@ def test_an_infinite_weight_is_not_saved(tmp_path):
     )
     state.models["model"].bias.data[0] = torch.inf
     with pytest.raises(Damaged, match=r"model\.bias is not finite"):
-        state.snapshot(torch.empty(1, 0, 2))
+        state.snapshot({"meter": torch.empty(1, 0, 2)})

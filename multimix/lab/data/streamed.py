@@ -4,7 +4,6 @@ Memory holds a few batches and the file names, however large the set. What a bat
 so nothing depends on how many workers there are, and any step can be made without those before it.
 """
 
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from multimix.lab.children import signals_held_back, stand_apart
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import BadFile, BadFiles, BadSample, why
 from multimix.lab.data.blobs import Blobs
@@ -214,7 +214,9 @@ class StreamedSplit:
 def _unless_workers_die(loader: Iterable[Decoded]) -> Iterator[Decoded]:
     """Yields what a loader yields; says in one line when a worker process is killed."""
     try:
-        yield from loader
+        with signals_held_back():
+            batches = iter(loader)
+        yield from batches
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
@@ -228,19 +230,10 @@ def _workers(num: int) -> dict[str, Any]:
     """Returns the settings of worker processes, where there are any.
 
     They are forked from a clean server process: a fork of one with running threads may hang, and CUDA does not survive
-    it.
+    it. They outlast the signals that stop a run, and end with it.
     """
     if num == 0:
         return {}
     has_server = "forkserver" in get_all_start_methods() and sys.platform != "darwin"
-    return {
-        "multiprocessing_context": "forkserver" if has_server else "spawn",
-        "prefetch_factor": 2,
-        "worker_init_fn": _leave_signals,
-    }
-
-
-def _leave_signals(worker: int) -> None:
-    """Leaves Ctrl-C, and the signal that asks a whole group to stop, to the process that trains: it saves its state."""
-    for asked in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(asked, signal.SIG_IGN)
+    context = "forkserver" if has_server else "spawn"
+    return {"multiprocessing_context": context, "prefetch_factor": 2, "worker_init_fn": stand_apart}

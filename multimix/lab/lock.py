@@ -1,0 +1,47 @@
+"""One process at a time in a folder."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from multimix.lab.errors import RunFailed
+
+NAME = ".lock"
+
+
+@contextmanager
+def locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Makes a folder, and keeps others from writing it until the block ends or this process does.
+
+    The lock is the kernel's and dies with its process, however that ends; the file itself means nothing and stays, as
+    removing it would let two processes lock two files of one name.
+
+    Args:
+        folder: Of a run or a comparison.
+        tell: Told, in one line, if the file system knows no locks.
+
+    Raises:
+        RunFailed: if somebody else writes there, or nothing can be written.
+    """
+    lock = FileLock(folder / NAME, timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise RunFailed(
+            f"only one process can write a folder, got {folder}, which another one is writing; wait until it ends, "
+            f"end it, or choose another --out"
+        ) from error
+    except NotImplementedError:
+        tell(f"{folder} cannot be locked, as its file system knows no locks: let no other process write it")
+    except OSError as error:
+        raise RunFailed(
+            f"a run must be able to write its folder, got {(error.strerror or str(error)).lower()} for {folder}; "
+            f"make it writable, or choose another --out"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
