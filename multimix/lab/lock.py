@@ -1,5 +1,6 @@
 """One process at a time in a folder."""
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from filelock import FileLock, Timeout
 from multimix.lab.errors import RunFailed
 
 NAME = ".lock"
+UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # what file systems without locks say
 
 
 @contextmanager
@@ -34,14 +36,19 @@ def locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
             f"only one process can write a folder, got {folder}, which another one is writing; wait until it ends, "
             f"end it, or choose another --out"
         ) from error
-    except NotImplementedError:
-        tell(f"{folder} cannot be locked, as its file system knows no locks: let no other process write it")
     except OSError as error:
-        raise RunFailed(
-            f"a run must be able to write its folder, got {(error.strerror or str(error)).lower()} for {folder}; "
-            f"make it writable, or choose another --out"
-        ) from error
+        if error.errno in UNSUPPORTED:
+            tell(f"{folder} cannot be locked ({(error.strerror or '').lower()}): let no other process write it")
+        else:
+            raise _unwritable(folder, error) from error
     try:
         yield
     finally:
         lock.release()
+
+
+def _unwritable(folder: Path, error: OSError) -> RunFailed:
+    return RunFailed(
+        f"a run must be able to write its folder, got {(error.strerror or str(error)).lower()} for {folder}; "
+        f"make it writable, or choose another --out"
+    )

@@ -302,7 +302,7 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("fcntl.flock", unknown)
     told = []
     train(settings(tmp_path, steps=2), tell=told.append)
-    assert told == [f"{tmp_path} cannot be locked (no locks available): let no other run write it"]
+    assert told == [f"{tmp_path} cannot be locked (no locks available): let no other process write it"]
 
 
 def test_what_a_killed_write_left_is_removed(tmp_path):

@@ -14,9 +14,9 @@ import pytest
 
 from multimix.lab.cli import main
 from multimix.lab.comparison import Comparison
-from multimix.lab.config import CompareSettings
 from multimix.lab.controls import runs
 from multimix.lab.errors import UsageError
+from multimix.lab.lock import locked
 from multimix.lab.report.table import table
 
 FLAGS = ["--methods", "none,mixup", "--num-mixes", "1,2", "--controls", "equal-compute", "--seeds", "1"]
@@ -89,12 +89,12 @@ def test_two_sweeps_at_once_do_not_write_into_one_folder(tmp_path):
     first = begun(out)
     wait_for(lambda: (out / "compare.json").exists())
     second = begun(out)
-    assert "one process at a time may work in a comparison's folder" in second.communicate(timeout=LONG_S)[1]
-    assert second.returncode == 2
+    assert "only one process can write a folder" in second.communicate(timeout=LONG_S)[1]
+    assert second.returncode == 1
     first.kill()
     first.wait()
     first.stderr.close()
-    with Comparison(CompareSettings(out=str(out)), "").alone():  # what a killed one held is free
+    with locked(out, print):  # what a killed one held is free
         pass
 
 
