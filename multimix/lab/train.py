@@ -159,7 +159,7 @@ class _Run:
         left = range(self.steps if self.is_over() else self.state.step, self.steps)
         batches = self.data.train.batches(self.order, left, self.fabric.global_rank, self.fabric.world_size)
         for step, (x, labels) in zip(left, reading(self.fabric, batches), strict=True):
-            self.state.meter.add(self.learner.update(step, x, labels))
+            self.state.meter.add(self.update(step, x, labels))
             del x, labels  # or they would be kept while the next batch is made
             done = self.state.step = step + 1
             self.on_step(done, stopwatch.time_s, self.state.meter, self.learner.length)
@@ -180,6 +180,15 @@ class _Run:
                         f"stopped by {interruption.signal or 'a signal'} after step {done} of {self.steps}; "
                         f"the state is saved, the same command goes on from there"
                     )
+
+    def update(self, step: int, x: Tensor, labels: Tensor) -> Tensor:
+        """Does one step; a saliency that is not finite comes from a loss that is not, and ends the run like it."""
+        try:
+            return self.learner.update(step, x, labels)
+        except ValueError as error:
+            if not str(error).startswith("saliency must be finite"):
+                raise
+            self.fail(str(error).partition(";")[0], step)
 
     def is_over(self) -> bool:
         """Whether the run stops here, before its last step; all processes say what the first one knows."""

@@ -57,7 +57,7 @@ def test_a_failed_run_is_a_red_row_and_not_the_end(comparison):
     assert row.row.name == "mixup-k1"
     assert len(row.results) == 1
     html = (out / "report.html").read_text()
-    assert re.search(r"<strong>mixup-k1</strong>, seed 1: FileExistsError", html)
+    assert re.search(r"<strong>mixup-k1</strong>, seed 1: a run must be able to write its folder, got", html)
     assert html.count('<tr class=" failed">') + html.count('<tr class="first failed">') == 1
 
 

@@ -13,7 +13,11 @@ from multimix.lab.models import build_model
 from multimix.lab.schedule import check_within, parse_schedule
 
 ROOT = Path(__file__).parents[2]
-FILES = {path.stem: path for path in sorted((ROOT / "experiments").glob("*.yaml"))}
+FILES = {
+    path.stem: path
+    for path in sorted((ROOT / "experiments").glob("*.yaml"))
+    if not path.stem.startswith("sweep_")  # a comparison, tried in test_compare.py
+}
 
 # Training samples, and the learning rate just before and from certain epochs on, as the sources state them. ImageNet's
 # phases count from 0; in the source they begin at epochs 0, 15 and 40.

@@ -1,9 +1,6 @@
 """Batches: what is in one depends on the seed and the step, and on nothing else."""
 
 import itertools
-import multiprocessing
-import os
-import signal
 
 import layouts
 import pytest
@@ -45,17 +42,6 @@ def test_workers_change_nothing_and_touch_no_global_state(imagenet):
     assert same(alone, helped)
     assert torch.equal(torch.get_rng_state(), state)
     assert same(opened("streamed", imagenet).chunks(5), opened("streamed", imagenet, num_workers=1).chunks(5))
-
-
-def test_signals_that_ask_to_stop_are_left_to_the_process_that_trains(imagenet):
-    alone = list(opened("streamed", imagenet).batches(ORDER, range(8)))
-    met = []
-    for batch in opened("streamed", imagenet, num_workers=1).batches(ORDER, range(8)):
-        for worker in multiprocessing.active_children():
-            os.kill(worker.pid, signal.SIGINT)
-            os.kill(worker.pid, signal.SIGTERM)
-        met.append(batch)
-    assert same(alone, met)
 
 
 @pytest.mark.parametrize("kind", ["held", "streamed"])

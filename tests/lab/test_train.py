@@ -103,10 +103,17 @@ def test_an_unfinished_run_starts_again_from_nothing(tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
-    with pytest.raises(RunFailed, match=r"got loss=\w+ at step 2; no earlier state was saved; try"):
+    with pytest.raises(RunFailed, match=r"must stay finite, got \w+=\w+ at step \d; no earlier state was saved; try"):
         train(settings(tmp_path, learning_rate=1e30, steps=6))
     assert not (tmp_path / "evaluation.json").exists()
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_saliency_that_is_no_number_ends_the_run_too(tmp_path):
+    with pytest.raises(
+        RunFailed, match=r"saliency must be finite .* at step \d+; no earlier state was saved; try a le"
+    ):
+        train(settings(tmp_path, method="puzzlemix", learning_rate=1e18, evaluations=1, steps=20))
 
 
 def test_the_loop_never_names_a_method():
