@@ -54,11 +54,15 @@ class Command:
 
 
 def _train(settings: TrainSettings, console: Console) -> int:
+    from multimix.lab.processes import leave
     from multimix.lab.train import train
     from multimix.lab.watch import Watch
 
-    with Watch(settings, console) as watch:
-        done = train(settings, on_record=watch.on_record, tell=_complain, on_step=watch.on_step)
+    try:
+        with Watch(settings, console) as watch:
+            done = train(settings, on_record=watch.on_record, tell=_complain, on_step=watch.on_step)
+    finally:
+        leave()
     console.print(f"{settings.out}: {'finished' if done else 'was finished before, nothing to do'}", soft_wrap=True)
     return 0
 

@@ -42,6 +42,15 @@ def launched(device: str, precision: str = "fp32") -> Fabric:
     return fabric
 
 
+def leave() -> None:
+    """Ends the touch with other processes.
+
+    A program that ends without it may be aborted by threads that still listen to them, after all is done.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def by_first(fabric: Fabric, work: Callable[[], T]) -> T:
     """Has the first process do something, and returns what came of it in every process.
 

@@ -91,6 +91,7 @@ def train(
         with Interruption() as interruption, private_random_state(fabric.device), trackers as run.trackers:
             run.loop(interruption)
             by_first(fabric, run.finish)
+        fabric.barrier()  # none leaves while another still listens
     return True
 
 
