@@ -1,6 +1,7 @@
 """One run, and its folder."""
 
 import json
+import shutil
 
 import layouts
 import pytest
@@ -218,6 +219,16 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, place, changes, message):
     with pytest.raises(UsageError, match=message):
         train(settings(tmp_path / "run", initial_weights=str(tmp_path / place), **changes))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore")  # torch's compiler uses what torch deprecates
+def test_a_compiled_model_learns_the_same(tmp_path):
+    for compiled in (False, True):
+        train(settings(tmp_path / str(compiled), model="mlp", compile=compiled, steps=3))
+    plain, compiled = weights(tmp_path / "False"), weights(tmp_path / "True")
+    for name, value in plain.items():
+        torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="there is an accelerator")
