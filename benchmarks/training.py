@@ -5,11 +5,11 @@
 Ratios are medians over rounds in which the contenders take turns, with 95 % intervals of that median (percentile
 bootstrap over rounds). One thread per process.
 
-loop       the time of `multimix train`'s steps, evaluations left out on both sides, over that of a loop written by hand
-           (`bare` below), which trains the same model on the same bytes with the same mixer.
-step       one update of PreActResNet-18 on 32 x 32 images: 20 pairs with 5 mixes each over 100 images without mixing,
-           so that the last layers see as many rows.
-processes  images per second of two processes that share a batch (torchrun, gloo) over those of one.
+- loop: the time of `multimix train`'s steps, evaluations left out on both sides, over that of a loop written by hand
+  (`bare`), which trains the same model on the same bytes with the same mixer.
+- step: one update of PreActResNet-18 on 32 x 32 images: 20 pairs with 5 mixes each over 100 images without mixing,
+  so that the last layers see as many rows.
+- processes: images per second of two processes that share a batch (torchrun, gloo) over those of one.
 """
 
 import argparse
