@@ -52,7 +52,7 @@ def test_the_saved_weights_are_those_that_were_evaluated(tmp_path):
     data = open_data("digits")
     model = build_model("small-cnn", data.sample_shape, data.num_classes)
     model.load_state_dict(weights(tmp_path))
-    wrong = (model.eval()(data.test.x).argmax(1) != data.test.labels).double().mean().item()
+    wrong = (model.eval()(data.test.prepare(data.test.x)).argmax(1) != data.test.labels).double().mean().item()
     assert wrong == json.loads((tmp_path / "evaluation.json").read_text())["error"]
 
 
@@ -161,7 +161,7 @@ def test_the_average_of_the_weights_is_what_is_kept(tmp_path):
     data = open_data("digits")
     model = build_model("small-cnn", data.sample_shape, data.num_classes)
     model.load_state_dict(weights(tmp_path / "averaged"))
-    wrong = (model.eval()(data.test.x).argmax(1) != data.test.labels).double().mean().item()
+    wrong = (model.eval()(data.test.prepare(data.test.x)).argmax(1) != data.test.labels).double().mean().item()
     assert wrong == json.loads((tmp_path / "averaged" / "evaluation.json").read_text())["error"]
 
 

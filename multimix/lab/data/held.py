@@ -8,6 +8,7 @@ from torch import Tensor
 
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.order import SampleOrder
+from multimix.lab.data.prepare import Pixels
 from multimix.lab.data.split import Batch
 from multimix.lab.randomness import seed_of
 
@@ -37,6 +38,11 @@ class HeldSplit:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def pixels(self) -> Pixels | None:
+        """How pixels become what the model gets, if the samples are images."""
+        return self.prepare if isinstance(self.prepare, Pixels) else None
 
     @property
     def sample_shape(self) -> torch.Size:

@@ -10,8 +10,8 @@ SILENCE = 1e-6  # keeps a sample without any sound from being divided by zero
 
 
 @dataclass(frozen=True)
-class Normalise:
-    """Bytes to numbers with mean 0 and standard deviation 1 over the training split, channel by channel.
+class Pixels:
+    """How pixels in [0, 1] become what a model gets: mean 0 and standard deviation 1 over the training split.
 
     Args:
         mean: Of each channel, of pixels in [0, 1].
@@ -20,6 +20,32 @@ class Normalise:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    def of(self, x: Tensor) -> Tensor:
+        """Returns the pixels in [0, 1] of what a model gets, (N, channels, ...)."""
+        return (x * self._channels(self.std, x) + self._channels(self.mean, x)).clamp(0, 1)
+
+    def as_input(self, pixels: Tensor) -> Tensor:
+        """Returns what a model gets for pixels in [0, 1]; gradients flow through."""
+        return (pixels - self._channels(self.mean, pixels)) / self._channels(self.std, pixels)
+
+    @staticmethod
+    def _channels(values: tuple[float, ...], x: Tensor) -> Tensor:
+        return torch.tensor(values, dtype=x.dtype, device=x.device).view([-1, *[1] * (x.ndim - 2)])
+
+
+@dataclass(frozen=True)
+class Standardise(Pixels):
+    """Pixels that are stored as numbers in [0, 1]."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Returns normalised images."""
+        return self.as_input(x)
+
+
+@dataclass(frozen=True)
+class Normalise(Pixels):
+    """Pixels that are stored as bytes."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Returns normalised float32 images."""

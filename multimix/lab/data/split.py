@@ -9,6 +9,7 @@ from torch import Tensor
 
 from multimix.lab.data.bad_files import BadFile
 from multimix.lab.data.order import SampleOrder
+from multimix.lab.data.prepare import Pixels
 from multimix.lab.errors import UsageError
 
 Batch = tuple[Tensor, Tensor]  # samples, ready for the model, and their labels, on the split's device
@@ -27,6 +28,10 @@ class Split(Protocol):
     @property
     def boxes(self) -> Tensor | None:
         """Where the object is, (N, 4): left, top, right, bottom as shares of the sample's width and height; or None."""
+
+    @property
+    def pixels(self) -> Pixels | None:
+        """How pixels in [0, 1] become what the model gets; None if the samples are no images."""
 
     @property
     def sample_shape(self) -> torch.Size:

@@ -20,6 +20,7 @@ from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import BadFile, BadFiles, BadSample, why
 from multimix.lab.data.blobs import Blobs
 from multimix.lab.data.order import SampleOrder
+from multimix.lab.data.prepare import Pixels
 from multimix.lab.data.split import Batch
 from multimix.lab.errors import RunFailed
 from multimix.lab.randomness import seed_of
@@ -156,6 +157,11 @@ class StreamedSplit:
     def labels(self) -> Tensor:
         """Class of each sample, (N,) int64."""
         return self.decoding.labels
+
+    @property
+    def pixels(self) -> Pixels | None:
+        """How pixels become what the model gets, if the samples are images."""
+        return self.prepare if isinstance(self.prepare, Pixels) else None
 
     @property
     def sample_shape(self) -> torch.Size:

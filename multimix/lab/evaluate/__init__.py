@@ -9,17 +9,17 @@ from multimix.lab.data import Split
 from multimix.lab.evaluate.calibration import ece, nll
 from multimix.lab.evaluate.error import error
 
-__all__ = ["EVALUATORS", "evaluate", "logits_of"]
+__all__ = ["METRICS", "evaluate", "logits_of"]
 
 # Each takes (N, C) logits and (N,) labels; fractions, percent only in reports.
-EVALUATORS: dict[str, Callable[[Tensor, Tensor], float]] = {"error": error, "nll": nll, "ece": ece}
+METRICS: dict[str, Callable[[Tensor, Tensor], float]] = {"error": error, "nll": nll, "ece": ece}
 CHUNK = 1024  # rows per forward pass: bounds the memory, costs nothing measurable
 
 
 def evaluate(model: nn.Module, split: Split) -> dict[str, float]:
-    """Returns every evaluator's value on a split, by name."""
+    """Returns every metric's value on a split, by name: what is measured while a model learns."""
     logits, labels = logits_of(model, split)
-    return {name: evaluator(logits, labels) for name, evaluator in EVALUATORS.items()}
+    return {name: metric(logits, labels) for name, metric in METRICS.items()}
 
 
 @torch.no_grad()
