@@ -15,7 +15,7 @@ large-batch    K·B × 1           S      or would K times as many fresh pairs h
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from multimix.lab.config import CompareSettings, TrainSettings, shared
 from multimix.lab.data import data_options_for, open_data
@@ -32,6 +32,7 @@ class Row:
         control: What is held equal; empty for K = 1, which every control refers to.
         alpha: The method's alpha; None where it is not varied, or the method has none.
         data: The data set; empty where all rows share one.
+        variant: Name of the settings that are changed in it; empty where they are the comparison's.
     """
 
     method: str
@@ -39,13 +40,14 @@ class Row:
     control: str = ""
     alpha: float | None = None
     data: str = ""
+    variant: str = ""
 
     @property
     def label(self) -> str:
         """Its name among the rows of its data set."""
         alpha = "" if self.alpha is None else f"a{self.alpha!r}"
         mixes = "" if self.method == "none" else f"k{self.num_mixes}"
-        return "-".join(part for part in (self.method, alpha, mixes, self.control) if part)
+        return "-".join(part for part in (self.method, alpha, mixes, self.control, self.variant) if part)
 
     @property
     def name(self) -> str:
@@ -54,8 +56,15 @@ class Row:
 
     @property
     def single(self) -> "Row":
-        """The row with K = 1 that it is compared with."""
-        return Row(self.method, 1, alpha=self.alpha, data=self.data)
+        """The row with K = 1 that it refers to."""
+        return replace(self, num_mixes=1, control="")
+
+    @property
+    def reference(self) -> "Row | None":
+        """The row that it is compared with: without its variant; else with K = 1; that one with nothing."""
+        if self.variant:
+            return replace(self, variant="")
+        return self.single if self.control else None
 
     def folder(self, compare: CompareSettings, seed: int) -> str:
         """Returns the folder of its run with one seed."""
@@ -71,13 +80,15 @@ class Row:
             "batch_size": compare.batch_size * (k if self.control in ("equal-pairs", "large-batch") else 1),
             "steps": steps * (k if self.control == "equal-epochs" else 1),
             "epochs": None,
+            "num_mixes": 1 if self.control == "large-batch" else k,
         }
+        changes = dict(compare.variants[self.variant]) if self.variant else {}
+        recipe["method_options"] |= changes.pop("method_options", {})
         return TrainSettings(
-            **recipe,
+            **recipe | changes,
             data=data,
             data_options=data_options_for(data, compare.data_options),
             method=self.method,
-            num_mixes=1 if self.control == "large-batch" else k,
             seed=seed,
             out=self.folder(compare, seed),
         )
@@ -86,7 +97,8 @@ class Row:
 def rows(compare: CompareSettings) -> list[Row]:
     """Returns the tables' rows, in their order."""
     several = compare.data if len(compare.data) > 1 else ("",)
-    return [row for data in several for method in compare.methods for row in _rows_of(data, method, compare)]
+    plain = [row for data in several for method in compare.methods for row in _rows_of(data, method, compare)]
+    return [each for row in plain for each in (row, *_variants(row, compare))]
 
 
 def runs(compare: CompareSettings) -> list[tuple[Row, TrainSettings]]:
@@ -111,6 +123,15 @@ def _rows_of(data: str, method: str, compare: CompareSettings) -> Iterator[Row]:
                 yield Row(method, 1, alpha=alpha, data=data)
             else:
                 yield from (Row(method, k, control, alpha, data) for control in compare.controls)
+
+
+def _variants(row: Row, compare: CompareSettings) -> Iterator[Row]:
+    """Yields a row with each variant that means something to it."""
+    for name, changes in compare.variants.items():
+        options = changes.get("method_options", {})
+        fits = row.method != "none" and options_for(row.method, options) == options
+        if fits and ("num_mixes" not in changes or row.num_mixes == 1):
+            yield replace(row, variant=name)
 
 
 def _base_steps(compare: CompareSettings, data: str) -> int:

@@ -16,7 +16,7 @@ from multimix.lab.slots import Slots
 from multimix.lab.whole import write_json
 
 FEWEST_STEPS, MOST_STEPS = 6, 20  # of a trial; between them a twenty-fifth of the run
-Kind = tuple[str, str, int, int]
+Kind = tuple[str, ...]  # a run's data set first
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ def estimate(slots: Slots, runs: Sequence[TrainSettings], folder: Path) -> float
 
 
 def _kind(run: TrainSettings) -> Kind:
-    """Runs that differ in nothing else take equally long for a step."""
-    return run.data, run.method, run.num_mixes, run.batch_size
+    """Runs that differ in no more than length, seed and folder take equally long for a step."""
+    same = asdict(replace(_trial(run, out=""), steps=1, seed=0))
+    return run.data, *(str(value) for value in same.values())
 
 
 def _trial(run: TrainSettings, out: str) -> TrainSettings:

@@ -4,6 +4,7 @@ import pytest
 
 from multimix.lab.config import CompareSettings
 from multimix.lab.controls import Row, rows, runs
+from multimix.lab.errors import UsageError
 
 B, S = 120, 50
 
@@ -112,3 +113,45 @@ def test_data_sets_with_like_names_have_folders_of_their_own():
     assert names["digits"] == "digits"
     assert names["folder:a/cats"].startswith("cats-")
     assert not any("/" in name or " " in name for name in names.values())
+
+
+VARIANTS = {
+    "iid": {"sampling": "iid"},
+    "inside": {"method_options": {"boxes": "inside"}},
+    "four": {"num_mixes": 4},
+}
+
+
+def test_a_variant_is_tried_with_every_row_it_fits():
+    settings = compare(methods=("none", "mixup", "cutmix"), controls=("equal-compute",), variants=VARIANTS, seeds=1)
+    assert [row.name for row in rows(settings)] == [
+        "none",
+        *("mixup-k1", "mixup-k1-iid", "mixup-k1-four", "mixup-k5-equal-compute", "mixup-k5-equal-compute-iid"),
+        *("cutmix-k1", "cutmix-k1-iid", "cutmix-k1-inside", "cutmix-k1-four"),
+        *("cutmix-k5-equal-compute", "cutmix-k5-equal-compute-iid", "cutmix-k5-equal-compute-inside"),
+    ]
+    planned = {row.name: (row, run) for row, run in runs(settings)}
+    row, run = planned["cutmix-k5-equal-compute-inside"]
+    assert (run.method_options, run.num_mixes, run.samples_per_step) == ({"boxes": "inside"}, 5, B // 5)
+    assert row.reference == planned["cutmix-k5-equal-compute"][0]
+    assert row.reference.reference == planned["cutmix-k1"][0]
+    assert row.reference.reference.reference is None
+    assert planned["mixup-k5-equal-compute-iid"][1].sampling == "iid"
+    assert planned["mixup-k5-equal-compute"][1].sampling == "stratified"
+    assert planned["mixup-k1-four"][1].num_mixes == 4
+
+
+@pytest.mark.parametrize(
+    ("variants", "message"),
+    [
+        ({"iid": {"samplng": "iid"}}, r"variants must be one of .*got variants='samplng'.*sampling"),
+        ({"iid": {"sampling": "random"}}, "sampling"),
+        ({"iid": {}}, "a variant must change a setting"),
+        ({"a/b": {"sampling": "iid"}}, "a variant's name must be letters"),
+        ({"seed": {"seed": 3}}, "variants must be one of"),
+        ({"inside": {"method_options": {"boxs": "inside"}}}, "method_options must be options of mixup"),
+    ],
+)
+def test_a_bad_variant_is_refused_at_once(variants, message):
+    with pytest.raises(UsageError, match=message):
+        compare(variants=variants)

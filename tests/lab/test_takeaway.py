@@ -91,3 +91,25 @@ def test_cells_mark_what_differs():
 
 def test_a_single_seed_shows_no_interval():
     assert with_interval(Interval(0.5, float("nan"), 1)) == "0.50"
+
+
+def test_variants_have_a_sentence_of_their_own():
+    reference = results(0.1, 1.0)
+    varied = [
+        table_row(
+            Row("mixup", 5, "equal-compute", variant=name),
+            results(0.1 + gain, 1.0, (-0.0011, 0, 0.0012)),
+            {},
+            [],
+            reference,
+        )
+        for name, gain in (("iid", 0.02), ("fresh", 0.0))
+    ]
+    sentence = takeaway([row("equal-compute", -0.01), *varied])
+    assert sentence.startswith("Error of K = 5 against K = 1: with K mixes of B/K pairs")
+    assert sentence.endswith(
+        "Error with a variant against the same row without: iid worse for mixup; fresh not distinguishable for mixup."
+    )
+    assert "variant" not in takeaway([row("equal-compute", -0.01)])
+    assert "without it" in note(varied)
+    assert "without it" not in note([row("equal-compute", 0.0)])

@@ -1,7 +1,9 @@
 """Many runs."""
 
 import math
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from multimix.lab.config.checks import check, check_at_least_one, check_name
 from multimix.lab.config.recipe import Recipe
@@ -21,6 +23,9 @@ class CompareSettings(Recipe):
         num_mixes: Values of K, comma separated.
         controls: What is held equal to the K = 1 row, comma separated: equal-pairs, equal-compute, equal-epochs,
             large-batch.
+        variants: Named changes of a run's settings, for a file, e.g. {iid: {sampling: iid}}. Every row that mixes is
+            also done with each of them, if its method has the options they change, and compared with itself without;
+            one that changes num_mixes, e.g. {growing: {num_mixes: "1@0,5@0.5"}}, is done in place of K = 1 alone.
         seeds: Number of seeds per row; the intervals are over seeds.
         jobs: Runs at a time, each in its own process with an equal share of the cores (default one per core); 0 does
             them in this process. With Ray: the most at a time (default as many as the cluster has room for).
@@ -38,6 +43,7 @@ class CompareSettings(Recipe):
     alphas: tuple[float, ...] = ()
     num_mixes: tuple[int, ...] = (1, 5)
     controls: tuple[str, ...] = ("equal-pairs", "equal-compute")
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
     seeds: int = 3
     jobs: int | None = None
     ray: str | None = None
@@ -60,6 +66,7 @@ class CompareSettings(Recipe):
         self._check_methods()
         for control in self.controls:
             check_name("controls", control, CONTROLS)
+        self._check_variants()
         check_at_least_one("seeds", self.seeds)
         self._check_executor()
         for row in rows(self):  # a bad row is found now, not after the good ones have run
@@ -86,6 +93,20 @@ class CompareSettings(Recipe):
                 alphas=self.alphas,
                 method_options=self.method_options,
             )
+
+    def _check_variants(self) -> None:
+        from multimix.lab.config.run import TrainSettings
+        from multimix.lab.mixing import check_option_names
+
+        given = {"data", "data_options", "method", "seed", "out", "epochs"}  # by the comparison's own settings
+        known = [item.name for item in fields(TrainSettings) if item.name not in given]
+        for name, changes in self.variants.items():
+            plain = re.fullmatch(r"[A-Za-z][\w.-]*", name, re.ASCII) is not None
+            check(plain, "a variant's name must be letters, digits, dots and dashes", "try iid", variants=name)
+            check(bool(changes), "a variant must change a setting", "add one or drop it", variants={name: changes})
+            for setting in changes:
+                check_name("variants", setting, known)
+            check_option_names(changes.get("method_options", {}), self.methods)
 
     def _check_executor(self) -> None:
         if self.jobs is not None:

@@ -12,8 +12,20 @@ from multimix.lab.config import TrainSettings
 from multimix.lab.controls import Row
 from multimix.lab.run_folder import RunFolder
 
-TITLES = ("data", "method", "alpha", "K", "control", "steps", "pairs per step", "rows per step", "seeds", "finished")
-LEFT = ("data", "method", "control")
+TITLES = (
+    "data",
+    "method",
+    "alpha",
+    "K",
+    "control",
+    "variant",
+    "steps",
+    "pairs per step",
+    "rows per step",
+    "seeds",
+    "finished",
+)
+LEFT = ("data", "method", "control", "variant")
 
 
 def print_plan(planned: Sequence[tuple[Row, TrainSettings]], console: Console) -> None:
@@ -40,6 +52,7 @@ def _line(row: Row, runs: Sequence[TrainSettings]) -> list[str]:
         "" if row.alpha is None else f"{row.alpha:g}",
         str(row.num_mixes),
         row.control,
+        row.variant,
         str(run.steps),
         str(run.samples_per_step),
         str(run.batch_size),

@@ -1,6 +1,6 @@
 """The table of a comparison, in numbers: what each row cost and how well it did."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -34,10 +34,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Change:
-    """What K mixes changed against one mix of the same method, seed by seed, and whether that can be told from chance.
+    """What a row changed against its reference, seed by seed, and whether that can be told from chance.
 
     Args:
-        difference: K mixes minus one mix.
+        difference: The row minus its reference.
         verdict: "worse", "better" or "not distinguishable".
     """
 
@@ -47,7 +47,7 @@ class Change:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row: its results, what failed, and the comparison with its K = 1 row.
+    """One row: its results, what failed, and the comparison with its reference: K = 1, or itself without the variant.
 
     Args:
         row: What is tried in it.
@@ -56,8 +56,8 @@ class TableRow:
         metrics: Metric name -> mean and interval over seeds.
         time_s: Training time of a run in seconds, mean and interval over seeds.
         time_ratio: Mean training time, in units of the first row's of its data set; None if that is missing.
-        time_ratio_k1: The same in units of its K = 1 row's.
-        changes: Metric name -> change against the K = 1 row; empty where there is nothing to compare.
+        time_ratio_reference: The same in units of its reference's.
+        changes: Metric name -> change against the reference; empty where there is nothing to compare.
     """
 
     row: Row
@@ -66,7 +66,7 @@ class TableRow:
     metrics: dict[str, Interval]
     time_s: Interval | None
     time_ratio: float | None
-    time_ratio_k1: float | None
+    time_ratio_reference: float | None
     changes: dict[str, Change]
 
     @property
@@ -87,9 +87,13 @@ def table(comparison: Comparison) -> list[TableRow]:
     for row, those in results.items():
         first.setdefault(row.data, those)
     return [
-        table_row(row, those, _failures(row, comparison), first[row.data], results.get(row.single, []))
+        table_row(row, those, _failures(row, comparison), first[row.data], _reference(row, results))
         for row, those in results.items()
     ]
+
+
+def _reference(row: Row, results: Mapping[Row, list[Result]]) -> list[Result]:
+    return [] if row.reference is None else results.get(row.reference, [])
 
 
 def by_data(table: Sequence[TableRow]) -> list[tuple[str, list[TableRow]]]:
@@ -98,7 +102,7 @@ def by_data(table: Sequence[TableRow]) -> list[tuple[str, list[TableRow]]]:
 
 
 def table_row(
-    row: Row, results: list[Result], failures: dict[int, str], first: list[Result], single: list[Result]
+    row: Row, results: list[Result], failures: dict[int, str], first: list[Result], reference: list[Result]
 ) -> TableRow:
     """Puts a row together.
 
@@ -107,7 +111,7 @@ def table_row(
         results: Its finished runs.
         failures: Why its other runs failed, by seed.
         first: The runs of the first row of its data set, the unit of training time.
-        single: Its K = 1 row's runs.
+        reference: The runs of the row it is compared with, if there is one.
     """
     return TableRow(
         row=row,
@@ -116,8 +120,8 @@ def table_row(
         metrics={name: t_interval([run.evaluation[name] for run in results]) for name in METRICS if results},
         time_s=t_interval(_times(results)) if results else None,
         time_ratio=_ratio(results, first),
-        time_ratio_k1=_ratio(results, single),
-        changes=_changes(results, single) if row.control else {},
+        time_ratio_reference=_ratio(results, reference),
+        changes=_changes(results, reference),
     )
 
 
@@ -143,9 +147,9 @@ def _ratio(results: Sequence[Result], reference: Sequence[Result]) -> float | No
     return t_interval(_times(results)).mean / t_interval(_times(reference)).mean
 
 
-def _changes(results: Sequence[Result], single: Sequence[Result]) -> dict[str, Change]:
+def _changes(results: Sequence[Result], reference: Sequence[Result]) -> dict[str, Change]:
     """Compares the seeds that both rows have finished."""
-    references = {run.seed: run for run in single}
+    references = {run.seed: run for run in reference}
     pairs = [(run, references[run.seed]) for run in results if run.seed in references]
     changes = {}
     for name in METRICS if pairs else ():

@@ -13,8 +13,11 @@ QUESTIONS = {
 
 
 def takeaway(rows: Sequence[TableRow]) -> str:
-    """Returns the sentence; the comparison is of error, K against K = 1, seed by seed."""
-    compared = [row for row in rows if "error" in row.changes]
+    """Returns the sentence; the comparison is of error, K against K = 1, seed by seed; then one about variants."""
+    varied = [row for row in rows if row.row.variant and "error" in row.changes]
+    compared = [row for row in rows if not row.row.variant and "error" in row.changes]
+    if varied:
+        return " ".join(filter(None, [takeaway(compared) if compared else "", _about_variants(varied)]))
     if not compared:
         return "There is nothing to compare yet: that takes finished runs with K = 1 and with another K."
     controls = list(dict.fromkeys(row.row.control for row in compared))
@@ -25,16 +28,26 @@ def takeaway(rows: Sequence[TableRow]) -> str:
     return f"Error of K = {_listed(ks)} against K = 1: {'; '.join(findings)}: {advice}."
 
 
+def _about_variants(rows: Sequence[TableRow]) -> str:
+    names = dict.fromkeys(row.row.variant for row in rows)
+    findings = [f"{name} {_verdicts([row for row in rows if row.row.variant == name])}" for name in names]
+    return f"Error with a variant against the same row without: {'; '.join(findings)}."
+
+
 def _finding(control: str, rows: Sequence[TableRow]) -> str:
+    ratios = [f"{row.time_ratio_reference:.1f}" for row in rows if row.time_ratio_reference is not None]
+    low, high = min(ratios, key=float), max(ratios, key=float)
+    cost = low if low == high else f"{low} to {high}"
+    return f"with {QUESTIONS[control]}, at {cost} × the training time, {_verdicts(rows)}"
+
+
+def _verdicts(rows: Sequence[TableRow]) -> str:
     parts = []
     for verdict in ("better", "worse", "not distinguishable"):
         names = [_name(row, rows) for row in rows if row.changes["error"].verdict == verdict]
         if names:
             parts.append(f"{verdict} for {_listed(names)}")
-    ratios = [f"{row.time_ratio_k1:.1f}" for row in rows if row.time_ratio_k1 is not None]
-    low, high = min(ratios, key=float), max(ratios, key=float)
-    cost = low if low == high else f"{low} to {high}"
-    return f"with {QUESTIONS[control]}, at {cost} × the training time, {', '.join(parts)}"
+    return ", ".join(parts)
 
 
 def _advice(rows: Sequence[TableRow], seeds: str) -> str:
@@ -60,6 +73,7 @@ def _name(row: TableRow, rows: Sequence[TableRow]) -> str:
     alphas = len({other.row.alpha for other in rows if other.row.alpha is not None}) > 1
     apart = [f"α = {row.row.alpha:g}"] if alphas and row.row.alpha is not None else []
     apart += [f"K = {row.row.num_mixes}"] if several else []
+    apart += [row.row.control] if len({other.row.control for other in rows}) > 1 and row.row.control else []
     return f"{row.row.method} ({', '.join(apart)})" if apart else row.row.method
 
 

@@ -14,10 +14,10 @@ from multimix.lab.report.table import TableRow, by_data
 from multimix.lab.report.takeaway import takeaway
 
 COLOURS = {"worse": "red", "better": "green", "not distinguishable": ""}
-LEFT = ("method", "control")
-HEAD = ("method", "alpha", "K", "control", "n")
+LEFT = ("method", "control", "variant")
+HEAD = ("method", "alpha", "K", "control", "variant", "n")
 # What a narrow terminal does without, in this order; the page has all of it.
-DISPENSABLE = ("images", "rows", "vs K=1")
+DISPENSABLE = ("images", "rows", "vs K=1", "difference")
 
 Cell = Callable[[TableRow], str | Text]
 
@@ -27,7 +27,7 @@ def print_tables(rows: Sequence[TableRow], console: Console) -> None:
     cells = _cells(rows)
     groups = by_data(rows)
     for dispensable in DISPENSABLE:
-        if max(_needed(_table(group, cells), console) for _, group in groups) > console.width:
+        if dispensable in cells and max(_needed(_table(group, cells), console) for _, group in groups) > console.width:
             del cells[dispensable]
     for data, group in groups:
         if data:
@@ -48,14 +48,16 @@ def _print_table(rows: Sequence[TableRow], cells: dict[str, Cell], console: Cons
 def _cells(rows: Sequence[TableRow]) -> dict[str, Cell]:
     """The columns, and what each shows of a row that has results."""
     alpha: dict[str, Cell] = {"alpha": lambda row: words.alpha(row)} if words.has_alphas(rows) else {}
+    variant: dict[str, Cell] = {"variant": lambda row: row.row.variant} if words.has_variants(rows) else {}
     return {
         "method": lambda row: row.row.method,
         **alpha,
         "K": lambda row: str(row.row.num_mixes),
         "control": lambda row: row.row.control,
+        **variant,
         "n": lambda row: str(len(row.results)),
         words.METRIC_TITLES["error"]: lambda row: _metric(row, "error"),
-        "vs K=1": lambda row: Text(words.change(row), style=_colour(row, "error")),
+        words.difference_title(rows): lambda row: Text(words.change(row), style=_colour(row, "error")),
         "NLL": lambda row: _metric(row, "nll"),
         "ECE, %": lambda row: _metric(row, "ece"),
         "time, s": words.time,

@@ -19,9 +19,20 @@ def note(rows: Sequence[TableRow]) -> str:
     """Returns what the numbers and marks mean."""
     same = "method and alpha" if has_alphas(rows) else "method"
     return (
-        f"Mean ± half-width of the 95 % t-interval over n seeds. Against K = 1 of the same {same}, seed by seed, at "
+        f"Mean ± half-width of the 95 % t-interval over n seeds. Against K = 1 of the same {same}"
+        f"{', a variant against the same row without it' * has_variants(rows)}, seed by seed, at "
         "95 %: ▲ worse, ▼ better, ≈ not distinguishable; one comparison in twenty is marked by chance alone."
     )
+
+
+def has_variants(rows: Sequence[TableRow]) -> bool:
+    """Whether any row has a variant."""
+    return any(row.row.variant for row in rows)
+
+
+def difference_title(rows: Sequence[TableRow]) -> str:
+    """Returns the title of the column that compares."""
+    return "difference" if has_variants(rows) else "vs K=1"
 
 
 def has_alphas(rows: Sequence[TableRow]) -> bool:
@@ -41,7 +52,7 @@ def with_interval(value: Interval, scale: float = 1.0, digits: int = 2) -> str:
 
 
 def metric(row: TableRow, name: str) -> str:
-    """Returns one metric of a row, marked where it differs from K = 1: ▲ is worse, ▼ is better."""
+    """Returns one metric of a row, marked where it differs from its reference: ▲ is worse, ▼ is better."""
     if name not in row.metrics:
         return ""
     marked = name in row.changes and row.changes[name].verdict != "not distinguishable"
@@ -50,7 +61,7 @@ def metric(row: TableRow, name: str) -> str:
 
 
 def change(row: TableRow) -> str:
-    """Returns how a row's error differs from its K = 1 row's, in points."""
+    """Returns how a row's error differs from its reference's, in points."""
     if "error" not in row.changes:
         return ""
     change = row.changes["error"]
