@@ -234,7 +234,7 @@ def warm(method: str) -> None:
     model = build_model("small-cnn", data.sample_shape, data.num_classes, {})
     evaluate(model, data.test)
     x, labels = next(data.train.batches(SampleOrder(len(data.train), 8, 0), range(1)))
-    mixer(settings, data.num_classes).run(model, x, labels, saliency=x.abs().mean(dim=1))
+    mixer(settings, data.num_classes, settings.mixes.values[0]).run(model, x, labels, saliency=x.abs().mean(dim=1))
 
 
 def run() -> int:

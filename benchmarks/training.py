@@ -59,7 +59,7 @@ def bare(settings: TrainSettings, data: Data) -> float:
     model = build_model(settings.model, data.sample_shape, data.num_classes, settings.model_options)
     optimizer = torch.optim.SGD(model.parameters(), lr=settings.rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps or 1)
-    mix = mixer(settings, data.num_classes)
+    mix = mixer(settings, data.num_classes, settings.mixes.values[0])
     split, size, order = data.train, settings.samples_per_step, torch.empty(0, dtype=torch.int64)
     assert isinstance(split, HeldSplit)
     total_loss = torch.zeros(())

@@ -43,14 +43,14 @@ def dry_run(settings: TrainSettings) -> list[str]:
     check_within(schedule, length)
     course = Course.of(settings, data.num_classes, length)
     first, last = (settings.rate * schedule.factor(step, length) for step in (0, length.steps - 1))
-    pairs, rows = settings.samples_per_step, settings.batch_size
-    all_rows = course.rows(length.steps, pairs, rows)
+    rows, all_rows = settings.batch_size, course.rows(length.steps)
+    samples = " then ".join(f"{samples:,}" for _, samples in settings.samples(length.steps))
+    mixes = "" if settings.most_rows_per_pair == 1 else f", {settings.mixes} mixes of each pair"
     about_weights = _about_weights(settings)
     return [
         about_data,
         f"model: {settings.model}, {_num_parameters(settings, data):,} parameters{about_weights}",
-        f"step: {pairs:,} samples, {rows:,} rows ({settings.method}"
-        + (")" if rows == pairs else f", {settings.num_mixes} mixes of each pair)"),
+        f"step: {samples} samples, {rows:,} rows ({settings.method}{mixes})",
         f"length: {length.steps:,} steps, {length.steps / length.epoch:,.4g} epochs, {all_rows:,} rows",
         f"learning rate: {settings.optimizer}, {schedule}, {first:.3g} in the first step, {last:.3g} in the last",
         _tried(settings, data, length),
@@ -119,8 +119,8 @@ def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
             steps=STEPS,
             learning_rate=settings.rate * pairs / settings.samples_per_step,  # the whole batch's would be too high
             epochs=None,
-            batch_size=pairs * settings.rows_per_pair,
-            micro_batch_size=math.ceil(pairs / 2) * settings.rows_per_pair if in_parts else None,
+            batch_size=pairs * math.lcm(*settings.mixes.values),
+            micro_batch_size=math.ceil(pairs / 2) * settings.most_rows_per_pair if in_parts else None,
             schedule=str(parse_schedule(settings.schedule).in_percent(length.steps / length.epoch)),
             unmixed_first=_share("unmixed_first", settings.unmixed_first),
             unmixed_last=_share("unmixed_last", settings.unmixed_last),

@@ -87,7 +87,7 @@ class Learner:
         plan = mix.plan(x, labels, model=_LookedAt(self.fabric, self.model.module), generator=generator)
         num_parts = self._num_parts(plan.num_mixes, plan.num_pairs)
         parts = [plan] if num_parts == 1 else plan.split(num_parts)
-        share = weight_of(len(x), self.settings.samples_per_step)
+        share = weight_of(len(x), self.course.samples(step))
         self.optimizer.zero_grad()
         measured = torch.zeros(2, device=self.fabric.device)
         for part in parts:

@@ -50,7 +50,7 @@ class Run:
 
     @property
     def order(self) -> SampleOrder:
-        return SampleOrder(len(self.data.train), self.settings.samples_per_step, self.settings.seed)
+        return SampleOrder.of(len(self.data.train), self.settings.samples(self.steps), self.settings.seed)
 
     @property
     def result(self) -> nn.Module:
@@ -119,13 +119,13 @@ class Run:
     def record(self) -> None:
         """Writes down the steps since the last record and how good the model is now."""
         loss, accuracy = self.measured().mean(dim=0).tolist()
-        samples = self.settings.samples_per_step
+        images = self.order.start(self.state.step)
         record = {
             "step": self.state.step,
-            "epoch": self.state.step / self.learner.length.epoch,
+            "epoch": images / len(self.data.train),
             **self.state.times,
-            "rows": self.learner.course.rows(self.state.step, samples, self.settings.batch_size),
-            "images": self.state.step * samples,
+            "rows": self.learner.course.rows(self.state.step),
+            "images": images,
             "loss": loss,
             "mixed_accuracy": accuracy,
         }
@@ -160,14 +160,14 @@ class Run:
             RunFailed: if a loss is no longer a number.
         """
         values = gathered(self.fabric, self.state.meter.read())
-        rows = [self.order.rows(rank, len(values)) for rank in range(len(values))]
-        mean = mean_over(values, [part.stop - part.start for part in rows])
+        world, count = values.shape[:2]
+        begun = self.state.step - count
+        parts = [[self.order.rows(begun + i, rank, world) for i in range(count)] for rank in range(world)]
+        mean = mean_over(values, [[part.stop - part.start for part in those] for those in parts])
         finite = mean[:, 0].isfinite()
         if not finite.all():
             first = int((~finite).int().argmax())
-            self.fail(
-                f"the loss must stay finite, got loss={mean[first, 0].item()}", self.state.step - len(mean) + first
-            )
+            self.fail(f"the loss must stay finite, got loss={mean[first, 0].item()}", begun + first)
         return mean
 
     def save(self) -> None:

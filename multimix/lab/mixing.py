@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "Course", "check_option_names", "mixer", "options_for"]
 
 
-def mixer(settings: "TrainSettings | PreviewSettings", num_classes: int) -> MultiMix:
-    """Builds the mixer that the settings describe.
+def mixer(settings: "TrainSettings | PreviewSettings", num_classes: int, num_mixes: int) -> MultiMix:
+    """Builds the mixer that the settings describe, with K mixes.
 
     Raises:
         UsageError: in the library's words, where it refuses a setting.
@@ -32,7 +32,7 @@ def mixer(settings: "TrainSettings | PreviewSettings", num_classes: int) -> Mult
     try:
         return MultiMix(
             METHODS[settings.method](**settings.method_options),
-            num_mixes=settings.num_mixes,
+            num_mixes=num_mixes,
             num_classes=num_classes,
             sampling=settings.sampling,
             share=settings.share,
@@ -44,19 +44,21 @@ def mixer(settings: "TrainSettings | PreviewSettings", num_classes: int) -> Mult
 
 @dataclass(frozen=True)
 class Course:
-    """Which mixer at which step of a run: none at first and at last, if so wished.
+    """Which mixer at which step of a run, and with how many samples: none at first and at last, if so wished.
 
     Args:
-        mix: The run's mixer.
+        mixes: First step of each phase, and its mixer.
         plain: The one that mixes nothing.
         first: The step from which on is mixed.
         last: The step from which on is no longer mixed.
+        batch_size: Rows of a step that is mixed.
     """
 
-    mix: MultiMix
+    mixes: tuple[tuple[int, MultiMix], ...]
     plain: MultiMix
     first: int
     last: int
+    batch_size: int
 
     @classmethod
     def of(cls, settings: "TrainSettings", num_classes: int, length: Length) -> "Course":
@@ -72,22 +74,31 @@ class Course:
                 f"some steps must be mixed, got unmixed_first={settings.unmixed_first!r}, "
                 f"unmixed_last={settings.unmixed_last!r} in a run of {length.steps} steps; mix in more of them"
             )
-        return cls(mixer(settings, num_classes), MultiMix("none", num_mixes=1, num_classes=num_classes), first, last)
+        phases = settings.mixes.phases(length.steps)
+        mixes = tuple((start, mixer(settings, num_classes, value)) for start, value in phases)
+        plain = MultiMix("none", num_mixes=1, num_classes=num_classes)
+        return cls(mixes, plain, first, last, settings.batch_size)
 
     def at(self, step: int) -> MultiMix:
         """Returns the mixer of the update that comes after `step` others."""
-        return self.mix if self.first <= step < self.last else self.plain
+        return self._phase(step) if self.first <= step < self.last else self.plain
 
-    def rows(self, steps: int, samples: int, mixed_rows: int) -> int:
-        """Returns how many rows the model saw in the first `steps` updates.
+    def samples(self, step: int) -> int:
+        """Returns how many samples that update has: also where they are not mixed, as many as if they were."""
+        return self.batch_size // self._phase(step).num_mixes
 
-        Args:
-            steps: Updates done.
-            samples: Samples per step: the rows of a step that is not mixed.
-            mixed_rows: Rows of one that is.
-        """
-        mixed = max(0, min(steps, self.last) - self.first)
-        return mixed * mixed_rows + (steps - mixed) * samples
+    def rows(self, steps: int) -> int:
+        """Returns how many rows the model saw in the first `steps` updates; samples that are not mixed are one each."""
+        ends = [*(start for start, _ in self.mixes[1:]), steps]
+        rows = 0
+        for (start, _), end in zip(self.mixes, ends, strict=True):
+            done = max(0, min(end, steps) - start)
+            mixed = max(0, min(end, steps, self.last) - max(start, self.first))
+            rows += mixed * self.batch_size + (done - mixed) * self.samples(start)
+        return rows
+
+    def _phase(self, step: int) -> MultiMix:
+        return next(mix for start, mix in reversed(self.mixes) if step >= start)
 
 
 def options_for(method: str, options: Mapping[str, Any]) -> dict[str, Any]:

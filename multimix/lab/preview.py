@@ -44,7 +44,8 @@ def preview(settings: PreviewSettings) -> list[str]:
     x = torch.stack([_tensor(a), _tensor(b)])
     saliency = local_contrast(x)
     try:
-        plan, path, weights = _path(mixer(settings, num_classes=2), x, saliency, settings.seed)
+        mix = mixer(settings, num_classes=2, num_mixes=settings.num_mixes)
+        plan, path, weights = _path(mix, x, saliency, settings.seed)
     except (TypeError, ValueError) as error:  # the method mixes inside a model, or has to ask one
         raise UsageError(
             f"a preview has two images and no model to mix inside of or to ask, got method={settings.method!r}; "

@@ -120,10 +120,10 @@ def weight_of(own: int, samples: int) -> float:
     return own * num_processes() / samples
 
 
-def mean_over(processes: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Returns the mean of (processes, steps, values), each process counting by the size of its part of a step."""
-    shares = torch.tensor(sizes).to(processes) / sum(sizes)
-    return (processes * shares.reshape(-1, 1, 1)).sum(dim=0)
+def mean_over(processes: Tensor, sizes: Sequence[Sequence[int]]) -> Tensor:
+    """Returns the mean of (processes, steps, values), each process counting by the size of its part of each step."""
+    parts = torch.tensor(sizes).to(processes).reshape(processes.shape[:2])
+    return (processes * (parts / parts.sum(dim=0)).unsqueeze(-1)).sum(dim=0)
 
 
 def agreed(fabric: Fabric, step: int, wish: int) -> int:

@@ -86,8 +86,13 @@ class Watch:
     def _speed(self) -> list[str]:
         if self._pace is None or self._pace.steps_per_s is None or self._pace.left_s is None:
             return []
-        images = self._pace.steps_per_s * self._settings.samples_per_step
+        images = self._pace.steps_per_s * self._samples()
         return [f"{images:,.0f} images/s", f"{duration(self._pace.left_s)} left"]
+
+    def _samples(self) -> int:
+        """Samples of the step that was looked at last."""
+        phases = self._settings.samples(self._length.steps)
+        return next((samples for first, samples in reversed(phases) if self._step > first), phases[0][1])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self._pace is None:

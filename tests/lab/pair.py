@@ -31,6 +31,7 @@ RANK = FABRIC.global_rank
 HERE = Path(sys.argv[1]) / f"machine{RANK}"
 ALL_AT_ONCE = {  # what a state may hold beside weights; Puzzle Mix looks at what batch norm has in each process
     "method": "puzzlemix",
+    "num_mixes": "2@0,1@0.5",
     "optimizer": "adamw",
     "learning_rate": 0.01,
     "schedule": "linear:0%=0.1,50%=1,100%=0.1",

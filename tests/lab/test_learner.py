@@ -80,7 +80,7 @@ def test_the_update_is_the_textbooks():
     for step, rate in enumerate((0.2, 0.02)):
         some.update(step, x, labels)
         generator = torch.Generator().manual_seed(seed_of(0, "mix", step))
-        logits, y_mix = mixer(some.settings, CLASSES).run(model, x, labels, generator=generator)
+        logits, y_mix = mixer(some.settings, CLASSES, 3).run(model, x, labels, generator=generator)
         optimizer.param_groups[0]["lr"] = rate
         optimizer.zero_grad()
         smooth = 0.9 * y_mix + 0.1 / CLASSES
@@ -136,9 +136,7 @@ def test_mixing_begins_and_ends_when_asked():
     some = learner(unmixed_first="1", unmixed_last="30%")  # one epoch is 2 steps, 30 % are 3
     course = some.course
     assert [course.at(step).num_mixes for step in range(10)] == [1, 1, 3, 3, 3, 3, 3, 1, 1, 1]
-    assert [course.rows(steps, samples=12, mixed_rows=36) for steps in (0, 1, 2, 3, 7, 10)] == [
-        *(0, 12, 24, 60, 204, 240)
-    ]
+    assert [course.rows(steps) for steps in (0, 1, 2, 3, 7, 10)] == [*(0, 12, 24, 60, 204, 240)]
     x, labels = batch()
     model = copy.deepcopy(some.bare)
     loss, _ = some.update(0, x, labels)

@@ -56,4 +56,6 @@ def test_a_process_without_a_pair_is_refused(monkeypatch):
 
 def test_processes_count_by_the_size_of_their_part():
     values = torch.tensor([[[1.0, 0.0]], [[4.0, 1.0]]], dtype=torch.float64)
-    assert mean_over(values, [2, 1]).tolist() == [[2.0, pytest.approx(1 / 3)]]
+    assert mean_over(values, [[2], [1]]).tolist() == [[2.0, pytest.approx(1 / 3)]]
+    two_steps = values.repeat(1, 2, 1)
+    assert mean_over(two_steps, [[2, 1], [1, 1]]).tolist() == [[2.0, pytest.approx(1 / 3)], [2.5, 0.5]]

@@ -125,7 +125,7 @@ def test_the_head_states_batch_and_cost(name):
     assert settings.samples_per_step == pairs
     assert numbers(head(name)["Batch"])[0] == settings.batch_size
     course = Course.of(settings, num_classes=2, length=length)
-    rows = course.rows(length.steps, pairs, settings.batch_size)
+    rows = course.rows(length.steps)
     stated = numbers(head(name)["Cost"])
     assert stated[:3] == [length.steps, settings.batch_size, rows]
     assert length.steps * pairs in stated  # with K = 1

@@ -31,4 +31,4 @@ class PreviewSettings(Mixing):
         check_seed(self.seed)
         suffixes = (".png", ".jpg", ".svg", ".pdf")
         check(self.out.endswith(suffixes), f"out must end in {', '.join(suffixes)}", "try path.png", out=self.out)
-        mixer(self, num_classes=2)
+        mixer(self, num_classes=2, num_mixes=self.num_mixes)

@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass, field
 
-from multimix.lab.config.checks import check, check_at_least_one, check_seed
+from multimix.lab.config.checks import check, check_seed
 from multimix.lab.config.recipe import Recipe
-from multimix.lab.moments import Length
+from multimix.lab.moments import Length, Moment
+from multimix.lab.num_mixes import NumMixes
+from multimix.lab.schedule import parse_schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +18,8 @@ class TrainSettings(Recipe):
         data: Name of the data set, or folder:PATH, hf:REPO, webdataset:PATH.
         data_options: Options of the data set, by name, e.g. --data-options.padding 4
         method: Name of the mixing method.
-        num_mixes: K, the mixes made of each pair.
+        num_mixes: K, the mixes made of each pair; or a schedule of it by share of the steps, e.g. 1@0,2@0.5,5@0.8: as
+            many rows in every step, of fewer and fewer pairs.
         seed: The one source of chance: data order, initial weights, mixing.
         out: Folder of the run.
     """
@@ -24,7 +27,7 @@ class TrainSettings(Recipe):
     data: str = "digits"
     data_options: dict[str, bool | int | float | str] = field(default_factory=dict)
     method: str = "mixup"
-    num_mixes: int = 5
+    num_mixes: int | str = 5
     seed: int = 0
     out: str
 
@@ -34,36 +37,67 @@ class TrainSettings(Recipe):
 
         super().__post_init__()
         check_data(self.data, self.data_options)
-        check_at_least_one("num_mixes", self.num_mixes)
+        if not self.mixes.is_constant:
+            object.__setattr__(self, "num_mixes", str(self.mixes))
+            self._check_moments()
         check_seed(self.seed)
+        unit = math.lcm(*self.mixes.values)
         check(
-            self.batch_size % self.rows_per_pair == 0,
+            self.method == "none" or self.batch_size % unit == 0,
             "batch_size must be divisible by num_mixes",
-            f"try {math.ceil(self.batch_size / self.num_mixes) * self.num_mixes}",
+            f"try {math.ceil(self.batch_size / unit) * unit}",
             batch_size=self.batch_size,
             num_mixes=self.num_mixes,
         )
         if self.micro_batch_size is not None:
             check(
-                self.micro_batch_size >= self.rows_per_pair,
+                self.micro_batch_size >= self.most_rows_per_pair,
                 "micro_batch_size must hold one pair's mixes",
-                f"try {self.rows_per_pair} or more",
+                f"try {self.most_rows_per_pair} or more",
                 micro_batch_size=self.micro_batch_size,
                 num_mixes=self.num_mixes,
             )
-        mixer(self, num_classes=1)  # the library checks its own settings
+        for value in self.mixes.values:
+            mixer(self, 1, value)  # the library checks its own settings
+
+    def _check_moments(self) -> None:
+        """Refuses moments in epochs where epochs do not all take as many steps."""
+        moments = [Moment.parse("unmixed_first", self.unmixed_first), Moment.parse("unmixed_last", self.unmixed_last)]
+        moments += parse_schedule(self.schedule).moments
+        check(
+            self.epochs is None and all(moment.percent or moment.amount == 0 for moment in moments),
+            "a schedule of num_mixes needs a run in steps, and moments in percent",
+            "write --steps 1000 and moments such as 50%",
+            num_mixes=self.num_mixes,
+            epochs=self.epochs,
+            schedule=self.schedule,
+            unmixed_first=self.unmixed_first,
+            unmixed_last=self.unmixed_last,
+        )
 
     @property
-    def rows_per_pair(self) -> int:
-        """Rows that one loaded sample becomes; without mixing a sample stays one row."""
-        return 1 if self.method == "none" else self.num_mixes
+    def mixes(self) -> NumMixes:
+        """K over the run; without mixing a sample stays one row."""
+        return NumMixes((1,)) if self.method == "none" else NumMixes.parse(self.num_mixes)
+
+    @property
+    def most_rows_per_pair(self) -> int:
+        """Rows that one loaded sample becomes, where they are most."""
+        return max(self.mixes.values)
 
     @property
     def samples_per_step(self) -> int:
-        """Samples loaded per step: each is the first of one pair."""
-        return self.batch_size // self.rows_per_pair
+        """Samples loaded per step, each the first of one pair; where num_mixes has a schedule, in the first step."""
+        return self.batch_size // self.mixes.values[0]
+
+    def samples(self, steps: int) -> tuple[tuple[int, int], ...]:
+        """Returns the first step of each phase of a run of so many steps, and the samples of each of its steps."""
+        return tuple((first, self.batch_size // value) for first, value in self.mixes.phases(steps))
 
     def length(self, num_samples: int) -> Length:
         """Returns the length of the run with a training split of so many samples."""
+        from multimix.lab.data import SampleOrder
+
         steps = self.total_steps(num_samples, self.samples_per_step)
-        return Length(steps, num_samples / self.samples_per_step)
+        per_step = SampleOrder.of(num_samples, self.samples(steps), self.seed).start(steps) / steps
+        return Length(steps, num_samples / per_step)

@@ -61,12 +61,12 @@ class HeldSplit:
 
     def batches(self, order: SampleOrder, steps: range, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """Yields the batch of each step, augmented."""
-        rows = order.rows(rank, world)
         for step in steps:
+            rows = order.rows(step, rank, world)
             chosen = order.at(step)[rows].to(self.x.device, non_blocking=True)
             x = self.x[chosen]
             if self.augment is not None:
-                moves = self.augment.draw(order.batch, seed_of(order.seed, "augment", step))
+                moves = self.augment.draw(order.batch_at(step), seed_of(order.seed, "augment", step))
                 x = self.augment.apply(x, moves[rows])
             yield self.prepare(x), self.labels[chosen]
 

@@ -1,5 +1,6 @@
 """In which order are samples met?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,23 +21,45 @@ class SampleOrder:
         num_samples: Samples in the training split.
         batch: Samples per step; may exceed `num_samples`.
         seed: The run's seed.
+        later: First step and samples per step of each phase after the first, if there are any.
     """
 
     num_samples: int
     batch: int
     seed: int
+    later: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def of(cls, num_samples: int, phases: Sequence[tuple[int, int]], seed: int) -> "SampleOrder":
+        """Returns the order of a run in phases, given by their first step and samples per step."""
+        (_, batch), *later = phases
+        return cls(num_samples, batch, seed, tuple(later))
+
+    def batch_at(self, step: int) -> int:
+        """Returns how many samples a step has."""
+        return next((batch for first, batch in reversed(self.later) if step >= first), self.batch)
+
+    def start(self, step: int) -> int:
+        """Returns how many samples there are in all steps before one."""
+        start, first, batch = 0, 0, self.batch
+        for next_first, next_batch in self.later:
+            if step < next_first:
+                break
+            start, first, batch = start + (next_first - first) * batch, next_first, next_batch
+        return start + (step - first) * batch
 
     def at(self, step: int) -> Tensor:
         """Returns the (batch,) indices of the samples of one step, on the CPU."""
-        start = step * self.batch
-        first, last = start // self.num_samples, (start + self.batch - 1) // self.num_samples
+        start, batch = self.start(step), self.batch_at(step)
+        first, last = start // self.num_samples, (start + batch - 1) // self.num_samples
         epochs = torch.cat([_shuffled(self.num_samples, self.seed, epoch) for epoch in range(first, last + 1)])
         offset = start - first * self.num_samples
-        return epochs[offset : offset + self.batch]
+        return epochs[offset : offset + batch]
 
-    def rows(self, rank: int, world: int) -> slice:
+    def rows(self, step: int, rank: int, world: int) -> slice:
         """Returns which rows of a step's batch are one process's; the parts differ by at most one row."""
-        return slice(rank * self.batch // world, (rank + 1) * self.batch // world)
+        batch = self.batch_at(step)
+        return slice(rank * batch // world, (rank + 1) * batch // world)
 
 
 @lru_cache(maxsize=4)  # neighbouring steps share an epoch: shuffle it once, not once per step

@@ -180,13 +180,17 @@ class StreamedSplit:
 
     def batches(self, order: SampleOrder, steps: range, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """Yields the batch of each step, augmented."""
-        rows = order.rows(rank, world)
-        tasks = (Task(order.at(step)[rows], seed_of(order.seed, "crop", step), rows.start) for step in steps)
+        tasks = (
+            Task(order.at(step)[rows], seed_of(order.seed, "crop", step), rows.start)
+            for step in steps
+            for rows in (order.rows(step, rank, world),)
+        )
         for step, (x, labels) in zip(steps, self._decoded(tasks), strict=True):
             if not len(labels):
                 raise RunFailed("a batch must hold at least one usable file, got none; mend the files named above")
             if self.augment is not None:
-                x = self.augment.apply(x, self.augment.draw(order.batch, seed_of(order.seed, "augment", step))[rows])
+                moves = self.augment.draw(order.batch_at(step), seed_of(order.seed, "augment", step))
+                x = self.augment.apply(x, moves[order.rows(step, rank, world)])
             yield self.prepare(x), labels
 
     def chunks(self, rows: int) -> Iterator[Batch]:
