@@ -6,7 +6,6 @@ Attacks move every value of an image by at most eps, pixels being numbers in [0,
 from collections.abc import Callable, Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multimix.lab.config.evaluating import EvaluateSettings
@@ -73,12 +72,16 @@ def pgd(
 def _uphill(model: Classifier, pixels: Tensor, labels: Tensor) -> Tensor:
     """Returns the sign of the cross-entropy's gradient.
 
-    In float32 the loss of a sample that the model is sure of is flat, and it would not be attacked; in float64 it is.
+    It is taken from the log-odds against the label. The cross-entropy is softplus of them, so its gradient is theirs
+    times a positive number, the probability of all other classes; where that is rounded to zero, samples that the model
+    is sure of would not be attacked.
     """
     with torch.enable_grad():
         pixels = pixels.detach().requires_grad_()
-        loss = F.cross_entropy(model(pixels).double(), labels, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, pixels)
+        logits = model(pixels)
+        others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(dim=1)
+        own = logits.gather(1, labels[:, None]).squeeze(1)
+        (gradient,) = torch.autograd.grad((others - own).sum(), pixels)
     return gradient.sign()
 
 

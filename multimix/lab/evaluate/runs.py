@@ -14,7 +14,7 @@ from rich.status import Status
 
 from multimix.lab.comparison import Comparison
 from multimix.lab.config import EvaluateSettings, TrainSettings
-from multimix.lab.controls import runs as runs_of
+from multimix.lab.controls import rows
 from multimix.lab.data import Data
 from multimix.lab.environment import check_device
 from multimix.lab.errors import RunFailed, UsageError
@@ -99,7 +99,8 @@ def _folders(place: Path) -> list[Path]:
     """Returns a run's folder, or those of a comparison's finished runs."""
     if not (place / "compare.json").exists():
         return [place]
-    planned = [Path(run.out) for _, run in runs_of(Comparison.read(place).settings)]
+    settings = Comparison.read(place).settings
+    planned = [Path(row.folder(settings, seed)) for row in rows(settings) for seed in range(settings.seeds)]
     finished = [path for path in planned if RunFolder(path).finished]
     if not finished:
         raise UsageError(

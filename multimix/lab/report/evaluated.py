@@ -27,24 +27,24 @@ class Column:
 
 # The main numbers of each evaluator; evaluation.json has all of them.
 COLUMNS: dict[str, dict[str, Column]] = {
-    "error": {"error": Column("error, %"), "error_top5": Column("top-5 error, %")},
+    "error": {"error": Column("error, %"), "error_top5": Column("top-5\nerror, %")},
     "calibration": {
         "nll": Column("NLL", 1, 3),
         "brier": Column("Brier", 1, 3),
         "ece": Column("ECE, %"),
-        "overconfidence": Column("overconf., %"),
+        "overconfidence": Column("over-\nconf., %"),
         "temperature": Column("T", 1),
-        "nll_scaled": Column("NLL, scaled", 1, 3),
-        "ece_scaled": Column("ECE, scaled, %"),
+        "nll_scaled": Column("NLL,\nscaled", 1, 3),
+        "ece_scaled": Column("ECE,\nscaled, %"),
     },
     "adversarial": {
-        "error_unattacked": Column("error, no attack, %"),
-        "error_fgsm_4": Column("FGSM 4/255, %"),
-        "error_fgsm_8": Column("FGSM 8/255, %"),
-        "error_pgd_4": Column("PGD 4/255, %"),
+        "error_unattacked": Column("error, not\nattacked, %"),
+        "error_fgsm_4": Column("FGSM\n4/255, %"),
+        "error_fgsm_8": Column("FGSM\n8/255, %"),
+        "error_pgd_4": Column("PGD\n4/255, %"),
     },
     "ood": {"ood_auroc": Column("AUROC, %")},
-    "linearity": {"linearity_gap": Column("gap, mixup, %"), "linearity_gap_cutmix": Column("gap, CutMix, %")},
+    "linearity": {"linearity_gap": Column("gap,\nmixup, %"), "linearity_gap_cutmix": Column("gap,\nCutMix, %")},
 }
 
 
@@ -58,7 +58,7 @@ def print_evaluated(results: Mapping[str, Mapping[str, float]], evaluators: Sequ
     """
     groups = [group for name, group in COLUMNS.items() if name in evaluators]
     whole = _table(results, {name: column for group in groups for name, column in group.items()})
-    fits = Measurement.get(console, console.options.update(width=10_000), whole).minimum <= console.width
+    fits = Measurement.get(console, console.options.update(width=10_000), whole).maximum <= console.width
     for table in [whole] if fits else [_table(results, group) for group in groups]:
         console.print(table)
 
@@ -69,8 +69,7 @@ def _table(results: Mapping[str, Mapping[str, float]], columns: Mapping[str, Col
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("run", no_wrap=True)
     for column in shown.values():
-        longest = max(map(len, column.title.split()))
-        table.add_column(column.title, justify="right", vertical="bottom", min_width=longest)
+        table.add_column(column.title, justify="right", vertical="bottom", no_wrap=True)
     for run, values in results.items():
         cells = (_cell(values[name], column) if name in values else "" for name, column in shown.items())
         table.add_row(escape(run), *cells)
