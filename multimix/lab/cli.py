@@ -266,6 +266,9 @@ def _explained(message: str, arguments: Sequence[str]) -> str:
     if command is None:
         return f"a command must be given, one of {', '.join(COMMANDS)}; see multimix --help"
     names = [item.name for item in fields(COMMANDS[command].settings)]
+    together = [name for name in COMMANDS[command].positional if name in _lists(COMMANDS[command])]
+    if together and (found := re.search(r"unrecognized arguments: ([^-]\S*)", message)):
+        return f"{together[0]} must stand side by side, got {found[1]} apart; give all of them before the flags"
     if found := re.search(r"(?:unrecognized arguments: -*|not accept option ')([\w.]+)", message):
         return f"a setting of {command} must be known, got {found[1]}; {nearest(found[1], names)}"
     if "are required:" in message:

@@ -186,6 +186,10 @@ def test_both_names_of_the_list_and_a_file_of_settings(tmp_path):
         (["{run}", "--with", "eror"], "evaluators must be one of error, calibration, adversarial, ood, linearity, got"),
         (["{run}", "--with", "eror"], 'did you mean "error"?'),
         (["{run}", "--wiht", "error"], "a setting of evaluate must be known, got wiht"),
+        (
+            ["{run}", "--with", "error", "b"],
+            "runs must stand side by side, got b apart; give all of them before the flags",
+        ),
         (["{run}", "--with", "ood"], "ood needs another data set, got ood_data=None; give --ood-data"),
         (["{run}", "nowhere"], "runs must be folders of runs or of comparisons, got runs='nowhere'"),
         (["{run}", "{folders}"], "runs must be folders of runs or of comparisons, got runs="),

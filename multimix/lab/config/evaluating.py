@@ -13,7 +13,7 @@ class EvaluateSettings:
 
     Args:
         runs: Folders of runs, or of comparisons: then all their runs.
-        evaluators: What to ask (--with), comma separated.
+        evaluators: What to ask (--with), comma separated: error, calibration, adversarial, ood, linearity.
         data_root: Folder of local copies of data sets (default: each run's own).
         device: Where to compute: auto, cpu, cuda, mps.
         num_samples: Most test samples that attacks, corruptions and paths are tried on (default all), the same for

@@ -27,7 +27,7 @@ def brier(logits: Tensor, labels: Tensor) -> float:
     """Returns the squared distance of the probabilities from the label's, summed over classes, in [0, 2].
 
     References:
-        Brier, 1950, Verification of forecasts expressed in terms of probability, equation 2.
+        Brier, 1950, Verification of forecasts expressed in terms of probability.
     """
     probabilities = logits.double().softmax(dim=1)
     return (probabilities - F.one_hot(labels, logits.shape[1])).square().sum(dim=1).mean().item()

@@ -29,7 +29,7 @@ def evaluate_linearity(model: nn.Module, data: Data, settings: EvaluateSettings)
     """Returns how far predictions on a path are from the blend of those at its ends: means over pairs and places.
 
     References:
-        Zhang et al., 2018, arXiv 1710.09412, section 4.2 on behaviour between samples. The distance is ours.
+        Zhang et al., 2018, arXiv 1710.09412, section 2: linear behaviour between samples. The distance is ours.
     """
     gaps: dict[str, list[Tensor]] = defaultdict(list)
     with evaluation_mode(model), torch.no_grad():
