@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from multimix.lab.config import EvaluateSettings
@@ -54,6 +55,12 @@ def test_images_are_resized_within_their_range():
     torch.testing.assert_close(small.sum(), torch.tensor(1.0))
 
 
+def test_a_smaller_image_shows_all_pixels_of_a_larger_one():
+    stripes = torch.tensor([0.0, 1.0, 0.0]).repeat(9).expand(1, 1, 27, 27)  # every pixel that a plain reading meets
+    small = as_shape(stripes, torch.Size([1, 9, 9]))
+    torch.testing.assert_close(small, torch.full_like(small, 1 / 3), atol=0.15, rtol=0)
+
+
 class SureOfBright(nn.Module):
     """Surer of class 0, the brighter an image is; of what the normalization makes of it."""
 
@@ -103,12 +110,27 @@ def test_what_is_no_image_is_refused():
         CHECKS["ood"](digits, settings(ood_data="cub-200-2011"))
 
 
+def test_images_in_a_folder_are_cropped_by_its_options(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for side in range(10, 20):
+            Image.new("RGB", (side, side), (side, 0, 0)).save(tmp_path / name / f"{side}.png")
+    place = {"ood_data": f"folder:{tmp_path}"}
+    with pytest.raises(UsageError, match=r"must have one size .* pass --ood-data-options.size"):
+        CHECKS["ood"](open_data("digits"), settings(**place))
+    values = evaluate_ood(
+        SureOfBright(), data(torch.full((3, 1, 4, 4), 0.5)), settings(**place, ood_data_options={"size": 8})
+    )
+    assert values == {"ood_auroc": 1.0}  # all of the folder is darker
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"ood_data": None}, "ood needs another data set, got ood_data=None; give --ood-data"),
         ({"ood_data": "nois"}, "got ood_data='nois'; did you mean \"noise\"?"),
         ({"ood_data": "folder:"}, "folder: must be followed by a path"),
+        ({"ood_data": "fashion-mnist", "ood_data_options": {"pading": 1}}, 'did you mean "padding"?'),
     ],
 )
 def test_settings_are_checked_when_they_are_made(values, message):

@@ -21,6 +21,7 @@ class EvaluateSettings:
         seed: The source of chance of random starts and noise; the same for every run.
         corruptions: Folder of published corrupted files, <type>.npy and labels.npy (default: made by multimix).
         ood_data: Data set whose test samples should be met with less confidence, or noise.
+        ood_data_options: Options of that data set.
         transfer_data: Data set that the model is fine-tuned on.
         transfer_data_options: Options of that data set.
         transfer_layers: What is fine-tuned: head (all else stays as it is) or all.
@@ -37,6 +38,7 @@ class EvaluateSettings:
     seed: int = 0
     corruptions: str | None = None
     ood_data: str | None = None
+    ood_data_options: dict[str, bool | int | float | str] = field(default_factory=dict)
     transfer_data: str | None = None
     transfer_data_options: dict[str, bool | int | float | str] = field(default_factory=dict)
     transfer_layers: str = "head"
@@ -61,7 +63,8 @@ class EvaluateSettings:
         for evaluator, needs in (("ood", "ood_data"), ("transfer", "transfer_data")):
             given = evaluator not in self.evaluators or getattr(self, needs) is not None
             check(given, f"{evaluator} needs another data set", f"give --{needs.replace('_', '-')}", **{needs: None})
-        if self.ood_data is not None and ":" in self.ood_data:
-            check_data(self.ood_data, {})
-        elif self.ood_data is not None:
-            check_name("ood_data", self.ood_data, (*DATASETS, NOISE))
+        if self.ood_data is not None:
+            if ":" not in self.ood_data:
+                check_name("ood_data", self.ood_data, (*DATASETS, NOISE))
+            if self.ood_data != NOISE:
+                check_data(self.ood_data, self.ood_data_options)

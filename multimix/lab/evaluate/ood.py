@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -80,13 +81,16 @@ def check_ood_data(data: Data, settings: EvaluateSettings) -> None:
 
 def _other(settings: EvaluateSettings) -> Split:
     assert settings.ood_data is not None  # the settings see to it
-    return _open(settings.ood_data, settings.data_root).test
+    try:
+        return _open(settings.ood_data, tuple(settings.ood_data_options.items()), settings.data_root).test
+    except UsageError as error:
+        raise UsageError(str(error).replace("--data-options", "--ood-data-options")) from error
 
 
 @lru_cache(maxsize=1)
-def _open(name: str, root: str | None) -> Data:
+def _open(name: str, options: tuple[tuple[str, Any], ...], root: str | None) -> Data:
     """Opens the other data once, not once for every run."""
-    return open_data(name, root=root)
+    return open_data(name, dict(options), root=root)
 
 
 def _pixels_of(split: Split, what: str) -> Pixels:
