@@ -237,7 +237,7 @@ def _other_config(**values):
         (_remove("config.json"), "runs must be folders of runs or of comparisons, got runs="),
         (_write("config.json", "{"), "a run's config.json must be readable, got"),
         (_other_config(unheard_of=1), "a run's config.json must be readable, got"),
-        (_other_config(data="digist"), 'did you mean "digits"?'),
+        (_other_config(data="digist"), "multimix: data must be one of digits, "),
         (_other_config(model="lenet"), "lenet must fit samples"),
         (_other_config(model="small-cnn"), "runs must fit the model, got "),
         (_write("evaluation.json", "["), "a run's evaluation.json must be readable, got"),
