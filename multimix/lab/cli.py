@@ -4,8 +4,8 @@ import re
 import shlex
 import sys
 from argparse import HelpFormatter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 
-from multimix.lab.config import CompareSettings, PreviewSettings, TrainSettings
+from multimix.lab.config import CompareSettings, EvaluateSettings, PreviewSettings, TrainSettings
 from multimix.lab.errors import FailedAlone, RunFailed, UsageError
 from multimix.lab.ranks import is_first
 from multimix.suggest import nearest
@@ -42,7 +42,8 @@ class Command:
         says: What it does, for the help.
         settings: What can be set.
         call: Does it, given settings and a console; returns the exit code.
-        positional: Settings that are given by place.
+        positional: Settings that are given by place; where one is a list, as many as there are.
+        typed: Names that settings are typed by, too.
         try_out: Says what it would do, given settings and a console, where --dry-run asks for that.
     """
 
@@ -50,6 +51,7 @@ class Command:
     settings: type
     call: Callable[[Any, Console], int]
     positional: tuple[str, ...] = ()
+    typed: Mapping[str, str] = field(default_factory=dict)
     try_out: Callable[[Any, Console], int] | None = None
 
 
@@ -92,6 +94,14 @@ def _plan_comparison(settings: CompareSettings, console: Console) -> int:
     return 0
 
 
+def _evaluate(settings: EvaluateSettings, console: Console) -> int:
+    from multimix.lab.evaluate.runs import evaluate_runs
+    from multimix.lab.report.evaluated import print_evaluated
+
+    print_evaluated(evaluate_runs(settings, console), settings.evaluators, console)
+    return 0
+
+
 def _report(settings: ReportSettings, console: Console) -> int:
     from multimix.lab.comparison import Comparison
     from multimix.lab.report.page import write_page
@@ -117,6 +127,13 @@ COMMANDS = {
         CompareSettings,
         _compare,
         try_out=_plan_comparison,
+    ),
+    "evaluate": Command(
+        "Ask more of finished runs.",
+        EvaluateSettings,
+        _evaluate,
+        ("runs",),
+        typed={"with": "evaluators"},  # a word that no field of Python's can have
     ),
     "report": Command("Make the page of a comparison again.", ReportSettings, _report, ("out",)),
     "preview": Command("Draw the path between two images.", PreviewSettings, _preview, ("image_a", "image_b")),
@@ -168,8 +185,9 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
     except ArgumentError as error:
         raise UsageError(_explained(str(error), arguments)) from error
     name = str(parsed.subcommand)
-    settings = COMMANDS[name].settings
-    return name, settings(**{item.name: parsed[name][item.name] for item in fields(settings)})
+    command = COMMANDS[name]
+    values = {item.name: parsed[name][item.name] for item in fields(command.settings)}
+    return name, command.settings(**values | {place: tuple(values[place]) for place in _lists(command)})
 
 
 class _Parser(ArgumentParser):
@@ -190,7 +208,7 @@ def _parser() -> ArgumentParser:
     for name, command in COMMANDS.items():
         sub = _Parser(description=command.says, exit_on_error=False, allow_abbrev=False)
         for place in command.positional:
-            sub.add_argument(place, type=str)
+            sub.add_argument(place, type=str, nargs="+" if place in _lists(command) else None)
         sub.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
         if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
             sub.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")
@@ -209,10 +227,13 @@ def _as_typed(arguments: Sequence[str]) -> list[str]:
     """Returns the arguments as the parser wants them: values of list settings, a,b, as [a,b]; --switch as a yes."""
     command = _command(arguments)
     kinds = {f"--{item.name}": item.type for item in fields(COMMANDS[command].settings)} if command else {}
-    lists = {flag for flag, kind in kinds.items() if "tuple" in str(kind)}
+    lists = {f"--{name}" for name in _lists(COMMANDS[command])} if command else set()
+    typed = {f"--{name}": f"--{key}" for name, key in COMMANDS[command].typed.items()} if command else {}
     result: list[str] = []
     for argument in map(_typed_as_key, arguments):
         flag, equals, value = argument.partition("=")
+        flag = typed.get(flag, flag)
+        argument = f"{flag}{equals}{value}"
         if equals and flag in lists:
             argument = f"{flag}={_bracketed(value)}"
         elif result and result[-1] in lists:
@@ -222,6 +243,11 @@ def _as_typed(arguments: Sequence[str]) -> list[str]:
         f"{argument}=true" if kinds.get(argument) is bool and after.startswith("--") else argument
         for argument, after in pairwise([*result, "--"])
     ]
+
+
+def _lists(command: Command) -> list[str]:
+    """Returns the settings that are lists."""
+    return [item.name for item in fields(command.settings) if "tuple" in str(item.type)]
 
 
 def _command(arguments: Sequence[str]) -> str | None:
@@ -240,6 +266,9 @@ def _explained(message: str, arguments: Sequence[str]) -> str:
     if command is None:
         return f"a command must be given, one of {', '.join(COMMANDS)}; see multimix --help"
     names = [item.name for item in fields(COMMANDS[command].settings)]
+    together = [name for name in COMMANDS[command].positional if name in _lists(COMMANDS[command])]
+    if together and (found := re.search(r"unrecognized arguments: ([^-]\S*)", message)):
+        return f"{together[0]} must stand side by side, got {found[1]} apart; give all of them before the flags"
     if found := re.search(r"(?:unrecognized arguments: -*|not accept option ')([\w.]+)", message):
         return f"a setting of {command} must be known, got {found[1]}; {nearest(found[1], names)}"
     if "are required:" in message:

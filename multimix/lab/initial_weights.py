@@ -1,4 +1,4 @@
-"""Weights of an earlier run to start from."""
+"""Weights of an earlier run."""
 
 from pathlib import Path
 
@@ -10,12 +10,13 @@ from multimix.lab.errors import UsageError
 from multimix.lab.run_folder import WEIGHTS
 
 
-def load_initial_weights(model: nn.Module, place: str) -> None:
+def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_weights") -> None:
     """Puts weights into a model.
 
     Args:
         model: A model that has tensors of the same names and shapes.
         place: A run's folder, or a .safetensors file.
+        setting: What names the place, for messages.
 
     Raises:
         UsageError: if they are not there, cannot be read, or do not fit.
@@ -26,7 +27,7 @@ def load_initial_weights(model: nn.Module, place: str) -> None:
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UsageError(
-            f"initial_weights must be a finished run's folder or a .safetensors file, got initial_weights={place!r}: "
+            f"{setting} must be a finished run's folder or a .safetensors file, got {setting}={place!r}: "
             f"{str(error).splitlines()[0]}; correct it"
         ) from error
     own = model.state_dict()
@@ -34,7 +35,7 @@ def load_initial_weights(model: nn.Module, place: str) -> None:
         there, wanted = (tuple(some[name].shape) if name in some else None for some in (weights, own))
         if there != wanted:
             raise UsageError(
-                f"initial_weights must fit the model, got {name} of shape {there} for {wanted} (None: not there) "
+                f"{setting} must fit the model, got {name} of shape {there} for {wanted} (None: not there) "
                 f"in {path}; choose the same --model and --model-options, and data with as many classes"
             )
     model.load_state_dict(weights)

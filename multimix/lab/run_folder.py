@@ -6,7 +6,8 @@ DIR/skipped_files.txt the files of the data that could not be used, and why; abs
 DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, cpu_time_s, rows, images, then name -> value
 DIR/checkpoint/       states to go on from (multimix/lab/checkpoint.py)
 DIR/model.safetensors the final weights
-DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished
+DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished. `multimix evaluate` adds
+                      more numbers
 DIR/metrics.csv and others that trackers write (multimix/lab/trackers/), if there are any; nothing here reads them
 DIR/.lock             held by the process that writes the folder (multimix/lab/lock.py)
 """
@@ -52,6 +53,23 @@ class RunFolder:
                     f"with {name}={there.get(name)!r}; choose another --out"
                 )
 
+    def settings(self) -> TrainSettings:
+        """Returns what was asked.
+
+        Raises:
+            UsageError: if it cannot be read, or does not hold here.
+        """
+        file = self.path / "config.json"
+        try:
+            values = dict(json.loads(file.read_text()))
+            return TrainSettings(**values, out=str(self.path))
+        except UsageError:
+            raise
+        except (OSError, ValueError, TypeError) as error:
+            raise UsageError(
+                f"a run's config.json must be readable, got {error} in {file}; train the run again"
+            ) from error
+
     def holds_result(self, settings: TrainSettings) -> bool:
         """Whether the run was done before.
 
@@ -89,6 +107,10 @@ class RunFolder:
         weights = {name: value.contiguous() for name, value in model.state_dict().items()}
         write_whole(self.path / WEIGHTS, save(weights))
         write_json(self.path / "evaluation.json", dict(evaluation))
+
+    def add_to_evaluation(self, values: Mapping[str, float]) -> None:
+        """Writes more numbers, or new ones of the same names, into the evaluation."""
+        write_json(self.path / "evaluation.json", self.evaluation() | dict(values))
 
     @property
     def finished(self) -> bool:

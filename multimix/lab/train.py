@@ -108,7 +108,7 @@ def _prepared(
             f"stopping early needs held-out samples, never the test split, got patience={settings.patience}, "
             f"validation_share={settings.validation_share}; give --validation-share 0.1 too"
         )
-    bare = _build_model(settings, data.sample_shape, data.num_classes)
+    bare = build_model_of(settings, data.sample_shape, data.num_classes)
     if settings.initial_weights is not None:
         load_initial_weights(bare, settings.initial_weights)
     length = settings.length(len(data.train))
@@ -153,8 +153,11 @@ def open_data_of(settings: TrainSettings, sharing: int) -> Data:
     )
 
 
-def _build_model(settings: TrainSettings, sample_shape: torch.Size, num_classes: int) -> nn.Module:
-    """Builds the model with weights that depend on the seed alone; torch's global random state stays as it was."""
+def build_model_of(settings: TrainSettings, sample_shape: torch.Size, num_classes: int) -> nn.Module:
+    """Builds the model that the settings name, with weights that depend on the seed alone.
+
+    Torch's global random state stays as it was.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(settings.seed, "weights"))
         return build_model(settings.model, sample_shape, num_classes, settings.model_options)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from multimix.lab.config.checks import check, check_at_least_one, check_name, check_seed
 
+NOISE = "noise"  # as ood_data: uniform pixels
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings:
@@ -11,13 +13,15 @@ class EvaluateSettings:
 
     Args:
         runs: Folders of runs, or of comparisons: then all their runs.
-        evaluators: What to ask (--with), comma separated.
+        evaluators: What to ask (--with), comma separated: error, calibration, adversarial, ood, linearity.
         data_root: Folder of local copies of data sets (default: each run's own).
         device: Where to compute: auto, cpu, cuda, mps.
-        num_samples: Most test samples that attacks and corruptions are tried on (default all), the same for every run.
+        num_samples: Most test samples that attacks, corruptions and paths are tried on (default all), the same for
+            every run.
         seed: The source of chance of random starts and noise; the same for every run.
         corruptions: Folder of published corrupted files, <type>.npy and labels.npy (default: made by multimix).
-        ood_data: Data set whose test samples should be met with less confidence.
+        ood_data: Data set whose test samples should be met with less confidence, or noise.
+        ood_data_options: Options of that data set.
         transfer_data: Data set that the model is fine-tuned on.
         transfer_data_options: Options of that data set.
         transfer_layers: What is fine-tuned: head (all else stays as it is) or all.
@@ -34,6 +38,7 @@ class EvaluateSettings:
     seed: int = 0
     corruptions: str | None = None
     ood_data: str | None = None
+    ood_data_options: dict[str, bool | int | float | str] = field(default_factory=dict)
     transfer_data: str | None = None
     transfer_data_options: dict[str, bool | int | float | str] = field(default_factory=dict)
     transfer_layers: str = "head"
@@ -42,6 +47,7 @@ class EvaluateSettings:
     transfer_learning_rate: float = 0.01
 
     def __post_init__(self) -> None:
+        from multimix.lab.data import DATASETS, check_data
         from multimix.lab.evaluate.evaluators import EVALUATORS
 
         check(len(self.runs) > 0, "runs must name at least one folder", "give the --out of a run", runs=())
@@ -57,3 +63,8 @@ class EvaluateSettings:
         for evaluator, needs in (("ood", "ood_data"), ("transfer", "transfer_data")):
             given = evaluator not in self.evaluators or getattr(self, needs) is not None
             check(given, f"{evaluator} needs another data set", f"give --{needs.replace('_', '-')}", **{needs: None})
+        if self.ood_data is not None:
+            if ":" not in self.ood_data:
+                check_name("ood_data", self.ood_data, (*DATASETS, NOISE))
+            if self.ood_data != NOISE:
+                check_data(self.ood_data, self.ood_data_options)

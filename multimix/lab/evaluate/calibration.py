@@ -12,12 +12,27 @@ def nll(logits: Tensor, labels: Tensor) -> float:
     return F.cross_entropy(logits.double(), labels).item()
 
 
-def ece(logits: Tensor, labels: Tensor) -> float:
-    """Returns the expected calibration error of the top class over 15 equal-width bins, in [0, 1].
+def ece(logits: Tensor, labels: Tensor, num_bins: int = NUM_BINS) -> float:
+    """Returns the expected calibration error of the top class over equal-width bins, in [0, 1].
 
     References:
         Guo et al., 2017, arXiv 1706.04599, equation 3.
     """
     probabilities = logits.double().softmax(dim=1)
-    gap = multiclass_calibration_error(probabilities, labels, logits.shape[1], n_bins=NUM_BINS, norm="l1")
+    gap = multiclass_calibration_error(probabilities, labels, logits.shape[1], n_bins=num_bins, norm="l1")
     return gap.item()
+
+
+def brier(logits: Tensor, labels: Tensor) -> float:
+    """Returns the squared distance of the probabilities from the label's, summed over classes, in [0, 2].
+
+    References:
+        Brier, 1950, Verification of forecasts expressed in terms of probability.
+    """
+    probabilities = logits.double().softmax(dim=1)
+    return (probabilities - F.one_hot(labels, logits.shape[1])).square().sum(dim=1).mean().item()
+
+
+def confidence(logits: Tensor) -> float:
+    """Returns the mean probability of the top class, in [1 / classes, 1]."""
+    return logits.double().softmax(dim=1).amax(dim=1).mean().item()

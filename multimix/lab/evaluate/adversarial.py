@@ -1,0 +1,133 @@
+"""How often is the model wrong on images that were changed a little, to mislead it?
+
+Attacks move every value of an image by at most eps, pixels being numbers in [0, 1], and know the model.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.data import Data, Split
+from multimix.lab.data.prepare import Pixels
+from multimix.lab.errors import UsageError
+from multimix.lab.evaluate.mode import evaluation_mode
+from multimix.lab.evaluate.samples import spread
+from multimix.lab.randomness import seed_of
+
+Classifier = Callable[[Tensor], Tensor]  # pixels in [0, 1], (N, ...), to logits, (N, C)
+ROWS = 128  # per gradient: bounds the memory of large models
+PGD_STEPS = 20
+
+
+def fgsm(model: Classifier, pixels: Tensor, labels: Tensor, eps: float) -> Tensor:
+    """Returns pixels after one step of size eps along the sign of the loss's gradient, within [0, 1].
+
+    Args:
+        model: In evaluation mode; its parameters get no gradients.
+        pixels: (N, ...), in [0, 1].
+        labels: (N,)
+        eps: Largest change of a value.
+
+    References:
+        Goodfellow et al., 2015, arXiv 1412.6572, section 4.
+    """
+    return (pixels + eps * _uphill(model, pixels, labels)).clamp(0, 1)
+
+
+def pgd(
+    model: Classifier,
+    pixels: Tensor,
+    labels: Tensor,
+    eps: float,
+    step: float,
+    generator: torch.Generator,
+    num_steps: int = PGD_STEPS,
+) -> Tensor:
+    """Returns pixels after many small steps along the sign of the gradient, from a random start.
+
+    After each step they are put back to within eps of where they were, and within [0, 1].
+
+    Args:
+        model: In evaluation mode; its parameters get no gradients.
+        pixels: (N, ...), in [0, 1].
+        labels: (N,)
+        eps: Largest change of a value.
+        step: Size of a step.
+        generator: On the CPU, for the start: uniform within eps.
+        num_steps: Number of steps.
+
+    References:
+        Madry et al., 2018, arXiv 1706.06083, section 2.1.
+    """
+    low, high = (pixels - eps).clamp(min=0), (pixels + eps).clamp(max=1)
+    chance = torch.rand(pixels.shape, generator=generator, dtype=pixels.dtype).to(pixels.device)
+    moved = (pixels + eps * (2 * chance - 1)).clamp(low, high)
+    for _ in range(num_steps):
+        moved = (moved + step * _uphill(model, moved, labels)).clamp(low, high)
+    return moved
+
+
+def _uphill(model: Classifier, pixels: Tensor, labels: Tensor) -> Tensor:
+    """Returns the sign of the cross-entropy's gradient.
+
+    It is taken from the log-odds against the label. The cross-entropy is softplus of them, so its gradient is theirs
+    times a positive number, the probability of all other classes; where that is rounded to zero, samples that the model
+    is sure of would not be attacked.
+    """
+    with torch.enable_grad():
+        pixels = pixels.detach().requires_grad_()
+        logits = model(pixels)
+        others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(dim=1)
+        own = logits.gather(1, labels[:, None]).squeeze(1)
+        (gradient,) = torch.autograd.grad((others - own).sum(), pixels)
+    return gradient.sign()
+
+
+def evaluate_adversarial(model: nn.Module, data: Data, settings: EvaluateSettings) -> dict[str, float]:
+    """Returns the error on attacked test images, and on the same images unattacked."""
+    split = spread(data.test, settings.num_samples)
+    prepare = _pixels_of(split)
+    generator = torch.Generator().manual_seed(seed_of(settings.seed, "pgd"))
+
+    def of_pixels(pixels: Tensor) -> Tensor:
+        return model(prepare.as_input(pixels))  # type: ignore[no-any-return]
+
+    attacks: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+        "error_unattacked": lambda pixels, labels: pixels,
+        "error_fgsm_4": lambda pixels, labels: fgsm(of_pixels, pixels, labels, 4 / 255),
+        "error_fgsm_8": lambda pixels, labels: fgsm(of_pixels, pixels, labels, 8 / 255),
+        "error_pgd_4": lambda pixels, labels: pgd(of_pixels, pixels, labels, 4 / 255, 2 / 255, generator),
+    }
+    wrong = dict.fromkeys(attacks, 0)
+    total = 0
+    with evaluation_mode(model), torch.no_grad():
+        for pixels, labels in _pixels(split, prepare):
+            total += len(labels)
+            for name, attack in attacks.items():
+                top = of_pixels(attack(pixels, labels)).argmax(dim=1)
+                wrong[name] += int((top != labels).sum())
+    return {name: count / total for name, count in wrong.items()}
+
+
+def _pixels(split: Split, prepare: Pixels) -> Iterator[tuple[Tensor, Tensor]]:
+    for x, labels in split.chunks(ROWS):
+        yield prepare.of(x), labels
+
+
+def _pixels_of(split: Split) -> Pixels:
+    if split.pixels is None:
+        raise UsageError(
+            f"adversarial needs images, got samples of shape {tuple(split.sample_shape)} that are none; leave it out"
+        )
+    return split.pixels
+
+
+def check_has_pixels(data: Data, settings: EvaluateSettings) -> None:
+    """Refuses data that are no images.
+
+    Raises:
+        UsageError: if they are none.
+    """
+    _pixels_of(data.test)
