@@ -10,7 +10,10 @@ from torch import nn
 
 from multimix.lab.config.evaluating import EvaluateSettings
 from multimix.lab.data import Data
+from multimix.lab.evaluate.corruption import corruption
 
 Evaluator = Callable[[nn.Module, Data, EvaluateSettings], dict[str, float]]
 
-EVALUATORS: dict[str, Evaluator] = {}
+EVALUATORS: dict[str, Evaluator] = {
+    "corruption": corruption,
+}

@@ -7,6 +7,7 @@ References:
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from multimix.lab.config.checks import check
@@ -82,5 +83,7 @@ def corrupt(pixels: Tensor, name: str, severity: int, seed: int, first: int = 0)
         seed: The source of chance.
         first: Index of the first image among all.
     """
-    draws = Draws(seed, f"{name}/{severity}", range(first, first + len(pixels)), pixels.device)
-    return truncated(CORRUPTIONS[name](rounded(pixels.float()), severity, draws))
+    device = torch.device("cpu") if pixels.device.type == "mps" else pixels.device  # mps has no float64
+    draws = Draws(seed, f"{name}/{severity}", range(first, first + len(pixels)), device)
+    clean = rounded(pixels.to(device, torch.float32))
+    return truncated(CORRUPTIONS[name](clean, severity, draws)).to(pixels)

@@ -46,7 +46,8 @@ def _affine_back(moves: Tensor, height: int, width: int) -> Tensor:
     corners = torch.tensor([[x + reach, y + reach], [x + reach, y - reach], [x - reach, y - reach]])
     corners = corners.to(moves.device, torch.float64)
     moved = corners + moves.double()
-    return torch.linalg.solve(F.pad(moved, (0, 1), value=1.0), corners.expand_as(moved))
+    back: Tensor = torch.linalg.solve(F.pad(moved, (0, 1), value=1.0), corners.expand_as(moved))
+    return back
 
 
 def _sampled(pixels: Tensor, places: Tensor, edge_twice: bool) -> Tensor:

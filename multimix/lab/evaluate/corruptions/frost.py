@@ -42,7 +42,7 @@ def frost(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
 
 
 def _relief(noise: Tensor) -> Tensor:
-    """Returns (N, 1, H, W) heights of mean 0 and variance 1, smooth clouds and sharp ridges, from (N, 2, H, W) noise."""
+    """Returns (N, 1, H, W) heights of mean 0 and variance 1, clouds and sharp ridges, from (N, 2, H, W) noise."""
     height, width = noise.shape[-2:]
     rows = torch.fft.fftfreq(height, device=noise.device)[:, None]
     columns = torch.fft.rfftfreq(width, device=noise.device)
@@ -53,6 +53,6 @@ def _relief(noise: Tensor) -> Tensor:
     if width % 2 == 0:
         twice[-1] = 1
     amplitude = amplitude / (amplitude.square() * twice).sum().div(height * width).sqrt()
-    clouds = torch.fft.irfft2(torch.fft.rfft2(noise) * amplitude, s=(height, width))
+    clouds: Tensor = torch.fft.irfft2(torch.fft.rfft2(noise) * amplitude, s=(height, width))
     ridges = (math.sqrt(2 / math.pi) - clouds[:, 1].abs()) / math.sqrt(1 - 2 / math.pi)
     return (math.sqrt(1 - RIDGES) * clouds[:, 0] + math.sqrt(RIDGES) * ridges)[:, None]

@@ -1,15 +1,13 @@
 """JPEG, there and back: what libjpeg, and with it PIL, makes of an image, for whole batches on any device.
 
 Baseline, the standard's example tables scaled by a quality, colour at half of the resolution (4:2:0). Entropy coding
-loses nothing, so it is left out. Numbers are rounded where libjpeg rounds; its fixed-point arithmetic differs by a level
-here and there.
+loses nothing, so it is left out. Integers are libjpeg's, and so are the results, bit for bit: a coefficient rounded the
+other way would change a whole block. They are held in float64, which can be multiplied fast and loses none.
 
 References:
-    ITU-T T.81, 1992, annexes A.3.3 (transform) and K.1, K.2 (tables); libjpeg 6b, jcparam.c (quality), jcsample.c,
-    jdsample.c (halving and triangle interpolation of colour).
+    ITU-T T.81, 1992, annex K (tables); Loeffler, Ligtenberg, Moschytz, 1989 (transform); libjpeg 6b: jfdctint.c,
+    jidctint.c (its integers), jccolor.c, jdcolor.c, jcparam.c (quality), jcsample.c, jdsample.c (half resolution).
 """
-
-import math
 
 import torch
 import torch.nn.functional as F
@@ -39,8 +37,21 @@ COLOUR = (
     *(99,) * 32,
 )
 # fmt: on
-TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
-TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
+# The transform times 2^13 sqrt 8: rows are frequencies, columns places. The inverse is its transpose.
+COSINES = (
+    (8192, 8192, 8192, 8192, 8192, 8192, 8192, 8192),
+    (11363, 9633, 6437, 2260, -2260, -6437, -9633, -11363),
+    (10703, 4433, -4433, -10703, -10703, -4433, 4433, 10703),
+    (9633, -2259, -11362, -6436, 6436, 11362, 2259, -9633),
+    (8192, -8192, -8192, 8192, 8192, -8192, -8192, 8192),
+    (6437, -11362, 2261, 9633, -9633, -2261, 11362, -6437),
+    (4433, -10704, 10704, -4433, -4433, 10704, -10704, 4433),
+    (2260, -6436, 9633, -11363, 11363, -9633, 6436, -2260),
+)
+# Times 2^16.
+TO_YCC = ((19595, 38470, 7471), (-11059, -21709, 32768), (32768, -27439, -5329))
+CENTRE = (0, 128 * 65536 - 1, 128 * 65536 - 1)  # the last one rounds halves down
+TO_RGB = ((0, 91881), (-22554, -46802), (116130, 0))
 
 
 def jpeg_compression(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
@@ -50,59 +61,56 @@ def jpeg_compression(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
 
 def jpeg(pixels: Tensor, quality: int) -> Tensor:
     """Returns images, grey or red, green and blue, after JPEG with a quality in 1..100."""
-    levels = (pixels * 255).round()
+    levels = (pixels.double() * 255).round()
     if pixels.shape[1] == 1:
-        return _coded(levels, BRIGHT, quality) / 255
-    ycc = _mixed(levels, TO_YCC)
-    ycc[:, 1:] += 128
-    bright, colours = ycc.round().clamp(0, 255).split((1, 2), dim=1)
+        return (_coded(levels, BRIGHT, quality) / 255).to(pixels.dtype)
     height, width = pixels.shape[-2:]
+    ycc = _shifted(_mixed(levels, TO_YCC) + torch.tensor(CENTRE).to(levels).view(-1, 1, 1), 16)
+    bright, colours = ycc[:, :1], ycc[:, 1:]
     colours = _coded(_halved(colours), COLOUR, quality)[..., : -(-height // 2), : -(-width // 2)]
     colours = _doubled(colours)[..., :height, :width] - 128
-    back = torch.cat([_coded(bright, BRIGHT, quality), colours], dim=1)
-    return _mixed(back, TO_RGB).round().clamp(0, 255) / 255
+    back = _coded(bright, BRIGHT, quality) + _shifted(_mixed(colours, TO_RGB), 16)
+    return (back.clamp(0, 255) / 255).to(pixels.dtype)
 
 
-def _mixed(x: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
+def _mixed(x: Tensor, matrix: tuple[tuple[int, ...], ...]) -> Tensor:
     return torch.einsum("oc,nchw->nohw", torch.tensor(matrix).to(x), x)
+
+
+def _shifted(x: Tensor, bits: int) -> Tensor:
+    """Returns integers divided by a power of two, rounded, halves up."""
+    return ((x + (1 << (bits - 1))) / (1 << bits)).floor()
 
 
 def _halved(x: Tensor) -> Tensor:
     """Returns means of 2 × 2 pixels, halves rounded down and up in turns; to the right the edge goes on for a block."""
     height, width = x.shape[-2:]
     x = F.pad(x, (0, -width % (2 * BLOCK), 0, height % 2), mode="replicate")
-    sums = 4 * F.avg_pool2d(x, 2)
+    sums = x[..., ::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, ::2] + x[..., 1::2, 1::2]
     bias = 1 + torch.arange(sums.shape[-1], device=x.device) % 2
-    return ((sums.round() + bias) / 4).floor()
+    return ((sums + bias) / 4).floor()
 
 
 def _doubled(x: Tensor) -> Tensor:
     """Returns images of twice the size: three parts of the nearer sample and one of the other, along both axes."""
-    middle = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    rows = torch.stack([3 * middle[:, :, 1:-1] + middle[:, :, :-2], 3 * middle[:, :, 1:-1] + middle[:, :, 2:]], dim=3)
-    rows = rows.flatten(2, 3)
-    left, right = 3 * rows[..., 1:-1] + rows[..., :-2] + 8, 3 * rows[..., 1:-1] + rows[..., 2:] + 7
-    return (torch.stack([left, right], dim=4).flatten(3) / 16).floor()
+    wide = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    rows = torch.stack([3 * x + wide[:, :, :-2, 1:-1], 3 * x + wide[:, :, 2:, 1:-1]], dim=3).flatten(2, 3)
+    wide = F.pad(rows, (1, 1, 0, 0), mode="replicate")
+    both = torch.stack([3 * rows + wide[..., :-2] + 8, 3 * rows + wide[..., 2:] + 7], dim=4).flatten(3)
+    return (both / 16).floor()
 
 
 def _coded(x: Tensor, table: tuple[int, ...], quality: int) -> Tensor:
     """Returns levels of 255 after transform, quantisation and back; the edge goes on to whole blocks."""
     height, width = x.shape[-2:]
     x = F.pad(x, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate") - 128
-    transform, step = _cosines().to(x), _steps(table, quality).to(x)
-    blocks = x.unflatten(3, (-1, BLOCK)).unflatten(2, (-1, BLOCK)).transpose(3, 4)
-    numbers = (transform @ blocks @ transform.T / step).round() * step
-    blocks = transform.T @ numbers @ transform
+    cosines, step = torch.tensor(COSINES).to(x), _steps(table, quality).to(x)
+    blocks = x.view(*x.shape[:2], x.shape[2] // BLOCK, BLOCK, -1, BLOCK).transpose(3, 4)
+    numbers = _shifted(cosines @ _shifted(blocks @ cosines.T, 11), 15)  # 8 times the coefficients
+    kept = numbers.sign() * ((numbers.abs() + 4 * step) / (8 * step)).floor() * step
+    blocks = _shifted(_shifted(cosines.T @ kept, 11) @ cosines, 18)
     x = blocks.transpose(3, 4).flatten(4, 5).flatten(2, 3)
-    return (x.round() + 128).clamp(0, 255)[..., :height, :width]
-
-
-def _cosines() -> Tensor:
-    """Returns the 8 × 8 discrete cosine transform, an orthogonal matrix."""
-    angles = torch.arange(BLOCK)[:, None] * (2 * torch.arange(BLOCK) + 1) * (math.pi / (2 * BLOCK))
-    matrix = angles.cos() / 2
-    matrix[0] /= math.sqrt(2)
-    return matrix
+    return (x + 128).clamp(0, 255)[..., :height, :width]
 
 
 def _steps(table: tuple[int, ...], quality: int) -> Tensor:

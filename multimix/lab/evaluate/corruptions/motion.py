@@ -7,7 +7,7 @@ from torch import Tensor
 
 from multimix.lab.evaluate.corruptions.constants import Constants
 from multimix.lab.evaluate.corruptions.draws import Draws
-from multimix.lab.evaluate.corruptions.eight_bits import rounded
+from multimix.lab.evaluate.corruptions.eight_bits import truncated
 
 # Reach and standard deviation, in pixels.
 MOTION = Constants(
@@ -46,4 +46,4 @@ def moved(pixels: Tensor, radius: int, sigma: float, degrees: Tensor) -> Tensor:
         column = (columns + right[:, None]).clamp(0, width - 1)
         place = (row[:, :, None] * width + column[:, None]).flatten(1)[:, None].expand(num, channels, -1)
         result += weight / sum(taps) * flat.gather(2, place).view_as(pixels)
-    return rounded(result)
+    return truncated(result)

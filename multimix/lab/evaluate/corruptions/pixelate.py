@@ -21,10 +21,13 @@ def pixelate(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
 
 def resized(pixels: Tensor, height: int, width: int) -> Tensor:
     """Returns resized images, rounded to bytes after each of the two passes."""
-    rows, columns = box_matrix(pixels.shape[-2], height), box_matrix(pixels.shape[-1], width)
-    wide = _nearest(pixels.double() @ columns.to(pixels.device).T)
-    return _nearest(rows.to(pixels.device) @ wide).to(pixels.dtype)
+    sizes = ((pixels.shape[-2], height), (pixels.shape[-1], width))
+    rows, columns = (box_matrix(old, new).to(pixels.device) for old, new in sizes)
+    levels = (pixels.double() * 255).round()
+    levels = _nearest(levels @ columns.T)
+    return (_nearest(rows @ levels) / 255).to(pixels.dtype)
 
 
-def _nearest(pixels: Tensor) -> Tensor:
-    return torch.floor(pixels * 255 + 0.5) / 255
+def _nearest(levels: Tensor) -> Tensor:
+    """Returns whole levels; halves, which are frequent, go up."""
+    return torch.floor(levels + (0.5 + 1e-6))

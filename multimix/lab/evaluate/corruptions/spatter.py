@@ -42,6 +42,7 @@ FARTHEST = 20  # pixels from an edge, beyond which the water is equally bright
 RELIEF = ((-2, -1, 0), (-1, 1, 1), (0, 1, 2))
 
 Bytes = NDArray[np.uint8]
+Numbers = NDArray[np.float64]
 
 
 def spatter(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
@@ -69,13 +70,18 @@ def _water(heights: Bytes) -> NDArray[np.float32]:
     # Images lie one behind the other, farther apart than any distance that counts.
     far = np.full(heights.shape, float(FARTHEST))
     distance = ndimage.distance_transform_edt(~edges, sampling=(2 * FARTHEST, 1, 1)) if edges.any() else far
-    box = {"size": (1, 3, 3), "mode": "mirror"}
-    even = _equalised(ndimage.uniform_filter(np.minimum(distance, FARTHEST), **box).astype(np.uint8))
-    relief = ndimage.correlate(even.astype(np.int64), np.array([RELIEF]), mode="mirror").clip(0, 255)
-    relief = np.rint(ndimage.uniform_filter(relief.astype(np.float32), **box))
-    brightness = heights * relief
+    even = _equalised((_means_of_nine(np.minimum(distance, FARTHEST)) + 1e-6).astype(np.uint8))
+    relief = ndimage.correlate(even.astype(np.float64), np.array([RELIEF]), mode="mirror").clip(0, 255)
+    brightness = heights * np.rint(_means_of_nine(relief))
     most = brightness.max(axis=(1, 2), keepdims=True)
-    return (brightness / np.where(most > 0, most, 1)).astype(np.float32)
+    water: NDArray[np.float32] = (brightness / np.where(most > 0, most, 1)).astype(np.float32)
+    return water
+
+
+def _means_of_nine(images: Numbers) -> Numbers:
+    from scipy import ndimage
+
+    return ndimage.correlate(images, np.full((1, 3, 3), 1 / 9), mode="mirror")
 
 
 def _equalised(images: Bytes) -> Bytes:
