@@ -70,7 +70,7 @@ def _water(heights: Bytes) -> NDArray[np.float32]:
     # Images lie one behind the other, farther apart than any distance that counts.
     far = np.full(heights.shape, float(FARTHEST))
     distance = ndimage.distance_transform_edt(~edges, sampling=(2 * FARTHEST, 1, 1)) if edges.any() else far
-    even = _equalised((_means_of_nine(np.minimum(distance, FARTHEST)) + 1e-6).astype(np.uint8))
+    even = _equalised(_means_of_nine(np.minimum(distance, FARTHEST)).astype(np.uint8))
     relief = ndimage.correlate(even.astype(np.float64), np.array([RELIEF]), mode="mirror").clip(0, 255)
     brightness = heights * np.rint(_means_of_nine(relief))
     most = brightness.max(axis=(1, 2), keepdims=True)
