@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from multimix.lab.config.checks import check, check_at_least_one, check_name, check_seed
+from multimix.lab.config.checks import check, check_at_least_one, check_finite, check_name, check_seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,7 @@ class EvaluateSettings:
         for name in ("num_samples", "transfer_steps", "transfer_batch_size"):
             if getattr(self, name) is not None:
                 check_at_least_one(name, getattr(self, name))
+        check_finite("transfer_learning_rate", self.transfer_learning_rate, "try 0.01")
         check_name("transfer_layers", self.transfer_layers, ("head", "all"))
         for evaluator, needs in (("ood", "ood_data"), ("transfer", "transfer_data")):
             given = evaluator not in self.evaluators or getattr(self, needs) is not None

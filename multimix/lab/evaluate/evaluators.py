@@ -11,9 +11,13 @@ from torch import nn
 from multimix.lab.config.evaluating import EvaluateSettings
 from multimix.lab.data import Data
 from multimix.lab.evaluate.corruption import corruption
+from multimix.lab.evaluate.localization import localization
+from multimix.lab.evaluate.transfer import transfer
 
 Evaluator = Callable[[nn.Module, Data, EvaluateSettings], dict[str, float]]
 
 EVALUATORS: dict[str, Evaluator] = {
     "corruption": corruption,
+    "localization": localization,
+    "transfer": transfer,
 }
