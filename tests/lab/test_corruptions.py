@@ -440,6 +440,21 @@ def test_errors_by_hand(monkeypatch):
 GROUPS = {"error_corruption": MAIN, "error_corruption_extra": EXTRA, "error_corruption_all": CORRUPTIONS}
 
 
+class Pixel(nn.Module):
+    """Says 1 where one pixel is brighter than a half."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.one_hot((x[:, 0, 3, 3] > 0).long(), 2).float()
+
+
+def test_errors_do_not_depend_on_how_many_rows_pass_at_once(monkeypatch):
+    test = HeldSplit(torch.full((40, 1, 8, 8), 0.5), _labels(20, 20), PIXELS)
+    whole = corruption(Pixel(), data_of(test), asked())
+    monkeypatch.setattr("multimix.lab.evaluate.judging.MOST_ROWS", 7)
+    assert corruption(Pixel(), data_of(test), asked()) == whole
+    assert len({whole[f"corruption/gaussian_noise/{severity}"] for severity in SEVERITIES}) > 1
+
+
 def _labels(*counts: int) -> torch.Tensor:
     return torch.cat([torch.full((count,), label) for label, count in enumerate(counts)])
 

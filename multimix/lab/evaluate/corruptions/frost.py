@@ -35,7 +35,7 @@ RIDGES = 0.7  # share of the variance that is needles
 def frost(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
     """Returns the images behind ice that is made, not photographed."""
     clear, thick = FROST.at(pixels, severity)
-    tints = torch.tensor(ICE).to(pixels)[draws.integers(0, len(ICE)).to(pixels.device)] / 255
+    tints = torch.tensor(ICE).to(pixels)[draws.integers(0, len(ICE))] / 255
     relief = _relief(draws.normal(2, *pixels.shape[-2:]))
     ice = (tints[:, :3, None, None] + tints[:, 3:, None, None] * relief).clamp(0, 1)
     return clear * pixels + thick * (ice if pixels.shape[1] == 3 else luma(ice))
