@@ -113,6 +113,13 @@ def test_values_by_hand():
     assert values["localization_iou"] == pytest.approx(sum(overlaps) / 3)
 
 
+def test_the_right_place_for_the_wrong_class_is_an_error():
+    x = drawn((0, 4, 6, 16, 20), (1, 2, 2, 8, 8))  # class 0 is predicted, and its box is the object's
+    values = localization(Looker(), data_of(x, [1], [(3, 5, 17, 21)]), SETTINGS)
+    assert values["localization_error"] == 1
+    assert values["localization_iou"] == pytest.approx(1)
+
+
 def test_the_model_is_left_alone():
     model = Looker().train()
     localization(model, data_of(drawn((0, 4, 6, 14, 20)), [0], [(4, 6, 14, 20)]), SETTINGS)
