@@ -32,7 +32,7 @@ def other(monkeypatch):
         noise = torch.randint(0, 60, (num, 3, 12, 10), generator=generator)
         return HeldSplit((noise + 90 * labels.view(-1, 1, 1, 1)).byte(), labels, Normalise((0.5,) * 3, (0.3,) * 3))
 
-    data = Data(split(50), split(21), 3)
+    data = Data(split(50), split(201), 3)
     monkeypatch.setattr(module, "open_data", lambda name, options, root: data)
     return data
 
@@ -51,10 +51,11 @@ def test_errors_can_be_had_again_and_the_model_stays(other, layers):
     state = torch.get_rng_state()
     torch.manual_seed(2)
     assert transfer(model, DIGITS, settings) == first
+    assert any(transfer(model, DIGITS, replace(settings, seed=seed)) != first for seed in range(1, 6))
     torch.manual_seed(1)
     assert torch.equal(torch.get_rng_state(), state)  # nobody else's chance is touched
     assert set(first) == {"transfer_error", "transfer_error_from_scratch"}
-    assert all(value * 21 == pytest.approx(round(value * 21)) for value in first.values())
+    assert all(value * 201 == pytest.approx(round(value * 201)) for value in first.values())
     assert model.training
     assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
@@ -74,6 +75,14 @@ def test_the_seed_is_what_differs(other):
         ends.append(copy.state_dict()["head.2.weight"])
     assert torch.equal(ends[0], ends[1])
     assert not torch.equal(ends[0], ends[2])
+
+
+def test_the_order_of_the_samples_is_the_seeds(other, monkeypatch):
+    orders = []
+    of = module.SampleOrder
+    monkeypatch.setattr(module, "SampleOrder", lambda *values: orders.append(values) or of(*values))
+    transfer(small_cnn(), DIGITS, replace(ASKED, seed=5))
+    assert orders == [(50, 10, 5)] * 2
 
 
 def with_new_head_of_seed_0(model: nn.Module) -> nn.Module:

@@ -113,13 +113,10 @@ def _error_after(model: nn.Module, data: Data, other: Data, settings: EvaluateSe
 def fine_tune(model: nn.Module, batches: Batches, settings: EvaluateSettings) -> None:
     """Trains a model's head, or all of it, in place."""
     only_head = settings.transfer_layers == "head"
-    head = last_linear(model)[1]
-    for parameter in model.parameters():
-        parameter.requires_grad_(not only_head)
-    for parameter in head.parameters():
-        parameter.requires_grad_(True)
+    model.requires_grad_(not only_head)
+    last_linear(model)[1].requires_grad_(True)
     model.train(not only_head)
-    trained = list((head if only_head else model).parameters())
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(trained, lr=settings.transfer_learning_rate, momentum=MOMENTUM, nesterov=True)
     for step, (x, labels) in enumerate(batches):
         seed_device(seed_of(settings.seed, "transfer", step), x.device)  # dropout's, the same for every run
