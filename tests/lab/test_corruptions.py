@@ -293,8 +293,8 @@ def test_glass_copies_pixel_by_pixel():
 def test_motion_is_a_line_of_half_a_gaussian():
     x = torch.zeros(4, 1, 15, 15)
     x[:, :, 7, 7] = 1
-    y = moved(x, 3, 1.0, torch.tensor([0.0, 90.0, -90.0, 45.0]))[:, 0]
-    weights = torch.exp(-(torch.arange(7.0) ** 2) / 2)
+    y = moved(x, 3, 3.0, torch.tensor([0.0, 90.0, -90.0, 45.0]))[:, 0]
+    weights = torch.exp(-(torch.arange(7.0) ** 2) / (2 * 3.0**2))
     line = (weights / weights.sum() * 255 + 1e-3).floor() / 255
     torch.testing.assert_close(y[0, 7, 7 - 6 : 8].flip(0), line)
     torch.testing.assert_close(y[1, 7 - 6 : 8, 7].flip(0), line)
