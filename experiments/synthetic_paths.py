@@ -136,8 +136,8 @@ def _page(found: dict[str, dict[str, list[list[float]]]]) -> str:
     seeds = len(next(iter(next(iter(found.values())).values())))
     parts = [
         "# Between the samples: points in the plane",
-        f"Printed by `python experiments/synthetic_paths.py OUT`: perceptron, 1,000 steps of 120 rows, {seeds} seeds. Loss "
-        "along the path above the entropy of the label, mean over λ and pairs, nats: mean ± half-width of the 95 % "
+        f"Printed by `python experiments/synthetic_paths.py OUT`: perceptron, 1,000 steps of 120 rows, {seeds} seeds. "
+        "Loss along the path above the label's entropy, mean over λ and pairs, nats: mean ± half-width of the 95 % "
         "t-interval over seeds; differences to K = 1 are paired by seed.",
         "![Decision boundaries of seed 0, and the loss along the path](synthetic_paths.png)",
         "| points | | loss along the path | against K = 1 |\n|---|---|---:|---:|",

@@ -1,27 +1,27 @@
 """When does K pay at equal compute? Training length × K on digits, and a K that grows during training.
 
-    python experiments/training_length.py OUT [--lengths 100,300,1000,3000,9000] [--seeds 5] [--jobs 2]
+    python experiments/training_length.py OUT [--lengths 100,500,2500,12500] [--seeds 5] [--jobs 2]
 
-K = 1 takes 120 pairs a step, K = 5 24 pairs × 5, the growing one 1 mix of 120 pairs in the first half of the steps, 2 of
-60 until 80 %, then 5 of 24: as many rows in every step for all three. Lengths are in steps; with K = 1 an epoch has 7.5.
-Each length is a comparison in OUT/<steps>; the same command does what is missing.
+K = 1 takes 120 pairs a step, K = 5 24 pairs × 5, the growing one 1 mix of 120 pairs in the first half of the steps, 2
+of 60 until 80 %, then 5 of 24: as many rows in every step for all three. Lengths are in steps; with K = 1 an epoch has
+7.5. Each length is a comparison in OUT/<steps>; the same command does what is missing.
 
 Writes results/training_length.json (all runs) and .md beside this file: error and NLL by length, the paired difference
-to K = 1 with its 95 % t-interval over seeds, and the length from which on K > 1 is no longer worse. Nothing is chosen by
-the test split: all lengths and all rows are printed.
+to K = 1 with its 95 % t-interval over seeds, and at which lengths K > 1 is not worse. Nothing is chosen by the test
+split: all lengths and all rows are printed.
 """
 
 import argparse
 from pathlib import Path
 
+from multimix.lab.report.gather import gather
+from multimix.lab.report.results import Results
+from multimix.lab.report.results_file import write_results
 from rich.console import Console
 
 from multimix.lab.compare import compare
 from multimix.lab.comparison import Comparison
 from multimix.lab.config import CompareSettings
-from multimix.lab.report.gather import gather
-from multimix.lab.report.results import Results
-from multimix.lab.report.results_file import write_results
 from multimix.lab.report.table import TableRow, table
 from multimix.lab.whole import write_whole
 
@@ -35,8 +35,9 @@ def main() -> None:
     """Do what is missing, then write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--lengths", type=lambda text: [int(part) for part in text.split(",")],
-                        default=[100, 300, 1000, 3000, 9000])
+    parser.add_argument(
+        "--lengths", type=lambda text: [int(part) for part in text.split(",")], default=[100, 300, 1000, 3000, 9000]
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
@@ -69,8 +70,8 @@ def as_page(found: list[Results]) -> str:
     parts = [
         "# Training length × K at equal compute, digits",
         f"Printed by `{COMMAND} OUT`: small-cnn, 120 rows in every step, {seeds} seeds, {hours:.2f} core-hours. Mean ± "
-        "half-width of the 95 % t-interval over seeds; differences to K = 1 are paired by seed; ▲ worse, ▼ better, ≈ not "
-        "distinguishable at 95 %, without correction for the number of comparisons.",
+        "half-width of the 95 % t-interval over seeds; differences to K = 1 are paired by seed; ▲ worse, ▼ better, ≈ "
+        "not distinguishable at 95 %, without correction for the number of comparisons.",
     ]
     for name, title, scale, digits in (("error", "Test error, %", 100, 2), ("nll", "NLL", 1, 3)):
         for method in ("mixup", "cutmix"):
@@ -91,8 +92,11 @@ def _grid(rows: dict[int, dict[str, TableRow]], method: str, name: str, scale: f
             f"{steps:,}",
             f"{steps / EPOCH:,.0f}",
             *(_value(row, name, scale, digits) for row in (those["none"], one)),
-            *(cell for row in (five, growing)
-              for cell in (_value(row, name, scale, digits), _change(row, name, scale, digits))),
+            *(
+                cell
+                for row in (five, growing)
+                for cell in (_value(row, name, scale, digits), _change(row, name, scale, digits))
+            ),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -123,8 +127,11 @@ def _crossings(rows: dict[int, dict[str, TableRow]]) -> str:
                 changes = {steps: those[label].changes[name] for steps, those in rows.items()}
                 told = ", ".join(f"{steps:,}: {change.verdict}" for steps, change in changes.items())
                 means = [steps for steps, change in changes.items() if change.difference.mean <= 0]
-                first = f"the mean is not above that of K = 1 at {', '.join(f'{s:,}' for s in means)} steps" if means else (
-                    "the mean is above that of K = 1 at every length tried")
+                first = (
+                    f"the mean is not above that of K = 1 at {', '.join(f'{s:,}' for s in means)} steps"
+                    if means
+                    else ("the mean is above that of K = 1 at every length tried")
+                )
                 lines.append(f"- **{method}, {what}, {title}**: {first} ({told}).")
     return "\n".join(lines)
 

@@ -10,7 +10,8 @@ from multimix.lab.data import Data, HeldSplit, open_data
 from multimix.lab.data.prepare import Standardise
 from multimix.lab.errors import UsageError
 from multimix.lab.evaluate.evaluators import CHECKS
-from multimix.lab.evaluate.ood import as_shape, auroc, evaluate_ood
+from multimix.lab.evaluate.fitted import as_pixels_of
+from multimix.lab.evaluate.ood import auroc, evaluate_ood
 
 
 def settings(**values):
@@ -34,30 +35,30 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(inside, outside, expecte
 
 def test_colour_becomes_grey_as_the_eye_sees_it():
     pixels = torch.stack([torch.full((4, 4), value) for value in (1.0, 0.5, 0.0)]).unsqueeze(0)
-    grey = as_shape(pixels, torch.Size([1, 4, 4]))
+    grey = as_pixels_of(pixels, torch.Size([1, 4, 4]))
     torch.testing.assert_close(grey, torch.full((1, 1, 4, 4), 0.299 + 0.587 / 2))
 
 
 def test_grey_becomes_colour_in_all_channels():
     pixels = torch.rand(2, 1, 4, 4)
-    assert torch.equal(as_shape(pixels, torch.Size([3, 4, 4])), pixels.repeat(1, 3, 1, 1))
+    assert torch.equal(as_pixels_of(pixels, torch.Size([3, 4, 4])), pixels.repeat(1, 3, 1, 1))
 
 
 def test_images_are_resized_within_their_range():
     pixels = torch.rand(2, 3, 8, 8)
     for side in (5, 20):
-        resized = as_shape(pixels, torch.Size([3, side, side]))
+        resized = as_pixels_of(pixels, torch.Size([3, side, side]))
         assert resized.shape == (2, 3, side, side)
         assert pixels.min() - 1e-6 <= resized.min() < resized.max() <= pixels.max() + 1e-6
     halves = torch.tensor([0.0, 1.0]).repeat_interleave(8).expand(1, 1, 16, 16)
-    small = as_shape(halves, torch.Size([1, 2, 2]))[0, 0, 0]
+    small = as_pixels_of(halves, torch.Size([1, 2, 2]))[0, 0, 0]
     assert small[0] < 0.2 < 0.8 < small[1]
     torch.testing.assert_close(small.sum(), torch.tensor(1.0))
 
 
 def test_a_smaller_image_shows_all_pixels_of_a_larger_one():
     stripes = torch.tensor([0.0, 1.0, 0.0]).repeat(9).expand(1, 1, 27, 27)  # every pixel that a plain reading meets
-    small = as_shape(stripes, torch.Size([1, 9, 9]))
+    small = as_pixels_of(stripes, torch.Size([1, 9, 9]))
     torch.testing.assert_close(small, torch.full_like(small, 1 / 3), atol=0.15, rtol=0)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from multimix.lab.config.checks import check, check_at_least_one, check_name, check_seed
+from multimix.lab.config.checks import check, check_at_least_one, check_finite, check_name, check_seed
 
 NOISE = "noise"  # as ood_data: uniform pixels
 
@@ -13,7 +13,8 @@ class EvaluateSettings:
 
     Args:
         runs: Folders of runs, or of comparisons: then all their runs.
-        evaluators: What to ask (--with), comma separated: error, calibration, adversarial, ood, linearity.
+        evaluators: What to ask (--with), comma separated: error, calibration, adversarial, corruption, ood,
+            localization, transfer, linearity.
         data_root: Folder of local copies of data sets (default: each run's own).
         device: Where to compute: auto, cpu, cuda, mps.
         num_samples: Most test samples that attacks, corruptions and paths are tried on (default all), the same for
@@ -59,6 +60,7 @@ class EvaluateSettings:
         for name in ("num_samples", "transfer_steps", "transfer_batch_size"):
             if getattr(self, name) is not None:
                 check_at_least_one(name, getattr(self, name))
+        check_finite("transfer_learning_rate", self.transfer_learning_rate, "try 0.01")
         check_name("transfer_layers", self.transfer_layers, ("head", "all"))
         for evaluator, needs in (("ood", "ood_data"), ("transfer", "transfer_data")):
             given = evaluator not in self.evaluators or getattr(self, needs) is not None

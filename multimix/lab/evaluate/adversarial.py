@@ -12,7 +12,7 @@ from multimix.lab.config.evaluating import EvaluateSettings
 from multimix.lab.data import Data, Split
 from multimix.lab.data.prepare import Pixels
 from multimix.lab.errors import UsageError
-from multimix.lab.evaluate.mode import evaluation_mode
+from multimix.lab.evaluate.judging import judged
 from multimix.lab.evaluate.samples import spread
 from multimix.lab.randomness import seed_of
 
@@ -102,7 +102,7 @@ def evaluate_adversarial(model: nn.Module, data: Data, settings: EvaluateSetting
     }
     wrong = dict.fromkeys(attacks, 0)
     total = 0
-    with evaluation_mode(model), torch.no_grad():
+    with judged(model):
         for pixels, labels in _pixels(split, prepare):
             total += len(labels)
             for name, attack in attacks.items():

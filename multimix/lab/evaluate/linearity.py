@@ -13,7 +13,7 @@ from multimix import CutMix, MultiMix, Plan
 from multimix.lab.config.evaluating import EvaluateSettings
 from multimix.lab.data import Data
 from multimix.lab.errors import UsageError
-from multimix.lab.evaluate.mode import evaluation_mode
+from multimix.lab.evaluate.judging import judged
 from multimix.lab.evaluate.samples import spread
 from multimix.lab.randomness import seed_of
 
@@ -32,7 +32,7 @@ def evaluate_linearity(model: nn.Module, data: Data, settings: EvaluateSettings)
         Zhang et al., 2018, arXiv 1710.09412, section 2: linear behaviour between samples. The distance is ours.
     """
     gaps: dict[str, list[Tensor]] = defaultdict(list)
-    with evaluation_mode(model), torch.no_grad():
+    with judged(model):
         for number, x in enumerate(_samples(data, settings)):
             generator = torch.Generator().manual_seed(seed_of(settings.seed, "pairs", number))
             cut = x.ndim > 2

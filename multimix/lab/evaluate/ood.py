@@ -5,17 +5,16 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multimix.lab.config.evaluating import NOISE, EvaluateSettings
 from multimix.lab.data import Data, Split, open_data
 from multimix.lab.data.prepare import Pixels
 from multimix.lab.errors import UsageError
-from multimix.lab.evaluate.mode import evaluation_mode
+from multimix.lab.evaluate.fitted import fitted
+from multimix.lab.evaluate.judging import judged
 from multimix.lab.randomness import seed_of
 
-LUMA = (0.299, 0.587, 0.114)  # grey of red, green and blue: ITU-R BT.601, as PIL converts
 ROWS = 1024  # per forward pass
 
 
@@ -33,7 +32,7 @@ def evaluate_ood(model: nn.Module, data: Data, settings: EvaluateSettings) -> di
     References:
         Hendrycks and Gimpel, 2017, arXiv 1610.02136, section 3.
     """
-    with evaluation_mode(model), torch.no_grad():
+    with judged(model):
         inside = [_confidence(model, x) for x, _ in data.test.chunks(ROWS)]
         outside = [_confidence(model, x) for x in _strangers(data, settings, inside[0].device)]
     return {"ood_auroc": auroc(torch.cat(inside), torch.cat(outside))}
@@ -56,16 +55,7 @@ def _strangers(data: Data, settings: EvaluateSettings, device: torch.device) -> 
     other = _other(settings).to(device)
     theirs = _pixels_of(other, "ood_data")
     for x, _ in other.chunks(ROWS):
-        yield prepare.as_input(as_shape(theirs.of(x), shape))
-
-
-def as_shape(pixels: Tensor, shape: torch.Size) -> Tensor:
-    """Returns images of (channels, height, width), resized bilinearly, grey as colour or colour as grey."""
-    channels, height, width = shape
-    if pixels.shape[1] > channels:
-        pixels = (pixels * torch.tensor(LUMA, device=pixels.device).view(3, 1, 1)).sum(dim=1, keepdim=True)
-    pixels = F.interpolate(pixels, (height, width), mode="bilinear", antialias=True, align_corners=False)
-    return pixels.expand(-1, channels, -1, -1)
+        yield fitted(x, theirs, prepare, tuple(shape))
 
 
 def check_ood_data(data: Data, settings: EvaluateSettings) -> None:

@@ -14,9 +14,11 @@ def spread(split: Split, most: int | None) -> Split:
     """
     if most is None or most >= len(split):
         return split
-    return split.subset(_spread(split.labels.cpu(), most))
+    return split.subset(spread_indices(split.labels, most))
 
 
-def _spread(labels: Tensor, most: int) -> Tensor:
-    by_class = labels.argsort(stable=True)
+def spread_indices(labels: Tensor, most: int | None) -> Tensor:
+    """Returns the indices of those samples, in rising order; all of them if most is None."""
+    by_class = labels.cpu().argsort(stable=True)
+    most = len(labels) if most is None else min(most, len(labels))
     return by_class[torch.arange(most) * len(labels) // most].sort().values

@@ -57,13 +57,14 @@ class WideResNet(nn.Module):
         self.stage2 = _stage(16 * width, 32 * width, blocks, stride=2)
         self.stage3 = _stage(32 * width, 64 * width, blocks, stride=2)
         self.norm = nn.BatchNorm2d(64 * width)
+        self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(64 * width, num_classes)
         he_normal(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns the (N, num_classes) logits."""
         features = F.relu(self.norm(self.stage3(self.stage2(self.stage1(self.stem(x))))))
-        logits: Tensor = self.head(features.mean(dim=(2, 3)))
+        logits: Tensor = self.head(self.pool(features).flatten(1))
         return logits
 
 

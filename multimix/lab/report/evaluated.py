@@ -43,7 +43,19 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "error_fgsm_8": Column("FGSM\n8/255, %"),
         "error_pgd_4": Column("PGD\n4/255, %"),
     },
+    "corruption": {
+        "error_corruption": Column("error, 15\ncorruptions, %"),
+        "error_corruption_extra": Column("4 more,\n%"),
+    },
     "ood": {"ood_auroc": Column("AUROC, %")},
+    "localization": {
+        "localization_error": Column("not\nfound, %"),
+        "localization_error_known_class": Column("class\nknown, %"),
+    },
+    "transfer": {
+        "transfer_error": Column("fine-\ntuned, %"),
+        "transfer_error_from_scratch": Column("from\nscratch, %"),
+    },
     "linearity": {"linearity_gap": Column("gap,\nmixup, %"), "linearity_gap_cutmix": Column("gap,\nCutMix, %")},
 }
 

@@ -1,0 +1,53 @@
+"""Random numbers of a corruption: each sample has its own, whatever it is computed together with."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from multimix.lab.randomness import seed_of
+
+
+class Draws:
+    """The random numbers of some samples for one type and severity.
+
+    Args:
+        seed: Of the evaluation.
+        purpose: The type and severity.
+        indices: Of the samples.
+        device: Where numbers are wanted; they are drawn on the CPU.
+    """
+
+    def __init__(self, seed: int, purpose: str, indices: range, device: torch.device) -> None:
+        self._seed, self._purpose, self._indices, self._device = seed, purpose, indices, device
+
+    @cached_property
+    def _generators(self) -> list[np.random.Generator]:
+        key = seed_of(self._seed, self._purpose)
+        seeds = (np.random.SeedSequence([key, index]) for index in self._indices)
+        return [np.random.Generator(np.random.Philox(seed)) for seed in seeds]
+
+    def normal(self, *shape: int) -> Tensor:
+        """Returns standard normal numbers, (N, *shape)."""
+        return self._each(lambda generator: generator.standard_normal(shape, dtype=np.float32))
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """Returns numbers in [low, high), (N, *shape)."""
+        return self._each(lambda generator: generator.random(shape, dtype=np.float32)) * (high - low) + low
+
+    def integers(self, low: int, high: int, *shape: int) -> Tensor:
+        """Returns integers in [low, high), (N, *shape)."""
+        return self._each(lambda generator: generator.integers(low, high, shape))
+
+    def poisson(self, rates: Tensor) -> Tensor:
+        """Returns counts with these rates, of rates' shape."""
+        rows = zip(self._generators, rates.double().cpu().numpy(), strict=True)
+        return self._moved([generator.poisson(row).astype(np.float32) for generator, row in rows])
+
+    def _each(self, draw: Callable[[np.random.Generator], object]) -> Tensor:
+        return self._moved([draw(generator) for generator in self._generators])
+
+    def _moved(self, rows: list[object]) -> Tensor:
+        return torch.from_numpy(np.stack([np.asarray(row) for row in rows])).to(self._device)

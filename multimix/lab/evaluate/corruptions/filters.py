@@ -1,0 +1,61 @@
+"""Linear filters along one axis as matrices: any length, any reach, any border, whole batches at once."""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+TRUNCATE = 4.0  # standard deviations, scikit-image's choice
+
+
+def gaussian(x: Tensor, sigma: float, border: str = "nearest", truncate: float = TRUNCATE) -> Tensor:
+    """Returns (..., H, W) blurred by a Gaussian, cut off as scipy does.
+
+    Args:
+        x: Images.
+        sigma: Standard deviation in pixels; 0 changes nothing.
+        border: What lies outside: "nearest" (the edge) or "reflect" (the image, mirrored with its edge).
+        truncate: Where the Gaussian is cut off, in standard deviations.
+    """
+    if sigma == 0:
+        return x
+    rows, columns = (_gaussian_matrix(length, sigma, border, truncate).to(x) for length in x.shape[-2:])
+    return rows @ x @ columns.T
+
+
+@lru_cache(maxsize=64)
+def _gaussian_matrix(length: int, sigma: float, border: str, truncate: float) -> Tensor:
+    radius = int(truncate * sigma + 0.5)
+    offsets = np.arange(-radius, radius + 1)
+    weights = np.exp(-0.5 * (offsets / sigma) ** 2)
+    places = np.arange(length)[:, None] + offsets
+    if border == "nearest":
+        places = places.clip(0, length - 1)
+    else:
+        places %= 2 * length
+        places = np.minimum(places, 2 * length - 1 - places)
+    matrix = np.zeros((length, length))
+    np.add.at(matrix, (np.arange(length)[:, None], places), weights / weights.sum())
+    return torch.from_numpy(matrix)
+
+
+@lru_cache(maxsize=64)
+def box_matrix(length: int, new_length: int) -> Tensor:
+    """Returns the (new_length, length) matrix of PIL's resizing with a box: pixels whose middle lies in it, alike."""
+    scale = length / new_length
+    support = max(scale, 1.0) / 2
+    matrix = torch.zeros(new_length, length, dtype=torch.float64)
+    for row in range(new_length):
+        centre = (row + 0.5) * scale
+        first, last = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), length)
+        inside = [column for column in range(first, last) if -support < column + 0.5 - centre <= support]
+        matrix[row, inside] = 1 / len(inside)
+    return matrix
+
+
+def kernel_1d(sigma: float, size: int) -> Tensor:
+    """Returns a Gaussian of an odd number of taps that sum to 1."""
+    taps = [math.exp(-0.5 * ((tap - size // 2) / sigma) ** 2) for tap in range(size)]
+    return torch.tensor([tap / sum(taps) for tap in taps])

@@ -1,0 +1,113 @@
+"""Does a model look where the object is? Weakly supervised localization by class activation maps.
+
+References:
+    Zhou et al., 2016, Learning Deep Features for Discriminative Localization, arXiv 1512.04150, sections 2 and 3.2;
+    Choe et al., 2020, Evaluating Weakly Supervised Object Localization Methods Right, arXiv 2001.07437 (thresholds,
+    localization of the true class).
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.data import Data
+from multimix.lab.errors import UsageError
+from multimix.lab.evaluate.activation_maps import ActivationMaps
+from multimix.lab.evaluate.judging import judged, rows_at_once
+
+BOX_FILTER = 3  # cells of the map that are averaged
+THRESHOLD = 0.25  # share of the largest value, above which the object is
+ENOUGH = 0.5  # intersection over union of a box that counts as found
+
+
+def evaluate_localization(model: nn.Module, data: Data, settings: EvaluateSettings) -> dict[str, float]:
+    """Returns how often the object is not found, among the test samples whose box is known.
+
+    Returns:
+        localization_error: share with a wrong top class, or a box by its map with an intersection over union below 0.5;
+        localization_error_known_class: share with such a box by the map of the true class, whatever is predicted;
+        localization_iou: mean intersection over union of the predicted class's boxes.
+
+    Raises:
+        UsageError: if no sample has a box, or the model has no class activation maps.
+    """
+    check_has_boxes(data, settings)
+    boxes, seen = _boxes(data)
+    test, boxes = data.test.subset(seen.nonzero().squeeze(1)), boxes[seen]
+    found, right, known = [], [], []
+    with judged(model), ActivationMaps(model) as maps:
+        for x, labels in test.chunks(rows_at_once(test.sample_shape)):
+            logits = model(x)
+            maps.check(logits)
+            predicted = logits.argmax(dim=1)
+            size = (x.shape[-2], x.shape[-1])
+            found.append(object_boxes(maps.of(predicted), size))
+            known.append(object_boxes(maps.of(labels), size))
+            right.append((predicted == labels).cpu())
+    overlap = intersection_over_union(torch.cat(found), boxes)
+    known_overlap = intersection_over_union(torch.cat(known), boxes)
+    return {
+        "localization_error": 1 - _share((overlap >= ENOUGH) & torch.cat(right)),
+        "localization_error_known_class": 1 - _share(known_overlap >= ENOUGH),
+        "localization_iou": overlap.mean().item(),
+    }
+
+
+def check_has_boxes(data: Data, settings: EvaluateSettings) -> None:
+    """Refuses data of which no test sample has a box.
+
+    Raises:
+        UsageError: if that is so.
+    """
+    _, seen = _boxes(data)
+    if not seen.any():
+        raise UsageError("localization needs test samples with boxes, got none; choose cub-200-2011 or tiny-imagenet")
+
+
+def _boxes(data: Data) -> tuple[Tensor, Tensor]:
+    """Returns the boxes of the test samples, and which hold anything: a crop may have lost its object."""
+    boxes = torch.empty(0, 4) if data.test.boxes is None else data.test.boxes.double().cpu()
+    return boxes, (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
+
+
+def object_boxes(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Returns the boxes around what maps say the objects are, (N, 4): left, top, right, bottom as shares.
+
+    Args:
+        maps: (N, h, w) activation of one class.
+        size: Height and width of the samples, in pixels.
+    """
+    smooth = F.avg_pool2d(maps[:, None].float(), BOX_FILTER, 1, BOX_FILTER // 2, count_include_pad=False)
+    large = F.interpolate(smooth, size=size, mode="bicubic", align_corners=False)[:, 0]
+    lowest, highest = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
+    heat = (large - lowest) / (highest - lowest).clamp(min=torch.finfo(large.dtype).tiny)
+    return torch.stack([_largest_box(mask) for mask in (heat > THRESHOLD).cpu().numpy()])
+
+
+def _largest_box(mask: NDArray[np.bool_]) -> Tensor:
+    """Returns the box of the largest connected part; the whole sample if there is none."""
+    from scipy import ndimage
+
+    height, width = mask.shape
+    parts, num = ndimage.label(mask)
+    if num == 0:
+        return torch.tensor([0.0, 0.0, 1.0, 1.0], dtype=torch.float64)
+    largest = int(np.bincount(parts.ravel())[1:].argmax())
+    rows, columns = ndimage.find_objects(parts)[largest]
+    box = (columns.start / width, rows.start / height, columns.stop / width, rows.stop / height)
+    return torch.tensor(box, dtype=torch.float64)
+
+
+def intersection_over_union(first: Tensor, second: Tensor) -> Tensor:
+    """Returns the common area over the joint area of boxes (N, 4): left, top, right, bottom."""
+    begin, end = first[:, :2].maximum(second[:, :2]), first[:, 2:].minimum(second[:, 2:])
+    common = (end - begin).clamp(min=0).prod(dim=1)
+    areas = (first[:, 2:] - first[:, :2]).prod(dim=1) + (second[:, 2:] - second[:, :2]).prod(dim=1)
+    return common / (areas - common)
+
+
+def _share(holds: Tensor) -> float:
+    return holds.double().mean().item()
