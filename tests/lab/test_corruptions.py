@@ -18,6 +18,7 @@ from multimix.lab.config.evaluating import EvaluateSettings
 from multimix.lab.data import Data, HeldSplit
 from multimix.lab.data.prepare import LogSpectrogram, Normalise, Standardise, Waveform
 from multimix.lab.errors import UsageError
+from multimix.lab.evaluate import corruption as corruption_module
 from multimix.lab.evaluate.corruption import evaluate_corruption
 from multimix.lab.evaluate.corruptions import CORRUPTIONS, EXTRA, MAIN, SEVERITIES, corrupt
 from multimix.lab.evaluate.corruptions.blur import disk
@@ -481,6 +482,24 @@ def test_few_samples_stand_for_all():
     test = HeldSplit(torch.rand(9, 1, 8, 8), torch.zeros(9, dtype=torch.int64), PIXELS)
     evaluate_corruption(model, data_of(test), asked(num_samples=4))
     assert set(seen) == {4}
+
+
+def test_corrupted_images_are_made_once_for_models_that_share_a_split(monkeypatch):
+    made = []
+    original = corruption_module.corrupt
+    monkeypatch.setattr(corruption_module, "corrupt", lambda *args: made.append(args[1]) or original(*args))
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    test = HeldSplit(torch.rand(6, 1, 8, 8), _labels(3, 3), PIXELS)
+    first = evaluate_corruption(model, data_of(test), asked())
+    assert len(made) == 95
+    assert evaluate_corruption(model, data_of(test), asked()) == first
+    assert len(made) == 95
+    others = [(data_of(test), asked(seed=1)), (data_of(test), asked(num_samples=3)), (data_of(replace(test)), asked())]
+    for number, (other, settings) in enumerate(others, start=2):
+        evaluate_corruption(model, other, settings)
+        assert len(made) == 95 * number
+    monkeypatch.setattr(corruption_module, "MOST_BYTES", 0)
+    assert evaluate_corruption(model, data_of(test), asked()) == first
 
 
 def test_points_are_refused():

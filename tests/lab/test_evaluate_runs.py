@@ -184,7 +184,8 @@ def test_both_names_of_the_list_and_a_file_of_settings(tmp_path):
         ([], "evaluate needs runs; see multimix evaluate --help"),
         (
             ["{run}", "--with", "eror"],
-            "evaluators must be one of error, calibration, adversarial, corruption, ood, localization, transfer, linearity, got",
+            "evaluators must be one of error, calibration, adversarial, corruption, ood, localization, transfer, "
+            "linearity, got",
         ),
         (["{run}", "--with", "eror"], 'did you mean "error"?'),
         (["{run}", "--wiht", "error"], "a setting of evaluate must be known, got wiht"),

@@ -2,19 +2,36 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
 from multimix.lab.config.evaluating import EvaluateSettings
 from multimix.lab.data import Data, Split
+from multimix.lab.data.prepare import Pixels
 from multimix.lab.evaluate.corruptions import EXTRA, MAIN, SEVERITIES, check_images, corrupt
 from multimix.lab.evaluate.corruptions.sound import SOUND, check_sound, corrupt_sound
 from multimix.lab.evaluate.judging import judged, rows_at_once
 from multimix.lab.evaluate.published_corruptions import PublishedCorruptions
 from multimix.lab.evaluate.samples import spread
 
-Corrupted = Iterator[tuple[str, int, Tensor, Tensor]]  # type, severity, what the model gets, labels
+Corrupted = Iterator[tuple[str, int, Tensor, Tensor]]  # type, severity, samples, labels
+
+MOST_BYTES = 1 << 29  # of corrupted images that are kept for the next model
+
+
+@dataclass(frozen=True)
+class _Images:
+    """Corrupted images of a split, and how many samples and which seed were asked for."""
+
+    split: Split
+    asked: tuple[int | None, int]
+    images: list[tuple[str, int, Tensor, Tensor]]
+
+
+_last: list[_Images] = []  # at most one: the runs of a comparison share their test split
 
 
 def evaluate_corruption(model: nn.Module, data: Data, settings: EvaluateSettings) -> dict[str, float]:
@@ -37,7 +54,10 @@ def evaluate_corruption(model: nn.Module, data: Data, settings: EvaluateSettings
     test = spread(data.test, settings.num_samples)
     if test.pixels is None:
         return _report(_errors(model, _sound(test, settings.seed)), SOUND)
-    return _report(_errors(model, _images(test, settings.seed)), MAIN)
+    images = _images(test, settings.seed)
+    if len(test) * prod(test.sample_shape) * len(SEVERITIES) * len([*MAIN, *EXTRA]) <= MOST_BYTES:
+        images = _kept(data.test, (settings.num_samples, settings.seed), images)
+    return _report(_errors(model, _as_input(images, test.pixels)), MAIN)
 
 
 def check_can_be_corrupted(data: Data, settings: EvaluateSettings) -> None:
@@ -54,14 +74,27 @@ def check_can_be_corrupted(data: Data, settings: EvaluateSettings) -> None:
         check_images(data.test.sample_shape)
 
 
+def _kept(split: Split, asked: tuple[int | None, int], images: Corrupted) -> Corrupted:
+    """Returns the images that were made last, if they are the same; making them takes longer than judging a model."""
+    if not _last or _last[0].split is not split or _last[0].asked != asked:
+        _last[:] = [_Images(split, asked, [*images])]
+    return iter(_last[0].images)
+
+
 def _images(split: Split, seed: int) -> Corrupted:
+    """Yields corrupted images as bytes."""
     pixels = split.pixels
     assert pixels is not None
 
     def corrupted(x: Tensor, name: str, severity: int, first: int) -> Tensor:
-        return pixels.as_input(corrupt(pixels.of(x), name, severity, seed, first))
+        return (corrupt(pixels.of(x), name, severity, seed, first) * 255).round().to(torch.uint8)
 
     return _each(split, [*MAIN, *EXTRA], corrupted)
+
+
+def _as_input(images: Corrupted, pixels: Pixels) -> Corrupted:
+    for name, severity, x, labels in images:
+        yield name, severity, pixels.as_input(x / 255), labels
 
 
 def _sound(split: Split, seed: int) -> Corrupted:
