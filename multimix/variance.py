@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
@@ -162,11 +161,11 @@ def components(table: Float[Tensor, "N M D"]) -> Components:
     units, coefficients = table.shape[:2]
     flat = table.flatten(0, 1)
     _check_finite(flat)
-    gram = np.zeros((len(flat), len(flat)))
+    inner = np.zeros((len(flat), len(flat)))
     for (part,) in _chunks(flat):
         centred = part - part.mean(0)
-        gram += (centred @ centred.T).cpu().numpy()
-    gram = gram.reshape(units, coefficients, units, coefficients)
+        inner += (centred @ centred.T).cpu().numpy()
+    gram = inner.reshape(units, coefficients, units, coefficients)
 
     def without(axis: int, index: int) -> Float64[np.ndarray, "3"]:
         return _anova(np.delete(np.delete(gram, index, axis), index, axis + 2))
@@ -256,7 +255,8 @@ def _scaled(products: Float64[np.ndarray, "R"]) -> tuple[float, Float64[np.ndarr
 
 def _chunks(*matrices: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """The columns of several matrices, some at a time, in float64; on the CPU where the device has none."""
-    for parts in zip(*(matrix.detach().split(CHUNK, dim=1) for matrix in matrices), strict=True):
+    for start in range(0, matrices[0].shape[1], CHUNK):
+        parts = (matrix.detach()[:, start : start + CHUNK] for matrix in matrices)
         yield tuple((part.cpu() if part.device.type == "mps" else part).double() for part in parts)
 
 

@@ -240,7 +240,7 @@ def test_shared_draws_narrow_a_ratio():
 
 @pytest.mark.parametrize(("share", "sampling"), [("pair", "iid"), ("batch", "iid"), ("pair", "stratified")])
 def test_the_library_draws_as_theory_says(share, sampling):
-    """Batches as MultiMix draws them: its cycle, its coefficients, its order. Strata lower the rest, never the floor."""
+    """Batches as MultiMix draws them: its cycle, its coefficients. Strata lower the rest, not the floor."""
     rng = np.random.default_rng(6)
     mix = MultiMix(MixUp(PROBLEM.alpha), num_mixes=K, sampling=sampling, share=share)
     x, r = PROBLEM.samples(rng, 1200, P)

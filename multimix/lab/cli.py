@@ -14,7 +14,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 
-from multimix.lab.config import CompareSettings, PreviewSettings, TrainSettings
+from multimix.lab.config import CompareSettings, PreviewSettings, TrainSettings, VarianceSettings
 from multimix.lab.errors import FailedAlone, RunFailed, UsageError
 from multimix.lab.ranks import is_first
 from multimix.suggest import nearest
@@ -110,6 +110,20 @@ def _preview(settings: PreviewSettings, console: Console) -> int:
     return 0
 
 
+def _variance(settings: VarianceSettings, console: Console) -> int:
+    from multimix.lab.variance.run import FILE, measure
+    from multimix.lab.variance.terminal import legend, print_moment
+
+    def tell(line: str) -> None:
+        console.print(escape(line), soft_wrap=True)
+
+    command = shlex.join(["multimix", *sys.argv[1:]])
+    measure(settings, command, tell=tell, on_moment=lambda moment: print_moment(moment, console))
+    console.print(legend(settings.replicates), soft_wrap=True)
+    console.print(f"{settings.out}/{FILE}: written", soft_wrap=True, markup=False)
+    return 0
+
+
 COMMANDS = {
     "train": Command("Train one model.", TrainSettings, _train, try_out=_try_training),
     "compare": Command(
@@ -119,6 +133,7 @@ COMMANDS = {
         try_out=_plan_comparison,
     ),
     "report": Command("Make the page of a comparison again.", ReportSettings, _report, ("out",)),
+    "variance": Command("Measure the variance of the gradient along a run.", VarianceSettings, _variance),
     "preview": Command("Draw the path between two images.", PreviewSettings, _preview, ("image_a", "image_b")),
 }
 

@@ -20,7 +20,7 @@ from typing import Any
 from safetensors.torch import save
 from torch import nn
 
-from multimix.lab.config import TrainSettings
+from multimix.lab.config import Recipe, TrainSettings
 from multimix.lab.errors import UsageError
 from multimix.lab.whole import sweep, write_json, write_whole
 
@@ -109,7 +109,7 @@ class RunFolder:
         return dict(json.loads((self.path / "environment.json").read_text()))
 
 
-def as_json(settings: TrainSettings) -> dict[str, Any]:
-    """Returns what was run, as JSON has it."""
+def as_json(settings: Recipe) -> dict[str, Any]:
+    """Returns what was run or measured, as JSON has it."""
     config = {name: value for name, value in asdict(settings).items() if name not in NO_PART}
     return dict(json.loads(json.dumps(config)))

@@ -108,9 +108,7 @@ def _prepared(
             f"stopping early needs held-out samples, never the test split, got patience={settings.patience}, "
             f"validation_share={settings.validation_share}; give --validation-share 0.1 too"
         )
-    bare = _build_model(settings, data.sample_shape, data.num_classes)
-    if settings.initial_weights is not None:
-        load_initial_weights(bare, settings.initial_weights)
+    bare = model_at_start(settings, data)
     length = settings.length(len(data.train))
     learner = Learner.build(settings, fabric, bare, data.num_classes, length)
     models = {"model": bare}
@@ -153,8 +151,14 @@ def open_data_of(settings: TrainSettings, sharing: int) -> Data:
     )
 
 
-def _build_model(settings: TrainSettings, sample_shape: torch.Size, num_classes: int) -> nn.Module:
-    """Builds the model with weights that depend on the seed alone; torch's global random state stays as it was."""
+def model_at_start(settings: TrainSettings, data: Data) -> nn.Module:
+    """Builds the model with the weights a run starts from.
+
+    They depend on the seed alone, or come from an earlier run; torch's global random state stays as it was.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(settings.seed, "weights"))
-        return build_model(settings.model, sample_shape, num_classes, settings.model_options)
+        model = build_model(settings.model, data.sample_shape, data.num_classes, settings.model_options)
+    if settings.initial_weights is not None:
+        load_initial_weights(model, settings.initial_weights)
+    return model

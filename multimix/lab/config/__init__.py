@@ -6,6 +6,7 @@ from multimix.lab.config.mixing import Mixing
 from multimix.lab.config.preview import PreviewSettings
 from multimix.lab.config.recipe import DEFAULT_STEPS, Recipe, shared
 from multimix.lab.config.run import TrainSettings
+from multimix.lab.config.variance import VarianceSettings
 
 __all__ = [
     "CONTROLS",
@@ -16,5 +17,6 @@ __all__ = [
     "PreviewSettings",
     "Recipe",
     "TrainSettings",
+    "VarianceSettings",
     "shared",
 ]
