@@ -64,7 +64,7 @@ def estimate(slots: Slots, runs: Sequence[TrainSettings], folder: Path) -> float
 
 def _kind(run: TrainSettings) -> Kind:
     """Runs that differ in nothing else take equally long for a step."""
-    return run.data, run.method, run.num_mixes, run.batch_size
+    return run.data, run.method, run.mixes, run.batch_size
 
 
 def _trial(run: TrainSettings, out: str) -> TrainSettings:

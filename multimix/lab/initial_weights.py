@@ -1,13 +1,31 @@
-"""Weights of an earlier run to start from."""
+"""The weights a run starts from."""
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from multimix.lab.config import TrainSettings
+from multimix.lab.data import Data
 from multimix.lab.errors import UsageError
+from multimix.lab.models import build_model
+from multimix.lab.randomness import seed_of
 from multimix.lab.run_folder import WEIGHTS
+
+
+def model_at_start(settings: TrainSettings, data: Data) -> nn.Module:
+    """Builds the model with the weights a run starts from.
+
+    They depend on the seed alone, or come from an earlier run; torch's global random state stays as it was.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed_of(settings.seed, "weights"))
+        model = build_model(settings.model, data.sample_shape, data.num_classes, settings.model_options)
+    if settings.initial_weights is not None:
+        load_initial_weights(model, settings.initial_weights)
+    return model
 
 
 def load_initial_weights(model: nn.Module, place: str) -> None:

@@ -32,7 +32,7 @@ def mixer(settings: "TrainSettings | PreviewSettings", num_classes: int) -> Mult
     try:
         return MultiMix(
             METHODS[settings.method](**settings.method_options),
-            num_mixes=settings.num_mixes,
+            num_mixes=settings.mixes,
             num_classes=num_classes,
             sampling=settings.sampling,
             share=settings.share,

@@ -45,12 +45,7 @@ class RunFolder:
             there, wanted = dict(json.loads(config.read_text())), as_json(settings)
         except (ValueError, TypeError) as error:
             raise UsageError(f"a run's config.json must be readable, got {error} in {config}; remove it") from error
-        for name in wanted:
-            if there.get(name) != wanted[name]:
-                raise UsageError(
-                    f"a folder holds one run, got {name}={wanted[name]!r} for {self.path}, which holds a run "
-                    f"with {name}={there.get(name)!r}; choose another --out"
-                )
+        check_same(there, wanted, self.path)
 
     def holds_result(self, settings: TrainSettings) -> bool:
         """Whether the run was done before.
@@ -107,6 +102,16 @@ class RunFolder:
     def environment(self) -> dict[str, Any]:
         """Returns the conditions the run was made under."""
         return dict(json.loads((self.path / "environment.json").read_text()))
+
+
+def check_same(there: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
+    """Refuses a folder that holds a run with other settings."""
+    for name in wanted:
+        if there.get(name) != wanted[name]:
+            raise UsageError(
+                f"a folder holds one run, got {name}={wanted[name]!r} for {folder}, which holds a run "
+                f"with {name}={there.get(name)!r}; choose another --out"
+            )
 
 
 def as_json(settings: Recipe) -> dict[str, Any]:

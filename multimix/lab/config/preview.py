@@ -24,6 +24,11 @@ class PreviewSettings(Mixing):
     seed: int = 0
     out: str
 
+    @property
+    def mixes(self) -> int:
+        """K as a number."""
+        return self.num_mixes
+
     def __post_init__(self) -> None:
         from multimix.lab.mixing import mixer
 

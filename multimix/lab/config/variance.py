@@ -30,7 +30,7 @@ class VarianceSettings(Recipe):
     data: str = "digits"
     data_options: dict[str, bool | int | float | str] = field(default_factory=dict)
     method: str = "mixup"
-    num_mixes: tuple[int, ...] = (1, 2, 3, 5, 8, 16)
+    num_mixes: tuple[int, ...] = (1, 2, 3, 5, 8)
     at: tuple[float | str, ...] = ("0", "50%", "100%")
     replicates: int = 32
     seed: int = 0

@@ -1,6 +1,5 @@
 """All that is measured at one moment of a run."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +9,7 @@ import torch
 from multimix.lab.config import VarianceSettings
 from multimix.lab.variance.cost import Cost, StepTime, efficiency, fitted, step_times
 from multimix.lab.variance.designs import FEWER, LARGE, MIXES, Design, designs, largest_plain
+from multimix.lab.variance.estimates import as_numbers, finite
 from multimix.lab.variance.measuring import FLOOR_MIXES, Floor, Measured, clipped, floor, gradients
 from multimix.lab.variance.parts import Parts, parts, why_not
 from multimix.lab.variance.probe import Probe
@@ -58,14 +58,13 @@ def _row(design: Design, found: Mapping[Design, Measured], times: Mapping[Design
     alike = [other for other in found if other.kind == MIXES and other.num_mixes == 1 and other.norm == design.norm]
     one = next((other for other in alike if other.draw == design.draw), alike[0])
     to_one = ratio(found[design].variance, found[one].variance)
-    row = asdict(design) | {"rows": design.rows} | _about(found[design]) | {"to_one": as_json(to_one)}
+    row = asdict(design) | {"rows": design.rows} | _about(found[design]) | {"to_one": as_numbers(to_one)}
     if design.kind == LARGE:
         several = next(o for o in found if o.kind == MIXES and (o.num_mixes, o.draw) == (design.num_mixes, design.draw))
-        row["mixes_to_large"] = as_json(ratio(found[several].variance, found[design].variance))
+        row["mixes_to_large"] = as_numbers(ratio(found[several].variance, found[design].variance))
     if design in times:
-        value, low, high = efficiency(to_one, times[design], times[one])
         row["time_s"] = times[design].median_s
-        row["variance_time_to_one"] = {"value": _finite(value), "low": _finite(low), "high": _finite(high)}
+        row["variance_time_to_one"] = as_numbers(efficiency(to_one, times[design], times[one]))
     return row
 
 
@@ -79,7 +78,7 @@ def _best(
         variances = {d.num_mixes: found[d].variance.value for d in own}
         best[name] = best_num_mixes(variances, {d.num_mixes: times[d].median_s for d in own})
     pair_s = cost.pair_s + cost.step_s / first.num_pairs
-    best["iid_theory"] = _finite(
+    best["iid_theory"] = finite(
         optimal_num_mixes(lowest.common.value, FLOOR_MIXES * lowest.own.value, pair_s, cost.mix_s)
     )
     return best
@@ -101,7 +100,7 @@ def _parts(probe: Probe, settings: VarianceSettings) -> Json:
                 "rows": check.design.rows,
                 "predicted": check.predicted,
                 "predicted_if_independent": check.independent,
-                "measured": as_json(check.measured),
+                "measured": as_numbers(check.measured),
             }
             for check in found.checks
         ],
@@ -124,18 +123,4 @@ def _about(found: Measured) -> Json:
 
 
 def _estimates(found: Mapping[str, Estimate]) -> Json:
-    return {name: as_json(estimate) for name, estimate in found.items()}
-
-
-def as_json(estimate: Estimate) -> Json:
-    """Returns an estimate without what was left out; what is not finite is null."""
-    return {
-        "value": _finite(estimate.value),
-        "low": _finite(estimate.low),
-        "high": _finite(estimate.high),
-        "n": estimate.n,
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return {name: as_numbers(estimate) for name, estimate in found.items()}

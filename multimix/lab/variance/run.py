@@ -38,7 +38,7 @@ from multimix.lab.processes import launched
 from multimix.lab.progress import duration
 from multimix.lab.randomness import private_random_state
 from multimix.lab.ranks import num_processes
-from multimix.lab.run_folder import as_json
+from multimix.lab.run_folder import as_json, check_same
 from multimix.lab.train import open_data_of
 from multimix.lab.variance.cost import step_times
 from multimix.lab.variance.designs import designs
@@ -112,12 +112,7 @@ def _measured_before(file: Path, asked: Json, on_moment: Callable[[Json], None])
         settings = dict(there["settings"])
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{FILE} must be readable, got {error!r} in {file}; remove it") from error
-    for name, value in asked.items():
-        if settings.get(name) != value:
-            raise UsageError(
-                f"a folder holds one measurement, got {name}={value!r} for {file.parent}, which holds one with "
-                f"{name}={settings.get(name)!r}; choose another --out"
-            )
+    check_same(settings, asked, file.parent)
     for moment in there["moments"]:
         on_moment(moment)
     return there

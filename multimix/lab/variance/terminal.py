@@ -10,6 +10,7 @@ from rich.table import Table
 
 from multimix.lab.variance.claims import claims, drawn, verdict
 from multimix.lab.variance.designs import largest_plain
+from multimix.lab.variance.estimates import interval, number
 
 Json = dict[str, Any]
 COLOURS = {"below": "green", "above": "red", "not distinguishable": ""}
@@ -51,7 +52,7 @@ def _by_k(moment: Json) -> Table:
     for (kind, how), group in groups.items():
         table.add_row(escape(kind), escape(how), *(_cell(group.get(k), unit) for k in values))
     common = moment["floor"]["common"]
-    floor = f"{_number(common['value'] / unit)} ± {_number((common['high'] - common['low']) / 2 / unit)}"
+    floor = f"{number(common['value'] / unit)} ± {number((common['high'] - common['low']) / 2 / unit)}"
     table.add_row("P pairs × ∞", "floor", *["" for _ in values[1:]], floor)
     return table
 
@@ -60,7 +61,7 @@ def _cell(design: Json | None, unit: float) -> str:
     if design is None:
         return ""
     colour = COLOURS[verdict(design["to_one"])]
-    text = _number(design["variance"]["value"] / unit)
+    text = number(design["variance"]["value"] / unit)
     return f"[{colour}]{text}[/]" if colour else text
 
 
@@ -81,14 +82,14 @@ def _at_a_price(moment: Json) -> Table:
     for design in shown:
         name = f"{design['kind']}{', kept statistics' if design['norm'] == 'kept' else ''}"
         seconds = f"{design['time_s'] * 1e3:.1f}" if "time_s" in design else ""
-        price = _interval(design["variance_time_to_one"]) if "variance_time_to_one" in design else ""
+        price = interval(design["variance_time_to_one"]) if "variance_time_to_one" in design else ""
         table.add_row(
-            escape(name), f"{design['num_pairs']}", f"{design['rows']}", _interval(design["relative"]), seconds, price
+            escape(name), f"{design['num_pairs']}", f"{design['rows']}", interval(design["relative"]), seconds, price
         )
     clip = moment["clipped"]
     table.add_row(
         f"clipped to norm {clip['clip_norm']:.3g}", f"{first['num_pairs']}", f"{first['rows']}",
-        _interval(clip["relative"]), f"{first['time_s'] * 1e3:.1f}", "",
+        interval(clip["relative"]), f"{first['time_s'] * 1e3:.1f}", "",
     )  # fmt: skip
     return table
 
@@ -102,8 +103,8 @@ def _checks(moment: Json) -> Table | None:
     for check in moment["parts"]["checks"]:
         kind = check["kind"].replace("K", str(check["num_mixes"]))
         ratio = check["measured"]["value"] / check["predicted"]
-        cells = (_number(check["predicted"]), _interval(check["measured"]), f"{ratio:.2f}")
-        table.add_row(escape(kind), escape(drawn(check)), *cells, _number(check["predicted_if_independent"]))
+        cells = (number(check["predicted"]), interval(check["measured"]), f"{ratio:.2f}")
+        table.add_row(escape(kind), escape(drawn(check)), *cells, number(check["predicted_if_independent"]))
     return table
 
 
@@ -120,7 +121,7 @@ def _about_cost(moment: Json) -> str:
 def _about_parts(parts: Json) -> Sequence[str]:
     if "none_because" in parts:
         return [f"No parts A, B, C: {parts['none_because']}."]
-    named = ", ".join(f"{name} {_interval(parts[name])}" for name in ("A", "A_eff", "B", "C", "C_eff"))
+    named = ", ".join(f"{name} {interval(parts[name])}" for name in ("A", "A_eff", "B", "C", "C_eff"))
     norm = " (batch norm with its kept statistics)" if parts["norm"] == "kept" else ""
     return [f"Parts{norm}: {named}."]
 
@@ -132,14 +133,3 @@ def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
     for head in right:
         table.add_column(head, justify="right")
     return table
-
-
-def _interval(estimate: Json) -> str:
-    low, value, high = (_number(estimate[name]) for name in ("low", "value", "high"))
-    return f"{value} [{low}, {high}]"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "?"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.3e}"

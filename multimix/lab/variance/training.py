@@ -7,8 +7,8 @@ from lightning.fabric import Fabric
 from multimix.lab.config import TrainSettings
 from multimix.lab.data import Data, SampleOrder
 from multimix.lab.errors import RunFailed
+from multimix.lab.initial_weights import model_at_start
 from multimix.lab.learner import Learner
-from multimix.lab.train import model_at_start
 
 
 def trained(settings: TrainSettings, fabric: Fabric, data: Data, stops: Sequence[int]) -> Iterator[Learner]:
