@@ -7,7 +7,8 @@ DIR/auto_num_mixes.json holds the choice and what it was made by; where it is, n
   settings      of the run, with num_mixes "auto"
   environment   the conditions of the times
   warm_up       steps with K = 1 before the measurement, on a model that is thrown away
-  measured      a list: num_mixes, num_pairs, variance, relative, to_one, time_s, variance_time_to_one, as in variance.json
+  measured      a list: num_mixes, num_pairs, and as in variance.json variance, relative, to_one, time_s,
+                variance_time_to_one
 """
 
 import json
@@ -92,9 +93,8 @@ def measured_num_mixes(
     steps = one.length(len(data.train)).steps
     warm_up = min(WARM_UP_STEPS, math.ceil(WARM_UP_SHARE * steps))
     with locked(folder, tell), private_random_state(fabric.device):
-        tell(
-            f"choosing K among {', '.join(map(str, choices))}: {warm_up} steps with K = 1, then {REPLICATES} batches each"
-        )
+        among = ", ".join(map(str, choices))
+        tell(f"choosing K among {among}: {warm_up} steps with K = 1, then {REPLICATES} batches each")
         (learner,) = trained(one, fabric, data, [warm_up])
         measured = measure_choices(Probe.of(learner, data), settings, choices)
         chosen = best_num_mixes(
@@ -114,7 +114,7 @@ def _choices(settings: TrainSettings) -> list[int]:
     """The values of K that divide the rows of a step, leave two pairs, and fit into one part of it."""
     if num_processes() > 1:
         raise UsageError(
-            f"K is chosen by one process, got num_mixes={AUTO!r} in {num_processes()}; choose it once without torchrun, "
+            f"K is chosen by one process, got num_mixes={AUTO!r} in {num_processes()}; choose it without torchrun, "
             f"then give --num-mixes"
         )
     if settings.precision == "fp16":
@@ -157,7 +157,12 @@ def _why(measured: Sequence[Json], chosen: int) -> str:
     """The choice in a sentence, and how sure it is."""
     price = next(row["variance_time_to_one"] for row in measured if row["num_mixes"] == chosen)
     if chosen == 1:
-        return "K = 1 is chosen: no other K has less gradient variance × time"
+        others = (row for row in measured if row["num_mixes"] != 1)
+        next_best = min(others, key=lambda row: row["variance_time_to_one"]["value"])
+        price = interval(next_best["variance_time_to_one"])
+        return (
+            f"K = 1 is chosen: least gradient variance × time; next is K = {next_best['num_mixes']}, {price} times that"
+        )
     least = f"K = {chosen} is chosen: least gradient variance × time, {interval(price)} times that of K = 1"
     if price["high"] is not None and price["high"] < 1:
         return least

@@ -115,7 +115,7 @@ def _preview(settings: PreviewSettings, console: Console) -> int:
 
 
 def _variance(settings: VarianceSettings, console: Console) -> int:
-    from multimix.lab.variance.run import FILE, measure
+    from multimix.lab.variance.run import FILE, PICTURE, measure
     from multimix.lab.variance.terminal import legend, print_moment
 
     def tell(line: str) -> None:
@@ -124,7 +124,7 @@ def _variance(settings: VarianceSettings, console: Console) -> int:
     command = shlex.join(["multimix", *sys.argv[1:]])
     measure(settings, command, tell=tell, on_moment=lambda moment: print_moment(moment, console))
     console.print(legend(settings.replicates), soft_wrap=True)
-    console.print(f"{settings.out}/{FILE}: written", soft_wrap=True, markup=False)
+    console.print(f"{settings.out}: {FILE} and {PICTURE}", soft_wrap=True, markup=False)
     return 0
 
 
@@ -137,8 +137,8 @@ COMMANDS = {
         try_out=_plan_comparison,
     ),
     "report": Command("Make the page of a comparison again.", ReportSettings, _report, ("out",)),
-    "variance": Command("Measure the variance of the gradient along a run.", VarianceSettings, _variance),
     "preview": Command("Draw the path between two images.", PreviewSettings, _preview, ("image_a", "image_b")),
+    "variance": Command("Measure the variance of the gradient along a run.", VarianceSettings, _variance),
 }
 
 

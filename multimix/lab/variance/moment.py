@@ -46,7 +46,13 @@ def measure_moment(probe: Probe, settings: VarianceSettings) -> Json:
         "designs": [_row(design, found, times) for design in asked],
         "clipped": clip,
         "floor": {"num_pairs": first.num_pairs, "num_mixes": FLOOR_MIXES}
-        | _estimates({"common": lowest.common, "own": lowest.own}),
+        | _estimates(
+            {
+                "common": lowest.common,
+                "own": lowest.own,
+                "to_one": ratio(lowest.common, found[first].variance),
+            }
+        ),
         "cost": asdict(cost),
         "best": _best(found, times, lowest, cost, first),
         "parts": _parts(probe, settings),

@@ -1,4 +1,4 @@
-"""`multimix variance`: one run, looked at where it was asked for, and DIR/variance.json, written whole.
+"""`multimix variance`: one run, looked at where asked, and DIR/variance.json, written whole; variance.png shows it.
 
 variance.json:
   settings     what was asked, by name; "out" is left out
@@ -12,7 +12,8 @@ variance.json:
       mixes_to_large                           of "K P pairs × 1": V of P pairs × K over its own (Prop. III.2)
       time_s, variance_time_to_one             where the draw is the configured one: seconds of a step; V × time
     clipped      K = 1, each gradient shortened to clip_norm: the same estimates
-    floor        num_pairs, num_mixes, common (the variance for K to infinity), own (what num_mixes i.i.d. mixes add)
+    floor        num_pairs, num_mixes, common (the variance for K to infinity), own (what num_mixes i.i.d. mixes add),
+                 to_one (common over the V of K = 1, as configured)
     cost         step_s + P (pair_s + K mix_s): seconds; error: relative, of the fit
     best         equal_pairs, equal_rows: the K with least V × time; iid_theory: sqrt(own / floor · pair / mix)
     parts        none_because, or: norm, num_pairs, A, B, C, A_eff, C_eff, and checks: a list of designs with
@@ -42,14 +43,15 @@ from multimix.lab.run_folder import as_json, check_same
 from multimix.lab.train import open_data_of
 from multimix.lab.variance.cost import step_times
 from multimix.lab.variance.designs import designs
+from multimix.lab.variance.figure import variance_plot
 from multimix.lab.variance.measuring import FLOOR_MIXES
 from multimix.lab.variance.moment import Json, measure_moment
 from multimix.lab.variance.parts import COEFFICIENTS
 from multimix.lab.variance.probe import Probe
 from multimix.lab.variance.training import trained
-from multimix.lab.whole import write_json
+from multimix.lab.whole import write_json, write_whole
 
-FILE = "variance.json"
+FILE, PICTURE = "variance.json", "variance.png"
 
 
 def measure(
@@ -102,6 +104,7 @@ def measure(
             moment |= measure_moment(probe, settings)
             result["moments"].append(moment)
             on_moment(moment)
+        write_whole(folder / PICTURE, variance_plot(result, "png"))
         write_json(folder / FILE, result)
     return result
 

@@ -51,9 +51,8 @@ def _by_k(moment: Json) -> Table:
         groups.setdefault((design["kind"], drawn(design) + norm), {})[design["num_mixes"]] = design
     for (kind, how), group in groups.items():
         table.add_row(escape(kind), escape(how), *(_cell(group.get(k), unit) for k in values))
-    common = moment["floor"]["common"]
-    floor = f"{number(common['value'] / unit)} ± {number((common['high'] - common['low']) / 2 / unit)}"
-    table.add_row("P pairs × ∞", "floor", *["" for _ in values[1:]], floor)
+    table.caption = f"Floor, P pairs × ∞: {interval(moment['floor']['to_one'])}"
+    table.caption_justify = "left"
     return table
 
 
