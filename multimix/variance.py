@@ -166,28 +166,53 @@ def components(table: Float[Tensor, "N M D"]) -> Components:
         centred = part - part.mean(0)
         inner += (centred @ centred.T).cpu().numpy()
     gram = inner.reshape(units, coefficients, units, coefficients)
-
-    def without(axis: int, index: int) -> Float64[np.ndarray, "3"]:
-        return _anova(np.delete(np.delete(gram, index, axis), index, axis + 2))
-
-    pair, coefficient, both = _anova(gram).tolist()
+    by_unit = _Sums(np.einsum("nmlk->nl", gram), np.einsum("nmlm->nl", gram))
+    by_coefficient = _Sums(np.einsum("nmlk->mk", gram), np.einsum("nmnk->mk", gram))
+    pair, coefficient, both = _anova(by_unit.all, units, coefficients).tolist()
+    as_by_unit = by_coefficient.without_each[[0, 2, 1, 3]]
     return Components(
         pair,
         coefficient,
         both,
-        np.stack([without(0, index) for index in range(units)]),
-        np.stack([without(1, index) for index in range(coefficients)]),
+        _anova(by_unit.without_each, units - 1, coefficients).T,
+        _anova(as_by_unit, units, coefficients - 1).T,
     )
 
 
-def _anova(gram: Float64[np.ndarray, "N M N M"]) -> Float64[np.ndarray, "3"]:
-    """A, B and C from the inner products of the cells."""
-    n, m = gram.shape[:2]
-    whole = gram.sum() / (n * m)
-    by_unit = np.einsum("nmnk->", gram) / m - whole
-    by_coefficient = np.einsum("nmlm->", gram) / n - whole
-    rest = (np.einsum("nmnm->", gram) - whole - by_unit - by_coefficient) / ((n - 1) * (m - 1))
-    return np.array([(by_unit / (n - 1) - rest) / m, (by_coefficient / (m - 1) - rest) / n, rest])
+@dataclass(frozen=True)
+class _Sums:
+    """Sums of inner products of the cells of a table, by one of its two indices.
+
+    Attributes:
+        any: of cells with these two indices, whatever the other index of each.
+        alike: those of them where the other index is the same.
+    """
+
+    any: Float64[np.ndarray, "n n"]
+    alike: Float64[np.ndarray, "n n"]
+
+    @property
+    def all(self) -> Float64[np.ndarray, "4"]:
+        """Sums over any two cells; of one index; of one other index; of a cell with itself."""
+        return np.array([self.any.sum(), np.trace(self.any), self.alike.sum(), np.trace(self.alike)])
+
+    @property
+    def without_each(self) -> Float64[np.ndarray, "4 n"]:
+        """The same without each index."""
+        any_gone, alike_gone = (2 * sums.sum(1) - np.diag(sums) for sums in (self.any, self.alike))
+        return self.all[:, None] - np.stack([any_gone, np.diag(self.any), alike_gone, np.diag(self.alike)])
+
+
+def _anova(sums: Float64[np.ndarray, "4 *n"], units: int, coefficients: int) -> Float64[np.ndarray, "3 *n"]:
+    """A, B and C from sums of inner products over any two cells, of one unit, of one coefficient, of one cell."""
+    whole, of_unit, of_coefficient, same = sums
+    grand = whole / (units * coefficients)
+    between_units = of_unit / coefficients - grand
+    between_coefficients = of_coefficient / units - grand
+    rest = (same - grand - between_units - between_coefficients) / ((units - 1) * (coefficients - 1))
+    pair = (between_units / (units - 1) - rest) / coefficients
+    coefficient = (between_coefficients / (coefficients - 1) - rest) / units
+    return np.stack([pair, coefficient, rest])
 
 
 def predicted(

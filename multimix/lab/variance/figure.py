@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from multimix.lab.report.curves import LINES, SETTINGS, STYLES, THEME
 from multimix.lab.variance.claims import drawn
@@ -37,12 +37,12 @@ def variance_plot(result: Mapping[str, Any], format: str = "svg") -> bytes:
     colours = dict(zip(THEME, PLAIN, strict=True))
     settings = {key: colours.get(value, value) if plain else value for key, value in SETTINGS.items()}
     with matplotlib.rc_context(settings | ({"figure.facecolor": "white"} if plain else {})):
-        figure = Figure(figsize=(4.2 * len(moments) + 1.0, 3.6), layout="constrained")
+        figure = Figure(figsize=(3.6 * len(moments) + 1.4, 4.8), layout="constrained")
         grid = figure.subplots(1, len(moments), squeeze=False, sharey=True)
         lines = [colours[line] for line in LINES] if plain else list(LINES)
         for axes, moment in zip(grid.flat, moments, strict=True):
             _panel(axes, moment, lines)
-        grid.flat[0].set_ylabel("variance of the gradient, K = 1 is 1")
+        grid.flat[0].set_ylabel("V, in units of K = 1")
         figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
         return _png(figure) if plain else _svg(figure)
 
@@ -61,9 +61,10 @@ def _panel(axes: Axes, moment: Json, lines: Sequence[str]) -> None:
     best = moment["best"]["equal_pairs"]
     axes.plot([best], [0.02], "^", color=lines[-1], transform=axes.get_xaxis_transform(), label="K with least V × time")
     values = sorted({design["num_mixes"] for design in moment["designs"]})
-    axes.set(xscale="log", yscale="log", title=f"{moment['at']} of the run", xlabel="K")
+    axes.set(xscale="log", yscale="log", title=_when(moment["at"]), xlabel="K")
     axes.xaxis.set_major_locator(FixedLocator(values))
     axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
@@ -72,15 +73,22 @@ def _panel(axes: Axes, moment: Json, lines: Sequence[str]) -> None:
 
 
 def _groups(designs: Sequence[Json]) -> dict[str, list[Json]]:
-    """The lines: as many pairs, by how they are drawn, and the large batches, each from K = 1 on."""
+    """The lines, each from K = 1 on: as configured, as published, with the other partners, and large batches."""
+    trained = [design for design in designs if design["norm"] == "batch"]
+    ones = {drawn(design): design for design in trained if design["num_mixes"] == 1}
+    first = trained[0]
     groups: dict[str, list[Json]] = {}
-    ones = {drawn(d): d for d in designs if d["kind"] == MIXES and d["num_mixes"] == 1 and d["norm"] == "batch"}
-    for design in designs:
-        if design["kind"] in (MIXES, LARGE) and design["norm"] == "batch" and design["num_mixes"] > 1:
-            label = f"{design['kind']}, {drawn(design)}"
-            one = ones.get(drawn(design))
-            groups.setdefault(label, [one] if one else []).append(design)
+    for design in trained:
+        configured = (design["sampling"], design["share"]) == (first["sampling"], first["share"])
+        published = (design["sampling"], design["share"]) == ("iid", "batch")
+        if design["kind"] in (MIXES, LARGE) and design["num_mixes"] > 1 and (configured or published):
+            one = ones.get(drawn(design), first)
+            groups.setdefault(f"{design['kind']}, {drawn(design)}", [one]).append(design)
     return groups
+
+
+def _when(at: str) -> str:
+    return f"{at} of the run" if at.endswith("%") else f"after {at} epochs"
 
 
 def _svg(figure: Figure) -> bytes:

@@ -1,7 +1,7 @@
 """All that is measured at one moment of a run."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -66,7 +66,8 @@ def _row(design: Design, found: Mapping[Design, Measured], times: Mapping[Design
     to_one = ratio(found[design].variance, found[one].variance)
     row = asdict(design) | {"rows": design.rows} | _about(found[design]) | {"to_one": as_numbers(to_one)}
     if design.kind == LARGE:
-        several = next(o for o in found if o.kind == MIXES and (o.num_mixes, o.draw) == (design.num_mixes, design.draw))
+        pairs = design.num_pairs // design.num_mixes
+        several = replace(design, kind=MIXES, num_pairs=pairs, mixes_per_pair=design.num_mixes)
         row["mixes_to_large"] = as_numbers(ratio(found[several].variance, found[design].variance))
     if design in times:
         row["time_s"] = times[design].median_s
