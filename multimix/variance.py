@@ -200,7 +200,8 @@ class _Sums:
     def without_each(self) -> Float64[np.ndarray, "4 n"]:
         """The same without each index."""
         any_gone, alike_gone = (2 * sums.sum(1) - np.diag(sums) for sums in (self.any, self.alike))
-        return self.all[:, None] - np.stack([any_gone, np.diag(self.any), alike_gone, np.diag(self.alike)])
+        gone = np.stack([any_gone, np.diag(self.any), alike_gone, np.diag(self.alike)])
+        return np.asarray(self.all[:, None] - gone)
 
 
 def _anova(sums: Float64[np.ndarray, "4 *n"], units: int, coefficients: int) -> Float64[np.ndarray, "3 *n"]:

@@ -279,13 +279,23 @@ def strict(text):
     return json.loads(text, parse_constant=refuse)
 
 
-def test_the_file_holds_all_and_is_not_made_twice(tmp_path, monkeypatch):
+AT = {"at": ("100%", 0), "steps": 4}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What is told and shown while two moments are measured into a folder."""
+    path = tmp_path_factory.mktemp("measured")
     moments, lines = [], []
     state = torch.get_rng_state()
-    asked = settings(tmp_path, at=("100%", 0), steps=4)
-    result = measure(asked, "the command", lines.append, moments.append)
+    result = measure(settings(path, **AT), "the command", lines.append, moments.append)
     assert torch.equal(torch.get_rng_state(), state)
-    there = strict((tmp_path / "variance.json").read_text())
+    return path, result, lines, moments
+
+
+def test_the_file_holds_all(folder):
+    path, result, lines, moments = folder
+    there = strict((path / "variance.json").read_text())
     assert there == json.loads(json.dumps(result))
     assert [(moment["at"], moment["step"]) for moment in there["moments"]] == [("0", 0), ("100%", 4)]
     assert there["moments"] == json.loads(json.dumps(moments))
@@ -307,18 +317,38 @@ def test_the_file_holds_all_and_is_not_made_twice(tmp_path, monkeypatch):
     quotient = several["variance"]["value"] / large["variance"]["value"]
     assert large["mixes_to_large"]["value"] == pytest.approx(quotient)
     assert set(moment["best"].values()) <= {1, 2, 4} | {moment["best"]["iid_theory"]}
-    assert (tmp_path / "variance.png").read_bytes().startswith(b"\x89PNG")
+    assert (path / "variance.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_was_measured_is_read_and_shown(folder, monkeypatch, capsys, tmp_path):
+    path, result, *_ = folder
 
     def never(*arguments):
         raise AssertionError("measured again")
 
     monkeypatch.setattr(variance_run, "measure_moment", never)
-    assert measure(asked, "again") == there
+    flags = ["--steps", "4", "--batch-size", "24", "--num-mixes", "2,4", "--replicates", "8", "--at", "100%,0"]
+    assert main(["variance", *flags, "--out", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.index("0  step 0") < printed.index("V, in units of K = 1 as") < printed.index("100%  step 4")
+    assert printed.count("III.1 (stratified, λ per pair)") == 2
+    assert printed.count("III.2 (iid, one λ for the batch)") == 2
+    assert "Parts (batch norm with its kept statistics): A " in printed
+    print_moment(result["moments"][0], Console(width=60))
     with pytest.raises(UsageError, match=r"got replicates=9 for .* with replicates=8; choose another --out"):
-        measure(settings(tmp_path, at=("100%", 0), steps=4, replicates=9), "")
+        measure(settings(path, **AT, replicates=9), "")
     (tmp_path / "variance.json").write_text("{")
     with pytest.raises(UsageError, match=r"variance\.json must be readable"):
-        measure(asked, "")
+        measure(settings(tmp_path, **AT), "")
+
+
+def test_what_was_measured_is_drawn(folder):
+    _, result, *_ = folder
+    svg = variance_plot(result).decode()
+    assert svg.startswith("<svg")
+    assert "var(--line-0)" in svg
+    assert "floor: K to infinity" in svg
+    assert variance_plot(result) == variance_plot(result)
 
 
 @pytest.mark.parametrize("method", ["cutmix", "manifold", "puzzlemix"])
@@ -354,15 +384,9 @@ def test_bad_settings_are_refused(changes, message):
         settings("o", **changes)
 
 
-def test_moments_are_read_from_the_command_line(tmp_path, capsys):
-    flags = ["--steps", "2", "--batch-size", "8", "--num-mixes", "1,2", "--replicates", "8"]
-    assert main(["variance", *flags, "--at", "0,50%", "--out", str(tmp_path / "o")]) == 0
-    printed = capsys.readouterr().out
-    assert printed.index("V, in units of K = 1 as configured") < printed.index("50%  step 1")
-    assert "III.1 (stratified, λ per pair)" in printed
-    assert "III.2 (iid, one λ for the batch)" in printed
-    assert main(["variance", *flags, "--at", "150%", "--out", str(tmp_path / "p")]) == 2
-    assert not (tmp_path / "p").exists()
+def test_a_moment_after_the_end_is_refused(tmp_path):
+    assert main(["variance", "--at", "150%", "--out", str(tmp_path / "o")]) == 2
+    assert not (tmp_path / "o").exists()
 
 
 def numbers(value, low, high):
@@ -403,17 +427,6 @@ def test_propositions_are_said_to_hold_only_where_they_do():
         "III.2 (iid, λ per pair): does not hold; V(P pairs × K) / V(K P pairs) = ▲ 2.00 at K = 5",
         "III.2 (iid, one λ for the batch): holds; V(P pairs × K) / V(K P pairs) = ▼ 0.50 at K = 5",
     ]
-
-
-def test_pictures_and_tables_of_what_was_measured(tmp_path, capsys):
-    result = measure(settings(tmp_path, at=("100%",)), "")
-    svg = variance_plot(result).decode()
-    assert svg.startswith("<svg")
-    assert "var(--line-0)" in svg
-    assert "floor: K to infinity" in svg
-    assert variance_plot(result) == variance_plot(result)
-    print_moment(result["moments"][0], Console(width=60))
-    assert "Parts (batch norm with its kept statistics): A " in capsys.readouterr().out
 
 
 def test_relative_variance_does_not_change_with_the_scale():
