@@ -25,7 +25,7 @@ from multimix.lab.variance.cost import Cost, StepTime, efficiency, fitted
 from multimix.lab.variance.designs import FEWER, LARGE, MIXES, Design, designs
 from multimix.lab.variance.figure import variance_plot
 from multimix.lab.variance.measuring import Measured, clipped, floor, gradients, mixer_of
-from multimix.lab.variance.parts import parts, why_not
+from multimix.lab.variance.parts import COEFFICIENTS, PAIRS, batch_table, pair_table, parts, why_not
 from multimix.lab.variance.probe import Probe, chosen_mixes
 from multimix.lab.variance.run import measure
 from multimix.lab.variance.terminal import print_moment
@@ -133,11 +133,11 @@ def test_chosen_mixes_are_rows_of_the_whole(method, partners, share):
     mix = mixer_of(some, Design.of(MIXES, 5, 6, ("iid", share, partners)))
     x, labels = one_batch(some)
     plan = some.plan(mix, x, labels, draw=0)
-    which = torch.tensor([3, 1])
     x_all, y_all = mix.apply(plan, x, labels)
-    x_some, y_some = mix.apply(chosen_mixes(plan, which), x, labels)
-    assert torch.equal(x_some.unflatten(0, (2, 6)), x_all.unflatten(0, (5, 6))[which])
-    assert torch.equal(y_some.unflatten(0, (2, 6)), y_all.unflatten(0, (5, 6))[which])
+    for which in (torch.tensor([[3], [1]]), torch.tensor([[3, 1, 4, 0, 2, 2], [1, 0, 0, 4, 3, 1]])):
+        x_some, y_some = mix.apply(chosen_mixes(plan, which), x, labels)
+        assert torch.equal(x_some.unflatten(0, (2, 6)), x_all.unflatten(0, (5, 6))[which, torch.arange(6)])
+        assert torch.equal(y_some.unflatten(0, (2, 6)), y_all.unflatten(0, (5, 6))[which, torch.arange(6)])
 
 
 def test_batches_are_independent_draws_and_the_same_for_the_same_size():
@@ -187,15 +187,15 @@ def test_every_way_to_draw_is_measured_once():
     assert not [d for d in designs(settings, has_batch_norm=False) if d.norm == "kept"]
 
 
-def test_the_floor_and_the_rest_make_up_the_whole():
-    some = probe()
-    design = Design.of(MIXES, 1, 12, IID)
-    low = floor(some, design, 200)
-    whole = total_variance(gradients(some, Design.of(MIXES, 4, 12, IID), 200))  # as many mixes as each half has
-    assert ratio(whole, low.common).low > 1
-    assert low.common.value + low.own.value == pytest.approx(whole.value, rel=0.05)
-    several = total_variance(gradients(some, Design.of(MIXES, 24, 12, IID), 200))
-    assert low.common.value + low.own.value / 6 == pytest.approx(several.value, rel=0.05)
+@pytest.mark.parametrize("share", ["pair", "batch"])
+def test_the_floor_and_the_rest_make_up_the_whole(share):
+    some, draw = probe(), ("iid", share, "same")
+    design = Design.of(MIXES, 1, 12, draw)
+    low = floor(some, design, 300)
+    one, four, several = (total_variance(gradients(some, Design.of(MIXES, k, 12, draw), 300)) for k in (1, 4, 24))
+    assert low.common.value + low.own.value == pytest.approx(four.value, rel=0.05)
+    assert low.common.value + low.own.value / 6 == pytest.approx(several.value, rel=0.03)
+    assert low.own.value == pytest.approx((one.value - several.value) / 4 / (1 - 1 / 24), rel=0.25)
 
 
 @pytest.mark.parametrize("norm", [False, True])
@@ -212,6 +212,36 @@ def test_parts_predict_what_is_measured(norm):
     assert own.independent < 0.75 * own.measured.value
     pairs = found.pairs.estimate(lambda a, b, c: a).value
     assert 1.5 < found.batches.pair * 12 / pairs < 2.1
+
+
+def test_one_coefficient_for_a_batch_needs_the_parts_of_a_batch():
+    """A linear model without weights: g = (1/C - y) x, whose C_eff is known to be far below C at alpha = 1."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10, bias=False))
+    nn.init.zeros_(model[1].weight)
+    found = parts(probe(model), 12, 1, 150)
+    pair = found.pairs.estimate(lambda a, b, c: c)
+    batch = found.batches.estimate(lambda a, b, c: c * 12)
+    assert batch.value < 0.3 * pair.value
+    own, shared, *_ = found.checks
+    assert shared.measured.high < own.measured.low
+    for check in (own, shared):
+        assert check.measured.value == pytest.approx(check.predicted, rel=0.15)
+
+
+def test_all_units_of_a_table_have_the_same_coefficients():
+    some, drawn = probe(), []
+    plan = some.plan
+
+    def noted(*arguments):
+        drawn.append(plan(*arguments))
+        return drawn[-1]
+
+    some.plan = noted
+    assert pair_table(some).shape[:2] == (PAIRS, COEFFICIENTS)
+    assert batch_table(some, 6, 4).shape[:2] == (4, COEFFICIENTS)
+    first = drawn[0].lam[:, :1]
+    assert len(first.unique()) == COEFFICIENTS
+    assert all(torch.equal(one.lam, first.expand_as(one.lam)) for one in drawn)
 
 
 def test_parts_need_a_mix_that_is_its_pair_and_coefficient():

@@ -83,8 +83,9 @@ def gradients(probe: Probe, design: Design, replicates: int) -> Tensor:
 def floor(probe: Probe, design: Design, replicates: int) -> Floor:
     """Measures what a design's pairs and partners give whatever the coefficients.
 
-    A plan of twice as many i.i.d. mixes is cut into two at random: the same pairs, partners and geometry, independent
-    coefficients.
+    A plan of twice as many i.i.d. mixes is cut into two, at random for each pair, as coefficients come sorted: the same
+    pairs, partners and geometry, independent coefficients. With fresh partners the halves may share a cycle, which
+    changes the result by a share of about 1/P.
 
     Raises:
         RunFailed: if a gradient is not finite.
@@ -95,7 +96,8 @@ def floor(probe: Probe, design: Design, replicates: int) -> Floor:
     for draw, (x, labels) in enumerate(probe.batches(design.num_pairs, replicates)):
         plan = probe.plan(mix, x, labels, draw)
         generator = torch.Generator().manual_seed(seed_of(probe.settings.seed, "variance halves", draw))
-        order = torch.randperm(plan.num_mixes, generator=generator)
+        columns = 1 if design.share == "batch" else plan.num_pairs  # one order for all that share their coefficients
+        order = torch.rand(plan.num_mixes, columns, generator=generator).argsort(dim=0)
         for row, half in ((draw, order[:FLOOR_MIXES]), (replicates + draw, order[FLOOR_MIXES:])):
             rows[row] = probe.gradient(mix, x, labels, chosen_mixes(plan, half), row)
     finite(rows)

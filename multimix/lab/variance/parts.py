@@ -120,5 +120,5 @@ def batch_table(probe: Probe, num_pairs: int, replicates: int) -> Tensor:
         plan = probe.plan(mix, x, labels, DRAW)
         for k in range(COEFFICIENTS):
             row = unit * COEFFICIENTS + k
-            table[row] = probe.gradient(mix, x, labels, chosen_mixes(plan, torch.tensor([k])), row)
+            table[row] = probe.gradient(mix, x, labels, chosen_mixes(plan, torch.tensor([[k]])), row)
     return finite(table).view(replicates, COEFFICIENTS, -1)

@@ -124,18 +124,19 @@ class Probe:
 
 
 def chosen_mixes(plan: Plan, which: Tensor) -> Plan:
-    """Returns the plan of some of a plan's mixes: the same pairs, partners and geometry."""
+    """Returns the plan of some of a plan's mixes: the same pairs, partners and geometry.
+
+    Args:
+        plan: The whole.
+        which: Numbers of mixes, (K, P), a choice for each pair; or (K, 1), the same for all.
+    """
     shape = plan.weight.shape
 
     def choose(value: Any) -> Any:
-        return value[which.to(value.device)] if isinstance(value, Tensor) and value.shape[:2] == shape else value
+        if not isinstance(value, Tensor) or value.shape[:2] != shape:
+            return value
+        return value[which.to(value.device), torch.arange(shape[1], device=value.device)]
 
     mask: Any = plan.mask
     mask = replace(mask, **{item.name: choose(getattr(mask, item.name)) for item in fields(mask)})
-    return replace(
-        plan,
-        lam=plan.lam[which],
-        weight=plan.weight[which.to(plan.weight.device)],
-        partner=plan.partner if plan.partner.ndim == 1 else plan.partner[which.to(plan.partner.device)],
-        mask=mask,
-    )
+    return replace(plan, lam=choose(plan.lam), weight=choose(plan.weight), partner=choose(plan.partner), mask=mask)
