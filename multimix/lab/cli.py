@@ -14,7 +14,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
 from rich.markup import escape
 
-from multimix.lab.config import CompareSettings, EvaluateSettings, PreviewSettings, TrainSettings
+from multimix.lab.config import CompareSettings, EvaluateSettings, PreviewSettings, TrainSettings, VarianceSettings
 from multimix.lab.errors import FailedAlone, RunFailed, UsageError
 from multimix.lab.ranks import is_first
 from multimix.suggest import nearest
@@ -57,9 +57,13 @@ class Command:
 
 def _train(settings: TrainSettings, console: Console) -> int:
     from multimix.lab.processes import leave
-    from multimix.lab.train import train
+    from multimix.lab.train import train, with_num_mixes
     from multimix.lab.watch import Watch
 
+    def tell(line: str) -> None:
+        console.print(escape(line), soft_wrap=True)
+
+    settings = with_num_mixes(settings, tell, console.print)
     try:
         with Watch(settings, console) as watch:
             done = train(settings, on_record=watch.on_record, tell=_complain, on_step=watch.on_step)
@@ -120,6 +124,20 @@ def _preview(settings: PreviewSettings, console: Console) -> int:
     return 0
 
 
+def _variance(settings: VarianceSettings, console: Console) -> int:
+    from multimix.lab.variance.run import FILE, PICTURE, measure
+    from multimix.lab.variance.terminal import legend, print_moment
+
+    def tell(line: str) -> None:
+        console.print(escape(line), soft_wrap=True)
+
+    command = shlex.join(["multimix", *sys.argv[1:]])
+    measure(settings, command, tell=tell, on_moment=lambda moment: print_moment(moment, console))
+    console.print(legend(settings.replicates), soft_wrap=True)
+    console.print(f"{settings.out}: {FILE} and {PICTURE}", soft_wrap=True, markup=False)
+    return 0
+
+
 COMMANDS = {
     "train": Command("Train one model.", TrainSettings, _train, try_out=_try_training),
     "compare": Command(
@@ -137,6 +155,7 @@ COMMANDS = {
     ),
     "report": Command("Make the page of a comparison again.", ReportSettings, _report, ("out",)),
     "preview": Command("Draw the path between two images.", PreviewSettings, _preview, ("image_a", "image_b")),
+    "variance": Command("Measure the variance of the gradient along a run.", VarianceSettings, _variance),
 }
 
 

@@ -9,7 +9,8 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from multimix.lab.config import TrainSettings
+from multimix.lab.auto_num_mixes import known_num_mixes
+from multimix.lab.config import AUTO, TrainSettings
 from multimix.lab.data import Data, Split
 from multimix.lab.data.stand_in import PUBLISHED, stand_in
 from multimix.lab.mixing import Course
@@ -36,6 +37,9 @@ def dry_run(settings: TrainSettings) -> list[str]:
         UsageError: if a setting does not fit the data, the model or the machine.
         RunFailed: if the steps fail.
     """
+    if settings.num_mixes == AUTO:
+        tried = replace(settings, num_mixes=known_num_mixes(settings) or 1)
+        return ["mixes: K is measured before the run, if it was not before (auto)", *dry_run(tried)]
     RunFolder(Path(settings.out)).check(settings)
     data, num_train, about_data = _data(settings)
     length = settings.length(num_train - math.ceil(num_train * settings.validation_share))

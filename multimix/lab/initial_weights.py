@@ -1,13 +1,36 @@
-"""Weights of an earlier run."""
+"""The weights a run starts from."""
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from multimix.lab.config import TrainSettings
+from multimix.lab.data import Data
 from multimix.lab.errors import UsageError
+from multimix.lab.models import build_model
+from multimix.lab.randomness import seed_of
 from multimix.lab.run_folder import WEIGHTS
+
+
+def model_at_start(settings: TrainSettings, data: Data) -> nn.Module:
+    """Builds the model with the weights a run starts from: an earlier run's, or new ones."""
+    model = build_model_of(settings, data.sample_shape, data.num_classes)
+    if settings.initial_weights is not None:
+        load_initial_weights(model, settings.initial_weights)
+    return model
+
+
+def build_model_of(settings: TrainSettings, sample_shape: torch.Size, num_classes: int) -> nn.Module:
+    """Builds the model that the settings name, with weights that depend on the seed alone.
+
+    Torch's global random state stays as it was.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed_of(settings.seed, "weights"))
+        return build_model(settings.model, sample_shape, num_classes, settings.model_options)
 
 
 def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_weights") -> None:

@@ -36,7 +36,7 @@ class NumMixes:
         rises = all(first < second for first, second in zip((-1.0, *shares), (*shares, 1.0), strict=True))
         if len(parts) < len(found) or shares[:1] != (0.0,) or not rises or min(values) < 1:
             raise UsageError(
-                f"num_mixes must be an integer >= 1, or values of it at rising shares of the run from 0 on, got "
+                f"num_mixes must be an integer >= 1, auto, or values of it at rising shares of the run from 0 on, got "
                 f"num_mixes={given!r}; write 5, or 1@0,2@0.5,5@0.8"
             )
         return cls(values, shares)

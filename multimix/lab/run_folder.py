@@ -21,7 +21,7 @@ from typing import Any
 from safetensors.torch import save
 from torch import nn
 
-from multimix.lab.config import TrainSettings
+from multimix.lab.config import Recipe, TrainSettings
 from multimix.lab.errors import UsageError
 from multimix.lab.whole import sweep, write_json, write_whole
 
@@ -46,12 +46,7 @@ class RunFolder:
             there, wanted = dict(json.loads(config.read_text())), as_json(settings)
         except (ValueError, TypeError) as error:
             raise UsageError(f"a run's config.json must be readable, got {error} in {config}; remove it") from error
-        for name in wanted:
-            if there.get(name) != wanted[name]:
-                raise UsageError(
-                    f"a folder holds one run, got {name}={wanted[name]!r} for {self.path}, which holds a run "
-                    f"with {name}={there.get(name)!r}; choose another --out"
-                )
+        check_same(there, wanted, self.path)
 
     def settings(self) -> TrainSettings:
         """Returns what was asked.
@@ -131,7 +126,17 @@ class RunFolder:
         return dict(json.loads((self.path / "environment.json").read_text()))
 
 
-def as_json(settings: TrainSettings) -> dict[str, Any]:
-    """Returns what was run, as JSON has it."""
+def check_same(there: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
+    """Refuses a folder that holds a run with other settings."""
+    for name in wanted:
+        if there.get(name) != wanted[name]:
+            raise UsageError(
+                f"a folder holds one run, got {name}={wanted[name]!r} for {folder}, which holds a run "
+                f"with {name}={there.get(name)!r}; choose another --out"
+            )
+
+
+def as_json(settings: Recipe) -> dict[str, Any]:
+    """Returns what was run or measured, as JSON has it."""
     config = {name: value for name, value in asdict(settings).items() if name not in NO_PART}
     return dict(json.loads(json.dumps(config)))

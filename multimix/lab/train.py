@@ -4,31 +4,31 @@ import copy
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
-import torch
 from lightning.fabric import Fabric
-from torch import nn
+from rich.table import Table
 
+from multimix.lab.auto_num_mixes import known_num_mixes, measured_num_mixes
 from multimix.lab.checkpoint import Checkpoints
-from multimix.lab.config import TrainSettings
+from multimix.lab.config import AUTO, TrainSettings
 from multimix.lab.data import Data, open_data
 from multimix.lab.environment import check_device, environment
 from multimix.lab.errors import UsageError
-from multimix.lab.initial_weights import load_initial_weights
+from multimix.lab.initial_weights import model_at_start
 from multimix.lab.interruption import Interruption
 from multimix.lab.learner import Learner
 from multimix.lab.lock import locked
 from multimix.lab.loop import OnStep, Run
 from multimix.lab.meter import Meter
-from multimix.lab.models import build_model
 from multimix.lab.processes import (
     by_first,
     check_shares,
     company,
     launched,
 )
-from multimix.lab.randomness import private_random_state, seed_of
+from multimix.lab.randomness import private_random_state
 from multimix.lab.run_folder import Record, RunFolder, as_json
 from multimix.lab.snapshot import digest
 from multimix.lab.state import State
@@ -70,6 +70,7 @@ def train(
         RunFailed: if the loss is no longer a number, or the state cannot be written or read.
         Interrupted: if a signal asked for the end; the state is saved.
     """
+    settings = with_num_mixes(settings, tell, data=data)
     folder = RunFolder(Path(settings.out))
     check_device(settings.device, settings.precision)
     check_shares(settings.samples_per_step)
@@ -95,6 +96,32 @@ def train(
     return True
 
 
+def with_num_mixes(
+    settings: TrainSettings,
+    tell: Callable[[str], None],
+    show: Callable[[Table], None] = lambda table: None,
+    data: Data | None = None,
+) -> TrainSettings:
+    """Returns the settings with a number for num_mixes: where it is "auto", the one chosen before, or chosen now.
+
+    Args:
+        settings: The run's.
+        tell: Told, in one line each, what is going on.
+        show: Given the table of what the choice was made by.
+        data: As for `train`.
+
+    Raises:
+        UsageError: if the folder belongs to another run, or there is nothing to choose from.
+        RunFailed: if a gradient is not finite, or the choice cannot be written.
+    """
+    if settings.num_mixes != AUTO:
+        return settings
+    chosen = known_num_mixes(settings)
+    if chosen is None:
+        chosen = measured_num_mixes(settings, lambda: data or open_data_of(settings, 1), tell, show)
+    return replace(settings, num_mixes=chosen)
+
+
 def _prepared(
     settings: TrainSettings,
     fabric: Fabric,
@@ -108,9 +135,7 @@ def _prepared(
             f"stopping early needs held-out samples, never the test split, got patience={settings.patience}, "
             f"validation_share={settings.validation_share}; give --validation-share 0.1 too"
         )
-    bare = build_model_of(settings, data.sample_shape, data.num_classes)
-    if settings.initial_weights is not None:
-        load_initial_weights(bare, settings.initial_weights)
+    bare = model_at_start(settings, data)
     length = settings.length(len(data.train))
     learner = Learner.build(settings, fabric, bare, data.num_classes, length)
     models = {"model": bare}
@@ -151,13 +176,3 @@ def open_data_of(settings: TrainSettings, sharing: int) -> Data:
         on_bad_file=settings.on_bad_file,
         num_workers=num_workers,
     )
-
-
-def build_model_of(settings: TrainSettings, sample_shape: torch.Size, num_classes: int) -> nn.Module:
-    """Builds the model that the settings name, with weights that depend on the seed alone.
-
-    Torch's global random state stays as it was.
-    """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed_of(settings.seed, "weights"))
-        return build_model(settings.model, sample_shape, num_classes, settings.model_options)

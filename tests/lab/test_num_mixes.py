@@ -33,7 +33,9 @@ def test_phases_begin_at_their_share_of_the_steps():
     "given", [0, -1, "", "five", "1@0.1,2@0.5", "2@0,1@0.5,3@0.5", "1@0,2@1.0", "1@0;2@0.5", "0@0,2@0.5", "1@0,2@0.5,"]
 )
 def test_what_is_no_schedule_is_refused(given):
-    with pytest.raises(UsageError, match=r"num_mixes must be an integer >= 1"):
+    with pytest.raises(
+        UsageError, match=r"num_mixes must be an integer >= 1, auto, or values|num_mixes must be an integer >= 1, got"
+    ):
         NumMixes.parse(given)
 
 

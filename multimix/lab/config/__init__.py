@@ -5,9 +5,11 @@ from multimix.lab.config.evaluating import EvaluateSettings
 from multimix.lab.config.mixing import Mixing
 from multimix.lab.config.preview import PreviewSettings
 from multimix.lab.config.recipe import DEFAULT_STEPS, Recipe, shared
-from multimix.lab.config.run import TrainSettings
+from multimix.lab.config.run import AUTO, TrainSettings
+from multimix.lab.config.variance import VarianceSettings
 
 __all__ = [
+    "AUTO",
     "CONTROLS",
     "DEFAULT_STEPS",
     "CompareSettings",
@@ -16,5 +18,6 @@ __all__ = [
     "PreviewSettings",
     "Recipe",
     "TrainSettings",
+    "VarianceSettings",
     "shared",
 ]

@@ -1,13 +1,15 @@
 """One run."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from multimix.lab.config.checks import check, check_seed
 from multimix.lab.config.recipe import Recipe
 from multimix.lab.moments import Length, Moment
 from multimix.lab.num_mixes import NumMixes
 from multimix.lab.schedule import parse_schedule
+
+AUTO = "auto"  # for num_mixes: measured before the run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,8 @@ class TrainSettings(Recipe):
         data_options: Options of the data set, by name, e.g. --data-options.padding 4
         method: Name of the mixing method.
         num_mixes: K, the mixes made of each pair; or a schedule of it by share of the steps, e.g. 1@0,2@0.5,5@0.8: as
-            many rows in every step, of fewer and fewer pairs.
+            many rows in every step, of fewer and fewer pairs; or auto: the K with least gradient variance times time,
+            measured first.
         seed: The one source of chance: data order, initial weights, mixing.
         out: Folder of the run.
     """
@@ -37,10 +40,14 @@ class TrainSettings(Recipe):
 
         super().__post_init__()
         check_data(self.data, self.data_options)
+        check_seed(self.seed)
+        if self.num_mixes == AUTO:
+            check(self.method != "none", "a method must mix for its K to be chosen", "try mixup", method=self.method)
+            replace(self, num_mixes=1)  # checks the rest
+            return
         if not self.mixes.is_constant:
             object.__setattr__(self, "num_mixes", str(self.mixes))
             self._check_moments()
-        check_seed(self.seed)
         unit = math.lcm(*self.mixes.values)
         check(
             self.method == "none" or self.batch_size % unit == 0,

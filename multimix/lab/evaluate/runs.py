@@ -19,14 +19,14 @@ from multimix.lab.data import Data
 from multimix.lab.environment import check_device
 from multimix.lab.errors import RunFailed, UsageError
 from multimix.lab.evaluate.evaluators import CHECKS, EVALUATORS
-from multimix.lab.initial_weights import load_initial_weights
+from multimix.lab.initial_weights import build_model_of, load_initial_weights
 from multimix.lab.lock import locked
 from multimix.lab.processes import launched
 from multimix.lab.progress import duration
 from multimix.lab.randomness import private_random_state, seed_device, seed_of
 from multimix.lab.ranks import num_processes
 from multimix.lab.run_folder import WEIGHTS, RunFolder
-from multimix.lab.train import build_model_of, open_data_of
+from multimix.lab.train import open_data_of
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,142 @@
+"""The gradient of a step at weights that stand still, computed as training would."""
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from multimix import MultiMix, Plan
+from multimix.lab.config import TrainSettings
+from multimix.lab.data import Batch, Data, SampleOrder, Split
+from multimix.lab.learner import Learner
+from multimix.lab.randomness import seed_device, seed_of
+
+
+@dataclass
+class Probe:
+    """A model to be measured, and the samples it learns from.
+
+    Args:
+        settings: The run's.
+        fabric: Device and precision.
+        model: A copy of the model; measuring leaves its weights and statistics as they are.
+        split: The training split.
+        num_classes: Number of classes.
+    """
+
+    settings: TrainSettings
+    fabric: Fabric
+    model: nn.Module
+    split: Split
+    num_classes: int
+
+    @classmethod
+    def of(cls, learner: Learner, data: Data) -> "Probe":
+        """Returns a probe of a model as it is now."""
+        return cls(learner.settings, learner.fabric, copy.deepcopy(learner.bare), data.train, data.num_classes)
+
+    @property
+    def has_batch_norm(self) -> bool:
+        """Whether what a row gives depends on the others of its batch."""
+        return any(isinstance(module, _BatchNorm) for module in self.model.modules())
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """What the gradient is taken for."""
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    def empty(self, rows: int) -> Tensor:
+        """Returns room for gradients, (rows, D), on the device."""
+        size = sum(parameter.numel() for parameter in self.parameters)
+        return torch.empty(rows, size, device=self.fabric.device)
+
+    def set_norm(self, norm: str) -> None:
+        """Has batch norm use the statistics of the batch, as in training ("batch"), or the kept ones ("kept")."""
+        self.model.train()
+        for module in self.model.modules():
+            if isinstance(module, _BatchNorm):
+                module.train(norm == "batch")
+
+    def batches(self, num_pairs: int, num: int) -> Iterator[Batch]:
+        """Yields batches of samples drawn independently, with replacement, augmented as in training.
+
+        The same sizes give the same batches, so that what is compared can share them.
+        """
+        seed = seed_of(self.settings.seed, "variance samples", num_pairs)
+        chosen = torch.randint(len(self.split), (num * num_pairs,), generator=torch.Generator().manual_seed(seed))
+        order = SampleOrder(num_samples=len(chosen), batch=num_pairs, seed=seed)
+        return self.split.subset(chosen).batches(order, range(num))
+
+    def plan(self, mix: MultiMix, x: Tensor, labels: Tensor, draw: int) -> Plan:
+        """Draws everything random about a step but dropout; the same draw of as many pairs has the same partners."""
+        generator = torch.Generator().manual_seed(seed_of(self.settings.seed, "variance mix", draw))
+        with self.fabric.autocast():
+            return mix.plan(x, labels, model=self.model, generator=generator)
+
+    def gradient(self, mix: MultiMix, x: Tensor, labels: Tensor, plan: Plan, draw: int) -> Tensor:
+        """Returns the (D,) gradient of the loss, without weight decay and clipping."""
+        seed_device(seed_of(self.settings.seed, "variance model", draw), self.fabric.device)
+        kept = [buffer.clone() for buffer in self.model.buffers()]
+        parts = self._parts(plan)
+        total = None
+        for part in parts:
+            with self.fabric.autocast():
+                logits, y_mix = mix.run(self.model, x, labels, plan=part)
+                loss = F.cross_entropy(logits, y_mix, label_smoothing=self.settings.label_smoothing)
+            flat = self._gradient_of(loss * (part.num_pairs / plan.num_pairs))
+            total = flat if total is None else total + flat
+        for buffer, value in zip(self.model.buffers(), kept, strict=True):
+            buffer.copy_(value)
+        assert total is not None  # a plan has at least one part
+        return total
+
+    def row_gradients(self, mix: MultiMix, x: Tensor, labels: Tensor, plan: Plan) -> Tensor:
+        """Returns the (rows, D) gradients of the loss of each mixed row, where rows do not depend on each other."""
+        with self.fabric.autocast():
+            logits, y_mix = mix.run(self.model, x, labels, plan=plan)
+            losses = F.cross_entropy(
+                logits, y_mix, label_smoothing=self.settings.label_smoothing, reduction="none"
+            ).unbind()
+        return torch.stack([self._gradient_of(loss, keep=True) for loss in losses])
+
+    def _parts(self, plan: Plan) -> list[Plan]:
+        """A step in the parts that training would make it in."""
+        most = self.settings.micro_batch_size
+        num = 1 if most is None else math.ceil(plan.num_pairs / max(1, most // plan.num_mixes))
+        return [plan] if num == 1 else plan.split(num)
+
+    def _gradient_of(self, loss: Tensor, keep: bool = False) -> Tensor:
+        gradients = torch.autograd.grad(loss, self.parameters, retain_graph=keep, allow_unused=True)
+        found: list[Tensor | None] = list(gradients)  # a parameter that the loss does not depend on has none
+        return torch.cat(
+            [
+                (torch.zeros_like(parameter) if gradient is None else gradient).flatten()
+                for parameter, gradient in zip(self.parameters, found, strict=True)
+            ]
+        )
+
+
+def chosen_mixes(plan: Plan, which: Tensor) -> Plan:
+    """Returns the plan of some of a plan's mixes: the same pairs, partners and geometry.
+
+    Args:
+        plan: The whole.
+        which: Numbers of mixes, (K, P), a choice for each pair; or (K, 1), the same for all.
+    """
+    shape = plan.weight.shape
+
+    def choose(value: Any) -> Any:
+        if not isinstance(value, Tensor) or value.shape[:2] != shape:
+            return value
+        return value[which.to(value.device), torch.arange(shape[1], device=value.device)]
+
+    mask: Any = plan.mask
+    mask = replace(mask, **{item.name: choose(getattr(mask, item.name)) for item in fields(mask)})
+    return replace(plan, lam=choose(plan.lam), weight=choose(plan.weight), partner=choose(plan.partner), mask=mask)
