@@ -46,8 +46,9 @@ class Comparison:
                 f"give the --out of a multimix compare"
             )
         stored = json.loads(file.read_text())
-        values = stored["settings"] | {"out": str(folder)}
-        for item in fields(CompareSettings):  # JSON knows no tuples
-            if isinstance(values[item.name], list):
-                values[item.name] = tuple(values[item.name])
+        known = {item.name for item in fields(CompareSettings)}
+        values = {name: value for name, value in stored["settings"].items() if name in known} | {"out": str(folder)}
+        for name, value in values.items():  # JSON knows no tuples
+            if isinstance(value, list):
+                values[name] = tuple(value)
         return cls(CompareSettings(**values), stored["command"], stored["failures"])

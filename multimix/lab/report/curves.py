@@ -57,15 +57,14 @@ def curve(rows: Sequence[TableRow], axis: str) -> str:
 
 
 def _line(axes: Axes, row: TableRow, axis: str, index: int) -> None:
-    moments = list(zip(*(run.records for run in row.results), strict=False))  # to the end of the one that stopped first
-    x = np.array([[record[axis] for record in moment] for moment in moments]).mean(axis=1)
-    errors = np.array([[record["error"] for record in moment] for moment in moments]).T * 100
-    errors = np.maximum(errors, FLOOR)
-    colour = LINES[index % len(LINES)]
-    axes.fill_between(x, errors.min(axis=0), errors.max(axis=0), color=colour, alpha=0.15, linewidth=0)
-    axes.plot(
-        x, errors.mean(axis=0), color=colour, linestyle=STYLES[index % len(STYLES)], linewidth=1.8, label=_label(row)
+    assert row.curve is not None  # rows that have results have one
+    x = row.curve.step if axis == "step" else row.curve.time_s
+    error, low, high = (
+        np.maximum(np.array(line) * 100, FLOOR) for line in (row.curve.error, row.curve.low, row.curve.high)
     )
+    colour = LINES[index % len(LINES)]
+    axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.plot(x, error, color=colour, linestyle=STYLES[index % len(STYLES)], linewidth=1.8, label=_label(row))
 
 
 def _dress(axes: Axes, label: str) -> None:

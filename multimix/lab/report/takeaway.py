@@ -1,6 +1,6 @@
 """One sentence: what a user should take from a comparison. Every word of it follows from the table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from multimix.lab.report.table import TableRow
 
@@ -44,9 +44,9 @@ def _finding(control: str, rows: Sequence[TableRow]) -> str:
 def _verdicts(rows: Sequence[TableRow]) -> str:
     parts = []
     for verdict in ("better", "worse", "not distinguishable"):
-        names = [_name(row, rows) for row in rows if row.changes["error"].verdict == verdict]
-        if names:
-            parts.append(f"{verdict} for {_listed(names)}")
+        those = [row for row in rows if row.changes["error"].verdict == verdict]
+        if those:
+            parts.append(f"{verdict} for {_listed(list(_names(those, rows)))}")
     return ", ".join(parts)
 
 
@@ -67,14 +67,19 @@ def _advice(rows: Sequence[TableRow], seeds: str) -> str:
     return f"{seeds} cannot tell them apart, so keep the cheapest or run more seeds or steps"
 
 
-def _name(row: TableRow, rows: Sequence[TableRow]) -> str:
-    """The method, with its alpha and its K where the method's rows, or any, differ in them."""
-    several = len({other.row.num_mixes for other in rows}) > 1
-    alphas = len({other.row.alpha for other in rows if other.row.alpha is not None}) > 1
-    apart = [f"α = {row.row.alpha:g}"] if alphas and row.row.alpha is not None else []
-    apart += [f"K = {row.row.num_mixes}"] if several else []
-    apart += [row.row.control] if len({other.row.control for other in rows}) > 1 and row.row.control else []
-    return f"{row.row.method} ({', '.join(apart)})" if apart else row.row.method
+def _names(those: Sequence[TableRow], rows: Sequence[TableRow]) -> Iterator[str]:
+    """Yields the methods of those rows; the rest of a row's name where not all rows of its method are among them."""
+    alphas = len({row.row.alpha for row in rows if row.row.alpha is not None}) > 1
+    kinds = {(row.row.method, row.row.alpha if alphas else None, row.row.control): None for row in those}
+    controls = len({row.row.control for row in rows}) > 1
+    for method, alpha, control in kinds:
+        kin = [row for row in rows if (row.row.method, row.row.control) == (method, control)]
+        kin = [row for row in kin if not alphas or row.row.alpha == alpha]
+        ks = [row.row.num_mixes for row in kin if row in those]
+        apart = [f"α = {alpha:g}"] if alpha is not None else []
+        apart += [f"K = {_listed(ks)}"] if len(ks) < len(kin) else []
+        apart += [control] if controls and control else []
+        yield f"{method} ({', '.join(apart)})" if apart else method
 
 
 def _listed(things: Sequence[object]) -> str:
