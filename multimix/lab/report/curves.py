@@ -1,37 +1,19 @@
 """Test error while training, against steps and against seconds: one small picture per method, as inline SVG."""
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from multimix.lab.report.table import TableRow
+from multimix.lab.report.theme import LINES, SETTINGS, as_svg
 
 AXES = {"step": "steps", "time_s": "seconds of training"}
-# Stand-ins that nobody would choose, replaced by the page's colours, which follow its light or dark theme.
-INK, GRID = "#010101", "#020202"
-LINES = ("#030301", "#030302", "#030303", "#030304", "#030305", "#030306")
-THEME = {INK: "var(--ink)", GRID: "var(--grid)"} | {line: f"var(--line-{i})" for i, line in enumerate(LINES)}
 FLOOR = 0.05  # percent; a logarithmic axis has no place for an error of zero
 STYLES = ("-", "--", "-.", ":")
-SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: it takes the page's font and can be searched
-    "svg.hashsalt": "multimix",  # the same data give the same page
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.edgecolor": GRID,
-    "grid.color": GRID,
-}
 
 
 def curve(rows: Sequence[TableRow], axis: str) -> str:
@@ -47,13 +29,7 @@ def curve(rows: Sequence[TableRow], axis: str) -> str:
         for index, row in enumerate(rows):
             _line(axes, row, axis, index)
         _dress(axes, AXES[axis])
-        picture = io.StringIO()
-        FigureCanvasSVG(figure).print_figure(picture, format="svg", metadata={"Date": None})
-    svg = picture.getvalue()
-    svg = svg[svg.index("<svg") :]
-    for stand_in, colour in THEME.items():
-        svg = svg.replace(stand_in, colour)
-    return svg
+        return as_svg(figure)
 
 
 def _line(axes: Axes, row: TableRow, axis: str, index: int) -> None:

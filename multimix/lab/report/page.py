@@ -8,13 +8,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from multimix.lab.report import words
+from multimix.lab.report import reliability, words
 from multimix.lab.report.curves import AXES, curve
 from multimix.lab.report.grids import Grid, grids
+from multimix.lab.report.previews import Previews, previews
 from multimix.lab.report.results import Results
 from multimix.lab.report.summary import summary
 from multimix.lab.report.table import TableRow, by_data, table
+from multimix.lab.report.variance_part import variance_part
 from multimix.lab.whole import write_whole
+
+MAX_LINES = 5  # of a picture, beside the line without mixing
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,16 @@ class Group:
         sentences: What follows from its table.
         grids: Its tables.
         curves: Title -> pictures of error while training.
+        diagrams: Method -> rows and their reliability diagrams.
+        previews: The methods' paths.
     """
 
     data: str
     sentences: list[str]
     grids: list[Grid]
     curves: list[tuple[str, list[Markup]]]
+    diagrams: list[tuple[str, list[tuple[str, Markup]]]]
+    previews: Previews
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,8 @@ class Part:
     def of(cls, results: Results) -> "Part":
         """Makes the tables and pictures."""
         rows = table(results)
-        return cls(results, rows, [_group(data, those) for data, those in by_data(rows)])
+        groups = [_group(data, those, results.settings) for data, those in by_data(rows)]
+        return cls(results, rows, groups)
 
     @property
     def failures(self) -> list[tuple[str, int, str]]:
@@ -103,11 +112,32 @@ def write_page(path: Path, comparisons: Sequence[Results], variances: Sequence[P
     )
     parts = [Part.of(results) for results in comparisons]
     title = ", ".join(part.results.name for part in parts) or "variance"
-    write_whole(path, pages.get_template("page.html.jinja").render(title=title, parts=parts, words=words))
+    shown = {"title": title, "parts": parts, "variances": [variance_part(folder) for folder in variances]}
+    write_whole(path, pages.get_template("page.html.jinja").render(words=words, **shown))
 
 
-def _group(data: str, rows: list[TableRow]) -> Group:
-    return Group(data, summary(rows), list(grids(rows)), _curves(rows))
+def _group(data: str, rows: list[TableRow], settings: dict[str, Any]) -> Group:
+    return Group(
+        data=data,
+        sentences=summary(rows),
+        grids=list(grids(rows)),
+        curves=_curves(rows),
+        diagrams=_diagrams(rows),
+        previews=previews([row.row for row in rows], settings),
+    )
+
+
+def _diagrams(rows: Sequence[TableRow]) -> list[tuple[str, list[tuple[str, Markup]]]]:
+    """Each method's diagrams, K = 1 first."""
+    by_method: dict[str, list[tuple[str, Markup]]] = {}
+    for row in reliability.shown(rows):
+        name = " ".join([f"K = {row.row.num_mixes}", row.row.control])
+        by_method.setdefault(_method(row), []).append((name, Markup(reliability.diagram(row))))
+    return list(by_method.items())
+
+
+def _method(row: TableRow) -> str:
+    return row.row.method + (f", α = {words.alpha(row)}" if words.alpha(row) else "")
 
 
 def _curves(rows: Sequence[TableRow]) -> list[tuple[str, list[Markup]]]:
@@ -117,7 +147,24 @@ def _curves(rows: Sequence[TableRow]) -> list[tuple[str, list[Markup]]]:
     mixed: dict[str, list[TableRow]] = {}
     for row in done:
         if row.row.method != "none":
-            alpha = f", α = {words.alpha(row)}" if words.alpha(row) else ""
-            mixed.setdefault(row.row.method + alpha, []).append(row)
-    pictures: dict[str, Any] = mixed or ({"none": []} if baseline else {})
-    return [(title, [Markup(curve(baseline + own, axis)) for axis in AXES]) for title, own in pictures.items()]
+            mixed.setdefault(_method(row), []).append(row)
+    pictures = [picture for title, own in mixed.items() for picture in _split(title, own)]
+    pictures = pictures or ([("none", [])] if baseline else [])
+    return [(title, [Markup(curve(baseline + own, axis)) for axis in AXES]) for title, own in pictures]
+
+
+def _split(title: str, rows: list[TableRow]) -> list[tuple[str, list[TableRow]]]:
+    """A method's rows, or, where that are too many lines for one picture, K = 1 with the rows of each control."""
+    if len(rows) <= MAX_LINES:
+        return [(title, rows)]
+    controls = dict.fromkeys(row.row.control for row in rows if row.row.control)
+    kinds = [(control, "") for control in controls]
+    kinds += [(control, row.row.variant) for row in rows if row.row.variant for control in [row.row.control]]
+    return [
+        (", ".join(filter(None, [title, *kind])), [row for row in rows if _belongs(row, *kind)])
+        for kind in dict.fromkeys(kinds)
+    ]
+
+
+def _belongs(row: TableRow, control: str, variant: str) -> bool:
+    return row.row.control in (control, "") and row.row.variant in (variant, "")
