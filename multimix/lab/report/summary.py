@@ -4,28 +4,51 @@ from collections.abc import Callable, Iterator, Sequence
 
 from multimix.lab.report import words
 from multimix.lab.report.table import TableRow
-from multimix.lab.report.takeaway import takeaway
+from multimix.lab.report.takeaway import advice, cost, findings, findings_of_variants, question, takeaway
 
 
 def summary(rows: Sequence[TableRow]) -> list[str]:
     """Returns the sentences for one data set; what speaks against K > 1 stands beside what speaks for it."""
-    return [takeaway(rows), *_lowest(rows), *_extremes(rows), *_counts(rows), *_power(rows)]
+    return [*_answers(rows), *_lowest(rows), *_extremes(rows), *_counts(rows), *_power(rows)]
+
+
+def _answers(rows: Sequence[TableRow]) -> Iterator[str]:
+    """The sentence that a terminal prints, in its parts."""
+    compared = [row for row in rows if "error" in row.changes]
+    plain, varied = ([row for row in compared if bool(row.row.variant) == kind] for kind in (False, True))
+    if not compared:
+        yield takeaway(rows)
+    if plain:
+        yield f"{question(plain)} {advice(plain)}."
+        for finding in findings(plain):
+            yield f"{_capital(finding)}."
+    for finding in findings_of_variants(varied):
+        yield f"Error with a variant against the same row without: {finding}."
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _well_known(rows: Sequence[TableRow]) -> list[TableRow]:
+    """Returns the rows with the most seeds: a row with fewer is extreme more easily."""
+    most = max((len(row.results) for row in rows), default=0)
+    return [row for row in rows if len(row.results) == most]
 
 
 def _lowest(rows: Sequence[TableRow]) -> Iterator[str]:
-    done = [row for row in rows if "error" in row.metrics]
+    done = _well_known([row for row in rows if "error" in row.metrics])
     if len(done) > 1:
         best = min(done, key=lambda row: row.metrics["error"].mean)
-        time = f", at {best.time_ratio:.2f} × the training time of {rows[0].row.label}" if best.time_ratio else ""
+        runs = len(best.results)
         yield (
-            f"Lowest mean error of {len(done)} rows: {best.row.label}, "
-            f"{words.with_interval(best.metrics['error'], 100)} %{time}. "
-            f"Being the lowest of many is in part luck: its own comparison below says how sure it is."
+            f"Lowest mean error of the {len(done)} rows with {runs} seed{'s' * (runs != 1)}: {best.row.label}, "
+            f"{words.with_interval(best.metrics['error'], 100)} %. Being the lowest of many is in part luck."
         )
 
 
 def _extremes(rows: Sequence[TableRow]) -> Iterator[str]:
-    compared = [row for row in rows if "error" in row.changes]
+    compared = _well_known([row for row in rows if "error" in row.changes])
     if not compared:
         return
     ends: list[tuple[str, Callable[..., TableRow]]] = [("lower", min), ("higher", max)]
@@ -33,7 +56,7 @@ def _extremes(rows: Sequence[TableRow]) -> Iterator[str]:
         row = pick(compared, key=lambda row: row.changes["error"].difference.mean)
         mean = row.changes["error"].difference.mean
         if mean == 0 or (mean > 0) != (direction == "higher"):
-            yield f"No row has a {direction} error than its reference."
+            yield f"No row has a {direction} mean error than its reference."
             continue
         yield f"Farthest {'above' if mean > 0 else 'below'} its reference: {_described(row)}."
 
@@ -44,8 +67,8 @@ def _described(row: TableRow) -> str:
     chances = [f"95 % interval {interval}"] if interval else ["one seed, so no interval"]
     if change.paired.p_t is not None and change.p_holm is not None:
         chances += [f"p {_p(change.paired.p_t)}", f"after Holm's correction {_p(change.p_holm)}"]
-    cost = "" if row.time_ratio_reference is None else f", at {row.time_ratio_reference:.1f} × its training time"
-    return f"{row.row.label}, {words.points(change.difference.mean)} points of error ({', '.join(chances)}){cost}"
+    mean = words.points(change.difference.mean)
+    return f"{row.row.label}, {mean} points of error ({', '.join(chances)}), at {cost([row])}"
 
 
 def _p(p: float) -> str:

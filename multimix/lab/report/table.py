@@ -46,6 +46,7 @@ class TableRow:
         time_ratio: Mean training time, in units of the first row's of its data set; None if that is missing.
         cpu_time_ratio: The same for the processors' time.
         time_ratio_reference: Mean training time in units of its reference's.
+        cpu_time_ratio_reference: The same for the processors' time.
         changes: Metric name -> change against the reference; empty where there is nothing to compare.
     """
 
@@ -59,6 +60,7 @@ class TableRow:
     time_ratio: float | None
     cpu_time_ratio: float | None
     time_ratio_reference: float | None
+    cpu_time_ratio_reference: float | None
     changes: dict[str, Change]
 
     @property
@@ -142,6 +144,7 @@ def table_row(
         time_ratio=_ratio(results, first, "time_s"),
         cpu_time_ratio=_ratio(results, first, "cpu_time_s"),
         time_ratio_reference=_ratio(results, reference, "time_s"),
+        cpu_time_ratio_reference=_ratio(results, reference, "cpu_time_s"),
         changes=_changes(results, reference),
     )
 

@@ -1,6 +1,7 @@
 """Pictures as inline SVG whose colours are the page's, light or dark."""
 
 import io
+import re
 from typing import Any
 
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -30,6 +31,7 @@ def as_svg(figure: Figure) -> str:
     FigureCanvasSVG(figure).print_figure(picture, format="svg", metadata={"Date": None})
     svg = picture.getvalue()
     svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg)  # a hundredth of a point is enough
     for stand_in, colour in THEME.items():
         svg = svg.replace(stand_in, colour)
     return svg

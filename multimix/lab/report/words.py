@@ -77,6 +77,8 @@ def change_interval(row: TableRow) -> str:
     if "error" not in row.changes or math.isnan(row.changes["error"].difference.half_width):
         return ""
     difference = row.changes["error"].difference
+    if difference.half_width == 0:
+        return "every seed the same"
     return f"{points(difference.low)} to {points(difference.high)}"
 
 
@@ -120,11 +122,19 @@ def conditions(rows: Sequence[TableRow]) -> str:
         return ""
     if len(found) > 1:
         return f"Training times are not comparable: measured under {len(found)} conditions, {'; '.join(found)}."
-    time_s, cpu_time_s = (sum(run.cost[name] for run in results) for name in ("time_s", "cpu_time_s"))
-    waited = 1 - cpu_time_s / time_s
-    busy = f" Other programs kept the runs waiting {waited:.0%} of the time, so times are too long and uneven."
-    on_cpu = results[0].environment["device"] == "cpu"
-    return f"Training times without evaluation: {found[0]}.{busy if on_cpu and waited > MAX_WAITED else ''}"
+    share = waited(rows)
+    busy = f" Other programs kept the runs waiting {share:.0%} of the time, so times are too long and uneven."
+    return f"Training times without evaluation: {found[0]}.{busy * bool(share)}"
+
+
+def waited(rows: Sequence[TableRow]) -> float:
+    """Returns the share of their training time that runs on a CPU waited for other programs; 0 where it is small."""
+    results = [run for row in rows for run in row.results]
+    if not results or any(run.environment.get("device") != "cpu" for run in results):
+        return 0.0
+    time_s = sum(run.cost["time_s"] * run.environment["threads"] for run in results)
+    share = 1 - sum(run.cost["cpu_time_s"] for run in results) / time_s
+    return share if share > MAX_WAITED else 0.0
 
 
 def _conditions(environment: Mapping[str, Any]) -> str:
