@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
+from reported import ENVIRONMENT, everything, made_up, settings
 
 from multimix.lab.cli import main
 from multimix.lab.comparison import Comparison
@@ -17,7 +18,6 @@ from multimix.lab.report.gather import gather, row_of
 from multimix.lab.report.latex import escaped
 from multimix.lab.report.results_file import read_results, write_results
 from multimix.lab.report.table import table
-from reported import ENVIRONMENT, everything, made_up, settings
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ class Group:
     """What the page shows of one data set.
 
     Args:
+        place: What its links begin with.
         data: Its name; empty where there is one.
         sentences: What follows from its table.
         grids: Its tables.
@@ -34,6 +35,7 @@ class Group:
         previews: The methods' paths.
     """
 
+    place: str
     data: str
     sentences: list[str]
     grids: list[Grid]
@@ -57,10 +59,13 @@ class Part:
     groups: list[Group]
 
     @classmethod
-    def of(cls, results: Results) -> "Part":
-        """Makes the tables and pictures."""
+    def of(cls, results: Results, number: int) -> "Part":
+        """Makes the tables and pictures of the page's comparison of that number."""
         rows = table(results)
-        groups = [_group(data, those, results.settings) for data, those in by_data(rows)]
+        groups = [
+            _group(f"{number}-{index}", data, those, results.settings)
+            for index, (data, those) in enumerate(by_data(rows))
+        ]
         return cls(results, rows, groups)
 
     @property
@@ -110,14 +115,15 @@ def write_page(path: Path, comparisons: Sequence[Results], variances: Sequence[P
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    parts = [Part.of(results) for results in comparisons]
+    parts = [Part.of(results, number) for number, results in enumerate(comparisons)]
     title = ", ".join(part.results.name for part in parts) or "variance"
     shown = {"title": title, "parts": parts, "variances": [variance_part(folder) for folder in variances]}
     write_whole(path, pages.get_template("page.html.jinja").render(words=words, **shown))
 
 
-def _group(data: str, rows: list[TableRow], settings: dict[str, Any]) -> Group:
+def _group(place: str, data: str, rows: list[TableRow], settings: dict[str, Any]) -> Group:
     return Group(
+        place=place,
         data=data,
         sentences=summary(rows),
         grids=list(grids(rows)),

@@ -77,7 +77,7 @@ def previews(rows: Sequence[Row], settings: Mapping[str, Any]) -> Previews:
     inside = [f"{INSIDE} mixes inside the model: its mixes are no pictures."] if any(INSIDE in k for k in kinds) else []
     shown = [kind for kind in kinds if kind[0] != INSIDE]
     if not shown:
-        return Previews([], inside)
+        return Previews([], inside or ["Nothing is mixed."])
     try:
         split = _test_split(rows[0].data or settings["data"][0], settings)
     except (UsageError, OSError) as error:

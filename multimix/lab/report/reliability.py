@@ -39,8 +39,8 @@ def bins(runs: Sequence[Result], name: str) -> dict[int, tuple[float, float, flo
 def diagram(row: TableRow) -> str:
     """Returns a row's diagram as SVG: as trained, and with temperature scaling where that was measured."""
     with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(2.3, 2.1), layout="constrained")
-        axes = figure.add_subplot()
+        figure = Figure(figsize=(2.3, 2.1))
+        axes = figure.add_axes((0.2, 0.2, 0.75, 0.75))
         axes.plot([0, 100], [0, 100], color=GRID, linewidth=1)
         _dots(axes, bins(row.results, PLAIN), LINES[1], "as trained")
         if scaled := bins(row.results, SCALED):
