@@ -213,6 +213,15 @@ def test_what_an_earlier_command_made_is_not_lost(tmp_path):
         "none": 4,
     }
     assert results.notes == []
+    assert len(results.commands) == 1  # the same command line twice
+
+
+def test_all_commands_are_kept(tmp_path):
+    asked = settings(tmp_path)
+    for command in ("first", "second", "third", "second"):
+        Comparison(asked, command).write()
+    comparison = Comparison.read(tmp_path)
+    assert ([*comparison.earlier, comparison.command]) == ["first", "third", "second"]
 
 
 def test_what_does_not_fit_is_named(tmp_path):

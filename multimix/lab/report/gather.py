@@ -64,7 +64,7 @@ def gather(comparison: Comparison) -> Results:
     every = sorted({*planned, *(run.row for run in fitting)}, key=_order(settings))
     return Results(
         name=comparison.folder.resolve().name,
-        command=comparison.command,
+        commands=[*comparison.earlier, comparison.command],
         settings=json.loads(json.dumps(asdict(settings) | {"out": comparison.folder.name})),
         rows=[_row(row, [run for run in fitting if run.row == row], comparison.failures) for row in every],
         notes=[f"Left out: {_named(names)}, {reason}." for reason, names in left_out.items()],

@@ -23,7 +23,7 @@ def markdown(comparisons: Sequence[Results]) -> str:
                 parts += [f"### {_escaped(grid.title + (f', {data}' if data else ''))}", _table(grid)]
                 parts += [_escaped(grid.note)] if grid.note else []
         parts += [_escaped(words.note(rows)), _escaped(words.conditions(rows)), *map(_escaped, results.notes)]
-        parts += [f"```\n{results.command}\n```"]
+        parts += [f"```\n{chr(10).join(results.commands)}\n```"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

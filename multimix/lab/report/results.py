@@ -98,14 +98,14 @@ class Results:
 
     Args:
         name: What it is called: the name of its folder.
-        command: The command line that made it, the last one where there were several.
-        settings: That command's settings.
+        commands: The command lines that made it, the last one last.
+        settings: The last command's settings.
         rows: In the order of the tables.
         notes: What a reader should know about what was left out.
     """
 
     name: str
-    command: str
+    commands: list[str]
     settings: dict[str, Any]
     rows: list[RowResults]
     notes: list[str]

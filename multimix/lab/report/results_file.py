@@ -1,7 +1,7 @@
 """Comparisons in one JSON file: from it everything can be made again without the run folders.
 
 {"format": "multimix results 1", "multimix": version, "comparisons": [
-  {"name", "command", "core_hours", "settings", "notes", "environments": [...],
+  {"name", "commands", "core_hours", "settings", "notes", "environments": [...],
    "rows": [{"row", "failures", "curve", "runs": [{"seed", "environment": which of them, "cost", "evaluation"}]}]}]}
 
 Numbers have six significant digits, a run is a line, and the same runs give the same bytes. Numbers by bin, which are
@@ -58,7 +58,7 @@ def _comparison(results: Results) -> str:
     rows = ",\n".join(_row(row, environments) for row in results.rows)
     listed = ",\n".join(f" {_json(environment)}" for environment in environments)
     return (
-        f'{{"name": {_json(results.name)},\n"command": {_json(results.command)},\n'
+        f'{{"name": {_json(results.name)},\n"commands": {_json(results.commands)},\n'
         f'"core_hours": {_json(rounded(results.core_hours))},\n"settings": {_json(results.settings)},\n'
         f'"notes": {_json(results.notes)},\n"environments": [\n{listed}\n],\n"rows": [\n{rows}\n]}}'
     )
@@ -114,7 +114,7 @@ def _unfolded(bins: Mapping[str, Mapping[str, Sequence[float | None]]]) -> dict[
 def _read(stored: Mapping[str, Any]) -> Results:
     return Results(
         name=stored["name"],
-        command=stored["command"],
+        commands=stored["commands"],
         settings=stored["settings"],
         rows=[_read_row(row, stored["environments"]) for row in stored["rows"]],
         notes=stored["notes"],

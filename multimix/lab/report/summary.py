@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from multimix.lab.report import words
-from multimix.lab.report.table import TableRow
+from multimix.lab.report.table import Change, TableRow
 from multimix.lab.report.takeaway import advice, cost, findings, findings_of_variants, question, takeaway
+
+SIGNIFICANCE = 0.05
 
 
 def summary(rows: Sequence[TableRow]) -> list[str]:
@@ -77,17 +79,19 @@ def _p(p: float) -> str:
 
 
 def _counts(rows: Sequence[TableRow]) -> Iterator[str]:
-    changes = [row.changes["error"] for row in rows if "error" in row.changes]
-    judged = [change for change in changes if change.p_holm is not None]
-    if not judged:
-        return
-    better, worse = (sum(change.verdict == verdict for change in judged) for verdict in ("better", "worse"))
-    sure = [change for change in judged if change.p_holm is not None and change.p_holm <= 0.05]
-    sure_better = sum(change.difference.mean < 0 for change in sure)
-    yield (
-        f"Of {len(judged)} comparisons of error, {better} are better and {worse} worse at 95 %; after Holm's "
-        f"correction for all of them, {sure_better} better and {len(sure) - sure_better} worse."
-    )
+    for name, title in (("error", "error"), ("nll", "NLL"), ("ece", "ECE")):
+        judged = [row.changes[name] for row in rows if name in row.changes and row.changes[name].p_holm is not None]
+        if judged:
+            sure = [change for change in judged if change.p_holm is not None and change.p_holm <= SIGNIFICANCE]
+            yield (
+                f"Of {len(judged)} comparisons of {title}, {_better_and_worse(judged)} at 95 %; after Holm's "
+                f"correction for all of them, {_better_and_worse(sure)}."
+            )
+
+
+def _better_and_worse(changes: Sequence[Change]) -> str:
+    counts = [sum(change.verdict == verdict for change in changes) for verdict in ("better", "worse")]
+    return f"{counts[0]} better and {counts[1]} worse"
 
 
 def _power(rows: Sequence[TableRow]) -> Iterator[str]:
