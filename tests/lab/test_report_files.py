@@ -16,6 +16,7 @@ from multimix.lab.controls import Row, rows
 from multimix.lab.errors import UsageError
 from multimix.lab.report.gather import gather, row_of
 from multimix.lab.report.latex import escaped
+from multimix.lab.report.markdown import escaped as in_markdown
 from multimix.lab.report.results_file import read_results, write_results
 from multimix.lab.report.table import table
 
@@ -131,8 +132,9 @@ def test_csv_has_a_line_for_every_row_and_number(folder, tmp_path):
     assert not any("/" in line["metric"] for line in lines)
 
 
-def test_holms_family_is_a_tables_comparisons_of_one_number(folder):
-    changes = [row.changes["error"] for row in table(results_of(folder)) if row.changes]
+@pytest.mark.parametrize("name", ["error", "nll", "ood_auroc"])
+def test_holms_family_is_a_tables_comparisons_of_one_number(name, folder):
+    changes = [row.changes[name] for row in table(results_of(folder)) if row.changes]
     smaller, larger = sorted(changes, key=lambda change: change.paired.p_t)
     assert smaller.p_holm == pytest.approx(min(1, 2 * smaller.paired.p_t))
     assert larger.p_holm == pytest.approx(max(smaller.p_holm, larger.paired.p_t))
@@ -156,6 +158,10 @@ def test_markdown_has_all_tables(folder, tmp_path):
     assert re.search(r"\| mixup \| 5 \| equal-pairs \| 3 \| \d\.\d\d ± \d\.\d\d", text)
     assert "AUROC of other data (▲ better), %" in text
     assert "sharpness" in text
+
+
+def test_markdown_is_escaped():
+    assert in_markdown(r"a_b | *c* <d> \e") == r"a\_b \| \*c\* \<d> \\e"
 
 
 def test_latex_is_escaped(folder, tmp_path):
@@ -236,6 +242,19 @@ def test_what_does_not_fit_is_named(tmp_path):
         "comparison has steps=60."
     )
     assert names == "Left out: mine, which is no run of a comparison by its name."
+
+
+def test_runs_from_before_alpha_or_the_data_set_was_varied_are_named(tmp_path):
+    made_up(settings(tmp_path / "alpha", num_mixes=(1,), seeds=1))
+    made_up(settings(tmp_path / "alpha", num_mixes=(1,), seeds=1, alphas=(0.2, 1.0)))
+    results = results_of(tmp_path / "alpha")
+    assert [row.row.name for row in results.rows] == ["none", "mixup-a0.2-k1", "mixup-a1.0-k1"]
+    assert results.notes == ["Left out: mixup-k1-s0, from before alpha was varied."]
+    made_up(settings(tmp_path / "data", methods=("none",), seeds=1, model="mlp"))
+    made_up(settings(tmp_path / "data", methods=("none",), seeds=1, model="mlp", data=("digits", "synthetic")))
+    results = results_of(tmp_path / "data")
+    assert [row.row.name for row in results.rows] == ["digits-none", "synthetic-none"]
+    assert results.notes == ["Left out: none-s0, from before there were several data sets."]
 
 
 def test_runs_by_epochs_fit_each_other(tmp_path):

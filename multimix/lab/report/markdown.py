@@ -16,13 +16,13 @@ def markdown(comparisons: Sequence[Results]) -> str:
     parts = []
     for results in comparisons:
         rows = table(results)
-        parts += [f"## {_escaped(results.name)}"]
+        parts += [f"## {escaped(results.name)}"]
         for data, group in by_data(rows):
-            parts += [f"*{_escaped(takeaway(group))}*"]
+            parts += [f"*{escaped(takeaway(group))}*"]
             for grid in grids(group):
-                parts += [f"### {_escaped(grid.title + (f', {data}' if data else ''))}", _table(grid)]
-                parts += [_escaped(grid.note)] if grid.note else []
-        parts += [_escaped(words.note(rows)), _escaped(words.conditions(rows)), *map(_escaped, results.notes)]
+                parts += [f"### {escaped(grid.title + (f', {data}' if data else ''))}", _table(grid)]
+                parts += [escaped(grid.note)] if grid.note else []
+        parts += [escaped(words.note(rows)), escaped(words.conditions(rows)), *map(escaped, results.notes)]
         parts += [f"```\n{chr(10).join(results.commands)}\n```"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -30,9 +30,10 @@ def markdown(comparisons: Sequence[Results]) -> str:
 def _table(grid: Grid) -> str:
     rules = ["---" if index in grid.words else "---:" for index in range(len(grid.columns))]
     lines = [grid.columns, *([cell.text for cell in line.cells] for line in grid.lines)]
-    head, *rest = [f"| {' | '.join(map(_escaped, line))} |" for line in lines]
+    head, *rest = [f"| {' | '.join(map(escaped, line))} |" for line in lines]
     return "\n".join([head, f"|{'|'.join(rules)}|", *rest])
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Returns text that Markdown shows as it is."""
     return text.translate(SPECIAL)

@@ -22,8 +22,8 @@ class VariancePart:
     pictures: list[Markup]
 
 
-# CONNECT HERE: folder of multimix variance -> (sentences, inline SVG pictures made with theme.as_svg). None: the page says
-# that it cannot show them.
+# CONNECT HERE: folder of multimix variance -> (sentences, inline SVG pictures made with theme.as_svg).
+# None: the page says that it cannot show them.
 SHOW: Callable[[Path], tuple[list[str], list[str]]] | None = None
 
 
