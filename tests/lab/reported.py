@@ -68,7 +68,12 @@ def _record(number: int, error: float, rows: int, k: int) -> dict[str, float]:
 def everything(seed: int, error: float) -> dict[str, float]:
     """Numbers of many evaluators, and one that no table knows."""
     numbers = {"brier": 0.1 + error, "temperature": 0.5, "overconfidence": -0.05 - error, "ece_scaled": 0.01 + error}
-    numbers |= {"error_fgsm_8": 0.4 + error, "ood_auroc": 0.9 - error, "sharpness": 1.5 + seed}
+    numbers |= {
+        "error_fgsm_8": 0.4 + error,
+        "ood_auroc": 0.9 - error,
+        "sharpness": 1.5 + seed,
+        "linearity/0.1": 0.2 + error,
+    }
     for name in ("reliability", "reliability_scaled"):
         for number in (7, 14):
             sure = (number + 0.5) / 15

@@ -46,16 +46,19 @@ THEMES: dict[str, dict[str, Metric]] = {
         "ece_10_scaled": _percent("ECE in 10 bins, scaled"),
     },
     "Robustness": {
+        "error_unattacked": _percent("error, the same samples unattacked"),
         "error_fgsm_8": _percent("error, FGSM 8/255"),
         "error_fgsm_4": _percent("error, FGSM 4/255"),
         "error_pgd_4": _percent("error, PGD 4/255"),
         "error_corruption": _percent("error, 15 corruptions"),
         "error_corruption_extra": _percent("error, 4 further corruptions"),
+        "error_corruption_all": _percent("error, all 19 corruptions"),
         "ood_auroc": _percent("AUROC of other data (▲ better)", "higher"),
     },
     "Localization": {
         "localization_error": _percent("localization error"),
         "localization_error_known_class": _percent("with the true class given"),
+        "localization_iou": _percent("overlap of boxes (▲ better)", "higher"),
     },
     "Transfer": {
         "transfer_error": _percent("error on other data"),
@@ -81,8 +84,11 @@ def is_bin(name: str) -> bool:
 
 
 def themes(names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yields the themes that any of the numbers belong to, with these numbers; not the first table's, nor bins."""
-    present = [name for name in dict.fromkeys(names) if not is_bin(name)]
+    """Yields the themes that any of the numbers belong to, with these numbers; not the first table's.
+
+    Numbers with a slash in their name are parts of another and too many for a table.
+    """
+    present = [name for name in dict.fromkeys(names) if "/" not in name]
     for theme, metrics in THEMES.items():
         if shown := [name for name in metrics if name in present]:
             yield theme, shown

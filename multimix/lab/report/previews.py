@@ -143,6 +143,7 @@ def _path(method: str, alpha: float | None, x: Tensor, settings: Mapping[str, An
             share=settings["share"],
         ),
         num_classes=2,
+        num_mixes=NUM_MIXES,
     )
     y = torch.tensor([0, 1])
     plan = mix.plan(x, y, saliency=local_contrast(x), generator=torch.Generator().manual_seed(SEED))
