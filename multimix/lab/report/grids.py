@@ -169,7 +169,7 @@ def _certainty(rows: Sequence[TableRow]) -> Columns:
             "found at 80 %, points": lambda row: Cell(words.number(row.changes["error"].paired.detectable, 100)),
             "power for 0.5 points": lambda row: Cell(_stated_power(row)),
         },
-        f"Holm's correction is for the {family} comparisons of error in this table.",
+        f"Comparisons of error that Holm's correction is for, all in this table: {family}.",
     )
 
 

@@ -50,7 +50,7 @@ def diagram(row: TableRow) -> str:
         axes.set_xlabel("confidence, %", fontsize=8)
         axes.set_ylabel("right, %", fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=7, loc="upper left", labelcolor=INK)
+        axes.legend(frameon=False, fontsize=7, loc="lower right", labelcolor=INK)
         return as_svg(figure)
 
 

@@ -83,10 +83,9 @@ def _counts(rows: Sequence[TableRow]) -> Iterator[str]:
         judged = [row.changes[name] for row in rows if name in row.changes and row.changes[name].p_holm is not None]
         if judged:
             sure = [change for change in judged if change.p_holm is not None and change.p_holm <= SIGNIFICANCE]
-            yield (
-                f"Of {len(judged)} comparisons of {title}, {_better_and_worse(judged)} at 95 %; after Holm's "
-                f"correction for all of them, {_better_and_worse(sure)}."
-            )
+            many = f"{len(judged)} comparison{'s' * (len(judged) > 1)}"
+            after = f"; after Holm's correction for all of them, {_better_and_worse(sure)}" * (len(judged) > 1)
+            yield f"Of {many} of {title}, {_better_and_worse(judged)} at 95 %{after}."
 
 
 def _better_and_worse(changes: Sequence[Change]) -> str:
@@ -100,9 +99,9 @@ def _power(rows: Sequence[TableRow]) -> Iterator[str]:
     seeds = sorted({each.difference.n for each in found if each.detectable is not None})
     if sizes:
         n = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        middle = sizes[len(sizes) // 2]
+        least, middle, most = (f"{size * 100:.2f}" for size in (sizes[0], sizes[len(sizes) // 2], sizes[-1]))
+        by_row = f" to {most} points, depending on the row (the middle one {middle})" if least != most else " points"
         yield (
             f"{n} seeds with the spread that was met find a true difference with a probability of 80 % if it is at "
-            f"least {sizes[0] * 100:.2f} to {sizes[-1] * 100:.2f} points, depending on the row (the middle one "
-            f"{middle * 100:.2f}); smaller ones would often be missed."
+            f"least {least}{by_row}; smaller ones would often be missed."
         )
