@@ -183,5 +183,5 @@ def test_two_data_sets_have_a_table_each(tmp_path, capsys):
         change = several.changes["error"].difference.mean
         assert change == several.metrics["error"].mean - single.metrics["error"].mean
     html = (tmp_path / "report.html").read_text()
-    assert html.count("<h2>Results, ") == 2
+    assert html.count(">Results, ") == 2
     assert html.count("<svg") == 4

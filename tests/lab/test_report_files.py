@@ -148,6 +148,7 @@ def test_markdown_has_all_tables(folder, tmp_path):
         "Results",
         "Error in other ways",
         "Calibration",
+        "Calibration after temperature scaling",
         "Robustness",
         "Other numbers",
         "How sure: differences of error",
@@ -170,7 +171,7 @@ def test_latex_is_escaped(folder, tmp_path):
     assert main(["report", str(folder), "-o", str(tmp_path / "r.tex")]) == 0
     text = (tmp_path / "r.tex").read_text()
     assert text.isascii()
-    assert text.count(r"\toprule") == text.count(r"\begin{table}") == 7
+    assert text.count(r"\toprule") == text.count(r"\begin{table}") == 8
     assert not re.search(r"(?<!\\)_", text)
     if shutil.which("pdflatex"):
         (tmp_path / "d.tex").write_text(

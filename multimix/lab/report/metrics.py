@@ -39,11 +39,13 @@ THEMES: dict[str, dict[str, Metric]] = {
         "ece_10": _percent("ECE in 10 bins"),
         "confidence": _percent("confidence", better=""),
         "overconfidence": _percent("overconfidence", better=""),
+    },
+    "Calibration after temperature scaling": {
         "temperature": Metric("temperature", 1.0, 2, ""),
-        "nll_scaled": Metric("NLL, scaled"),
-        "brier_scaled": Metric("Brier score, scaled"),
-        "ece_scaled": _percent("ECE, scaled"),
-        "ece_10_scaled": _percent("ECE in 10 bins, scaled"),
+        "nll_scaled": Metric("NLL"),
+        "brier_scaled": Metric("Brier score"),
+        "ece_scaled": _percent("ECE"),
+        "ece_10_scaled": _percent("ECE in 10 bins"),
     },
     "Robustness": {
         "error_unattacked": _percent("error, the same samples unattacked"),
