@@ -7,7 +7,6 @@ from argparse import HelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
@@ -17,21 +16,11 @@ from rich.markup import escape
 from multimix.lab.config import CompareSettings, EvaluateSettings, PreviewSettings, TrainSettings, VarianceSettings
 from multimix.lab.errors import FailedAlone, RunFailed, UsageError
 from multimix.lab.ranks import is_first
+from multimix.lab.report.settings import ReportSettings
 from multimix.suggest import nearest
 
 DRY_RUN = "--dry-run"
 PLAIN_WIDTH = 160  # columns where there is no terminal that could tell
-
-
-@dataclass(frozen=True)
-class ReportSettings:
-    """The page of a comparison, made again.
-
-    Args:
-        out: Folder of the comparison.
-    """
-
-    out: str
 
 
 @dataclass(frozen=True)
@@ -107,12 +96,10 @@ def _evaluate(settings: EvaluateSettings, console: Console) -> int:
 
 
 def _report(settings: ReportSettings, console: Console) -> int:
-    from multimix.lab.comparison import Comparison
-    from multimix.lab.report.page import write_page
-    from multimix.lab.report.table import table
+    from multimix.lab.report.make import make
 
-    comparison = Comparison.read(Path(settings.out))
-    console.print(f"Report: {write_page(comparison, table(comparison))}", soft_wrap=True)
+    for file in make(settings):
+        console.print(f"Report: {escape(str(file))}", soft_wrap=True)
     return 0
 
 
@@ -153,7 +140,13 @@ COMMANDS = {
         ("runs",),
         typed={"with": "evaluators"},  # a word that no field of Python's can have
     ),
-    "report": Command("Make the page of a comparison again.", ReportSettings, _report, ("out",)),
+    "report": Command(
+        "Make a page, tables or a results file of comparisons.",
+        ReportSettings,
+        _report,
+        ("sources",),
+        typed={"o": "output"},
+    ),
     "preview": Command("Draw the path between two images.", PreviewSettings, _preview, ("image_a", "image_b")),
     "variance": Command("Measure the variance of the gradient along a run.", VarianceSettings, _variance),
 }
@@ -247,7 +240,7 @@ def _as_typed(arguments: Sequence[str]) -> list[str]:
     command = _command(arguments)
     kinds = {f"--{item.name}": item.type for item in fields(COMMANDS[command].settings)} if command else {}
     lists = {f"--{name}" for name in _lists(COMMANDS[command])} if command else set()
-    typed = {f"--{name}": f"--{key}" for name, key in COMMANDS[command].typed.items()} if command else {}
+    typed = {_flag(name): f"--{key}" for name, key in COMMANDS[command].typed.items()} if command else {}
     result: list[str] = []
     for argument in map(_typed_as_key, arguments):
         flag, equals, value = argument.partition("=")
@@ -262,6 +255,10 @@ def _as_typed(arguments: Sequence[str]) -> list[str]:
         f"{argument}=true" if kinds.get(argument) is bool and after.startswith("--") else argument
         for argument, after in pairwise([*result, "--"])
     ]
+
+
+def _flag(name: str) -> str:
+    return f"{'-' if len(name) == 1 else '--'}{name}"
 
 
 def _lists(command: Command) -> list[str]:

@@ -13,6 +13,7 @@ from multimix.lab.estimate import estimate
 from multimix.lab.executors import check_executor, executor
 from multimix.lab.lock import locked
 from multimix.lab.progress import duration
+from multimix.lab.report.gather import gather
 from multimix.lab.report.page import write_page
 from multimix.lab.report.plan import print_plan
 from multimix.lab.report.table import table
@@ -50,9 +51,13 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
         if missing:
             _run(missing, comparison, console)
             comparison.write()
-        rows = table(comparison)
-        print_tables(rows, console)
-        console.print(f"\nReport: {write_page(comparison, rows)}", soft_wrap=True)
+        results = gather(comparison)
+        print_tables(table(results), console)
+        for note in results.notes:
+            console.print(note, soft_wrap=True, markup=False)
+        page = comparison.folder / "report.html"
+        write_page(page, [results])
+        console.print(f"\nReport: {page}", soft_wrap=True)
     return comparison.failures
 
 

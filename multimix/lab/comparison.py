@@ -17,11 +17,13 @@ class Comparison:
         settings: What is compared.
         command: The command line.
         failures: Name of a run folder -> why its last try failed.
+        earlier: Other command lines that made runs in the same folder, oldest first.
     """
 
     settings: CompareSettings
     command: str
     failures: dict[str, str] = field(default_factory=dict)
+    earlier: list[str] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -29,8 +31,13 @@ class Comparison:
         return Path(self.settings.out)
 
     def write(self) -> None:
-        """Writes `compare.json`."""
-        write_json(self.folder / "compare.json", asdict(self))
+        """Writes `compare.json`; the commands of one that is there are kept."""
+        file = self.folder / "compare.json"
+        if file.exists():
+            stored = json.loads(file.read_text())
+            commands = [*stored.get("earlier", []), stored["command"]]
+            self.earlier = [command for command in dict.fromkeys(commands) if command != self.command]
+        write_json(file, asdict(self))
 
     @classmethod
     def read(cls, folder: Path) -> "Comparison":
@@ -46,8 +53,9 @@ class Comparison:
                 f"give the --out of a multimix compare"
             )
         stored = json.loads(file.read_text())
-        values = stored["settings"] | {"out": str(folder)}
-        for item in fields(CompareSettings):  # JSON knows no tuples
-            if isinstance(values[item.name], list):
-                values[item.name] = tuple(values[item.name])
-        return cls(CompareSettings(**values), stored["command"], stored["failures"])
+        known = {item.name for item in fields(CompareSettings)}
+        values = {name: value for name, value in stored["settings"].items() if name in known} | {"out": str(folder)}
+        for name, value in values.items():  # JSON knows no tuples
+            if isinstance(value, list):
+                values[name] = tuple(value)
+        return cls(CompareSettings(**values), stored["command"], stored["failures"], stored.get("earlier", []))

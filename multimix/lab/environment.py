@@ -38,7 +38,7 @@ def environment(device: torch.device, jobs: int) -> dict[str, Any]:
         "jobs": jobs,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "multimix": _installed("multimix"),
+        "multimix": installed("multimix"),
         "system": f"{platform.system()} {platform.machine()}",
     }
 
@@ -50,7 +50,7 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _installed(package: str) -> str:
+def installed(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:  # run from a checkout that was never installed

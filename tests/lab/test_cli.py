@@ -12,6 +12,7 @@ from multimix.lab import cli
 from multimix.lab.cli import main, parse
 from multimix.lab.comparison import Comparison
 from multimix.lab.errors import RunFailed
+from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 
 MISSING = "mps" if torch.cuda.is_available() else "cuda"
@@ -33,7 +34,10 @@ MISSING = "mps" if torch.cuda.is_available() else "cuda"
         (["train", "--out", "o", "--config", "nowhere.yaml"], "config must be a YAML file of settings: "),
         (["train", "--out", "o", "--device", MISSING], f"must be one that this machine has, got device='{MISSING}'"),
         (["compare", "--out", "o", "--device", MISSING], f"must be one that this machine has, got device='{MISSING}'"),
-        (["report", "nowhere"], "the folder of a comparison must hold compare.json, got out='nowhere'"),
+        (
+            ["report", "nowhere"],
+            "(variance.json), or a results .json, got 'nowhere'; give the --out of a multimix compare",
+        ),
         (["preview", "nowhere.png", "b.png", "--out", "o.png"], "got 'nowhere.png'; there is no such file"),
     ],
 )
@@ -172,12 +176,12 @@ def test_two_data_sets_have_a_table_each(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert [line for line in printed.splitlines() if line in ("digits", "synthetic")] == ["digits", "synthetic"]
     assert printed.count("Error of K = 2 against K = 1") == 2
-    rows = {row.row.name: row for row in table(Comparison.read(tmp_path))}
+    rows = {row.row.name: row for row in table(gather(Comparison.read(tmp_path)))}
     for data in ("digits", "synthetic"):
         first, single, several = (rows[f"{data}-{row}"] for row in ("none", "mixup-k1", "mixup-k2-equal-compute"))
         assert first.time_ratio == 1  # each in units of its own data set's row
         change = several.changes["error"].difference.mean
         assert change == several.metrics["error"].mean - single.metrics["error"].mean
     html = (tmp_path / "report.html").read_text()
-    assert html.count("<tbody>") == 2
+    assert html.count(">Results, ") == 2
     assert html.count("<svg") == 4

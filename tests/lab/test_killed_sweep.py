@@ -17,6 +17,7 @@ from multimix.lab.comparison import Comparison
 from multimix.lab.controls import runs
 from multimix.lab.errors import UsageError
 from multimix.lab.lock import locked
+from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 
 FLAGS = ["--methods", "none,mixup", "--num-mixes", "1,2", "--controls", "equal-compute", "--seeds", "1"]
@@ -54,7 +55,7 @@ def records(folder: Path) -> list[dict[str, float]]:
 def without_times(out: Path) -> list[object]:
     return [
         (row.row, row.metrics, row.changes, row.failures, row.rows_seen, row.images_loaded)
-        for row in table(Comparison.read(out))
+        for row in table(gather(Comparison.read(out)))
     ]
 
 

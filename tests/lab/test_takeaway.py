@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from multimix.lab.controls import Row
-from multimix.lab.report.table import Result, TableRow, table_row
-from multimix.lab.report.takeaway import takeaway
+from multimix.lab.report.results import Result
+from multimix.lab.report.summary import summary
+from multimix.lab.report.table import TableRow, corrected, table_row
+from multimix.lab.report.takeaway import cost, takeaway
 from multimix.lab.report.words import change, change_interval, metric, note, with_interval
 from multimix.lab.statistics import Interval
 
@@ -18,7 +20,7 @@ def results(error: float, time_s: float, noise=NOISE) -> list[Result]:
         Result(
             seed=seed,
             evaluation={"error": error + extra, "nll": 0.1 + extra, "ece": 0.02 + extra},
-            records=[{"step": 1, "time_s": time_s, "cpu_time_s": time_s, "rows": 100, "images": 20, "error": error}],
+            cost={"step": 1, "time_s": time_s, "cpu_time_s": time_s, "rows": 100, "images": 20},
             environment={},
         )
         for seed, extra in enumerate(noise)
@@ -62,7 +64,7 @@ def test_methods_and_values_of_k_are_named():
     )
     assert "Error of K = 2 and 5 against K = 1" in sentence
     assert "at 2.0 to 5.0 × the training time" in sentence
-    assert "better for cutmix (K = 5), worse for mixup (K = 2) and mixup (K = 5)" in sentence
+    assert "better for cutmix, worse for mixup" in sentence
 
 
 def test_alphas_are_named_where_they_differ():
@@ -113,3 +115,38 @@ def test_variants_have_a_sentence_of_their_own():
     assert "variant" not in takeaway([row("equal-compute", -0.01)])
     assert "without it" in note(varied)
     assert "without it" not in note([row("equal-compute", 0.0)])
+
+
+def test_the_summary_says_what_is_against_k_above_one_as_it_says_what_is_for_it():
+    rows = corrected([row("equal-pairs", -0.02, 5.0), row("equal-compute", 0.02, method="cutmix")])
+    sentences = summary(rows)
+    assert sentences[0].startswith("Error of K = 5 against K = 1: K > 1 pays only with computing to spare")
+    (below,) = [sentence for sentence in sentences if sentence.startswith("Farthest below")]
+    (above,) = [sentence for sentence in sentences if sentence.startswith("Farthest above")]
+    assert "mixup-k5-equal-pairs, −2.00 points of error (95 % interval −2.0" in below
+    assert below.endswith("), at 5.0 × the training time.")
+    assert "cutmix-k5-equal-compute, +2.00 points of error (95 % interval +1.9" in above
+    assert "p < 0.001, after Holm's correction < 0.001" in above
+    assert "Of 2 comparisons of error, 1 better and 1 worse at 95 %; after Holm's correction for all of them, 1" in str(
+        sentences
+    )
+    assert summary([row("equal-compute", 0.02)])[2] == "No row has a lower mean error than its reference."
+
+
+def test_a_row_with_fewer_seeds_is_not_called_the_lowest():
+    few = replace(row("equal-pairs", -0.05), results=results(0.01, 1.0)[:1])
+    (lowest,) = [
+        sentence
+        for sentence in summary([few, row("equal-compute", -0.01), row("equal-compute", 0.0)])
+        if sentence.startswith("Lowest")
+    ]
+    assert lowest.startswith("Lowest mean error of the 2 rows with 3 seeds: mixup-k5-equal-compute, 9.0")
+
+
+def test_costs_are_processor_time_where_runs_waited():
+    waiting = row("equal-pairs", 0.0, 5.0)
+    for run in waiting.results:
+        run.cost["cpu_time_s"] /= 2
+        run.environment.update(device="cpu", threads=1)
+    assert cost([waiting]) == "5.0 × the processor time"
+    assert cost([row("equal-pairs", 0.0, 5.0)]) == "5.0 × the training time"

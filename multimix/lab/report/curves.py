@@ -1,37 +1,18 @@
 """Test error while training, against steps and against seconds: one small picture per method, as inline SVG."""
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from multimix.lab.report.table import TableRow
+from multimix.lab.report.theme import LINES, SETTINGS, STYLES, as_svg
 
 AXES = {"step": "steps", "time_s": "seconds of training"}
-# Stand-ins that nobody would choose, replaced by the page's colours, which follow its light or dark theme.
-INK, GRID = "#010101", "#020202"
-LINES = ("#030301", "#030302", "#030303", "#030304", "#030305", "#030306")
-THEME = {INK: "var(--ink)", GRID: "var(--grid)"} | {line: f"var(--line-{i})" for i, line in enumerate(LINES)}
 FLOOR = 0.05  # percent; a logarithmic axis has no place for an error of zero
-STYLES = ("-", "--", "-.", ":")
-SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: it takes the page's font and can be searched
-    "svg.hashsalt": "multimix",  # the same data give the same page
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.edgecolor": GRID,
-    "grid.color": GRID,
-}
 
 
 def curve(rows: Sequence[TableRow], axis: str) -> str:
@@ -47,25 +28,18 @@ def curve(rows: Sequence[TableRow], axis: str) -> str:
         for index, row in enumerate(rows):
             _line(axes, row, axis, index)
         _dress(axes, AXES[axis])
-        picture = io.StringIO()
-        FigureCanvasSVG(figure).print_figure(picture, format="svg", metadata={"Date": None})
-    svg = picture.getvalue()
-    svg = svg[svg.index("<svg") :]
-    for stand_in, colour in THEME.items():
-        svg = svg.replace(stand_in, colour)
-    return svg
+        return as_svg(figure)
 
 
 def _line(axes: Axes, row: TableRow, axis: str, index: int) -> None:
-    moments = list(zip(*(run.records for run in row.results), strict=False))  # to the end of the one that stopped first
-    x = np.array([[record[axis] for record in moment] for moment in moments]).mean(axis=1)
-    errors = np.array([[record["error"] for record in moment] for moment in moments]).T * 100
-    errors = np.maximum(errors, FLOOR)
-    colour = LINES[index % len(LINES)]
-    axes.fill_between(x, errors.min(axis=0), errors.max(axis=0), color=colour, alpha=0.15, linewidth=0)
-    axes.plot(
-        x, errors.mean(axis=0), color=colour, linestyle=STYLES[index % len(STYLES)], linewidth=1.8, label=_label(row)
+    assert row.curve is not None  # rows that have results have one
+    x = row.curve.step if axis == "step" else row.curve.time_s
+    error, low, high = (
+        np.maximum(np.array(line) * 100, FLOOR) for line in (row.curve.error, row.curve.low, row.curve.high)
     )
+    colour = LINES[index % len(LINES)]
+    axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.plot(x, error, color=colour, linestyle=STYLES[index % len(STYLES)], linewidth=1.8, label=_label(row))
 
 
 def _dress(axes: Axes, label: str) -> None:

@@ -1,7 +1,8 @@
 """One sentence: what a user should take from a comparison. Every word of it follows from the table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from multimix.lab.report import words
 from multimix.lab.report.table import TableRow
 
 QUESTIONS = {
@@ -20,38 +21,56 @@ def takeaway(rows: Sequence[TableRow]) -> str:
         return " ".join(filter(None, [takeaway(compared) if compared else "", _about_variants(varied)]))
     if not compared:
         return "There is nothing to compare yet: that takes finished runs with K = 1 and with another K."
-    controls = list(dict.fromkeys(row.row.control for row in compared))
-    findings = [_finding(control, [row for row in compared if row.row.control == control]) for control in controls]
-    ks = sorted({row.row.num_mixes for row in compared})
-    seeds = max(row.changes["error"].difference.n for row in compared)
-    advice = _advice(compared, f"{seeds} seed{'s' * (seeds != 1)}")
-    return f"Error of K = {_listed(ks)} against K = 1: {'; '.join(findings)}: {advice}."
+    return f"{question(compared)} {'; '.join(findings(compared))}: {advice(compared)}."
+
+
+def question(compared: Sequence[TableRow]) -> str:
+    """Returns what rows with K > 1 are asked, as the beginning of a sentence."""
+    return f"Error of K = {_listed(sorted({row.row.num_mixes for row in compared}))} against K = 1:"
+
+
+def findings(compared: Sequence[TableRow]) -> list[str]:
+    """Returns the answer for each control."""
+    controls = dict.fromkeys(row.row.control for row in compared)
+    return [_finding(control, [row for row in compared if row.row.control == control]) for control in controls]
+
+
+def findings_of_variants(varied: Sequence[TableRow]) -> list[str]:
+    """Returns the answer for each variant."""
+    names = dict.fromkeys(row.row.variant for row in varied)
+    return [f"{name} {_verdicts([row for row in varied if row.row.variant == name])}" for name in names]
 
 
 def _about_variants(rows: Sequence[TableRow]) -> str:
-    names = dict.fromkeys(row.row.variant for row in rows)
-    findings = [f"{name} {_verdicts([row for row in rows if row.row.variant == name])}" for name in names]
-    return f"Error with a variant against the same row without: {'; '.join(findings)}."
+    return f"Error with a variant against the same row without: {'; '.join(findings_of_variants(rows))}."
 
 
 def _finding(control: str, rows: Sequence[TableRow]) -> str:
-    ratios = [f"{row.time_ratio_reference:.1f}" for row in rows if row.time_ratio_reference is not None]
-    low, high = min(ratios, key=float), max(ratios, key=float)
-    cost = low if low == high else f"{low} to {high}"
-    return f"with {QUESTIONS[control]}, at {cost} × the training time, {_verdicts(rows)}"
+    return f"with {QUESTIONS[control]}, at {cost(rows)}, {_verdicts(rows)}"
+
+
+def cost(rows: Sequence[TableRow]) -> str:
+    """Returns what rows cost in units of their references: the processors' time where others kept them waiting."""
+    waited = words.waited(rows)
+    ratios = [row.cpu_time_ratio_reference if waited else row.time_ratio_reference for row in rows]
+    texts = [f"{ratio:.1f}" for ratio in ratios if ratio is not None]
+    low, high = min(texts, key=float), max(texts, key=float)
+    return f"{low if low == high else f'{low} to {high}'} × the {'processor' if waited else 'training'} time"
 
 
 def _verdicts(rows: Sequence[TableRow]) -> str:
     parts = []
     for verdict in ("better", "worse", "not distinguishable"):
-        names = [_name(row, rows) for row in rows if row.changes["error"].verdict == verdict]
-        if names:
-            parts.append(f"{verdict} for {_listed(names)}")
+        those = [row for row in rows if row.changes["error"].verdict == verdict]
+        if those:
+            parts.append(f"{verdict} for {_listed(list(_names(those, rows)))}")
     return ", ".join(parts)
 
 
-def _advice(rows: Sequence[TableRow], seeds: str) -> str:
-    """What to do: results at equal cost come first, as they need no trade-off; then what more computing buys."""
+def advice(rows: Sequence[TableRow]) -> str:
+    """Returns what to do: results at equal cost first, as they need no trade-off; then what more computing buys."""
+    n = max(row.changes["error"].difference.n for row in rows)
+    seeds = f"{n} seed{'s' * (n != 1)}"
     equal = {row.changes["error"].verdict for row in rows if row.row.control == "equal-compute"}
     dearer = {row.changes["error"].verdict for row in rows if row.row.control in ("equal-pairs", "equal-epochs")}
     if equal >= {"better", "worse"}:
@@ -67,14 +86,19 @@ def _advice(rows: Sequence[TableRow], seeds: str) -> str:
     return f"{seeds} cannot tell them apart, so keep the cheapest or run more seeds or steps"
 
 
-def _name(row: TableRow, rows: Sequence[TableRow]) -> str:
-    """The method, with its alpha and its K where the method's rows, or any, differ in them."""
-    several = len({other.row.num_mixes for other in rows}) > 1
-    alphas = len({other.row.alpha for other in rows if other.row.alpha is not None}) > 1
-    apart = [f"α = {row.row.alpha:g}"] if alphas and row.row.alpha is not None else []
-    apart += [f"K = {row.row.num_mixes}"] if several else []
-    apart += [row.row.control] if len({other.row.control for other in rows}) > 1 and row.row.control else []
-    return f"{row.row.method} ({', '.join(apart)})" if apart else row.row.method
+def _names(those: Sequence[TableRow], rows: Sequence[TableRow]) -> Iterator[str]:
+    """Yields the methods of those rows; the rest of a row's name where not all rows of its method are among them."""
+    alphas = len({row.row.alpha for row in rows if row.row.alpha is not None}) > 1
+    kinds = {(row.row.method, row.row.alpha if alphas else None, row.row.control): None for row in those}
+    controls = len({row.row.control for row in rows}) > 1
+    for method, alpha, control in kinds:
+        kin = [row for row in rows if (row.row.method, row.row.control) == (method, control)]
+        kin = [row for row in kin if not alphas or row.row.alpha == alpha]
+        ks = [row.row.num_mixes for row in kin if row in those]
+        apart = [f"α = {alpha:g}"] if alpha is not None else []
+        apart += [f"K = {_listed(ks)}"] if len(ks) < len(kin) else []
+        apart += [control] if controls and control else []
+        yield f"{method} ({', '.join(apart)})" if apart else method
 
 
 def _listed(things: Sequence[object]) -> str:

@@ -4,14 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multimix.lab.report.table import TableRow
+from multimix.lab.report.metrics import metric_of
+from multimix.lab.report.table import Change, TableRow
 from multimix.lab.statistics import Interval
 
-METRIC_TITLES = {"error": "error, %", "nll": "NLL", "ece": "ECE, %"}
-# Fractions are shown in percent; NLL is in nats.
-SCALES = {"error": 100.0, "nll": 1.0, "ece": 100.0}
-DIGITS = {"error": 2, "nll": 3, "ece": 2}
-MARKS = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}
 MAX_WAITED = 0.1  # share of the training time; a process that has a core to itself stays below a few percent
 
 
@@ -47,17 +43,25 @@ def alpha(row: TableRow) -> str:
 
 def with_interval(value: Interval, scale: float = 1.0, digits: int = 2) -> str:
     """Returns `mean ± half-width`; a single value has no half-width."""
-    mean = f"{value.mean * scale:.{digits}f}"
+    mean = f"{value.mean * scale:.{digits}f}".replace("-", "−")
     return mean if math.isnan(value.half_width) else f"{mean} ± {value.half_width * scale:.{digits}f}"
 
 
 def metric(row: TableRow, name: str) -> str:
-    """Returns one metric of a row, marked where it differs from its reference: ▲ is worse, ▼ is better."""
+    """Returns one metric of a row, marked where it differs from its reference: ▲ is higher, ▼ is lower."""
     if name not in row.metrics:
         return ""
+    value, shown = row.metrics[name], metric_of(name)
+    fewer = f" (n = {value.n})" if value.n < len(row.results) else ""
     marked = name in row.changes and row.changes[name].verdict != "not distinguishable"
-    mark = f" {MARKS[row.changes[name].verdict]}" if marked else ""
-    return with_interval(row.metrics[name], SCALES[name], DIGITS[name]) + mark
+    mark = f" {_mark(row.changes[name])}" if marked else ""
+    return with_interval(value, shown.scale, shown.digits) + fewer + mark
+
+
+def _mark(change: Change) -> str:
+    if change.verdict == "not distinguishable":
+        return "≈"
+    return "▲" if change.difference.mean > 0 else "▼"
 
 
 def change(row: TableRow) -> str:
@@ -65,7 +69,7 @@ def change(row: TableRow) -> str:
     if "error" not in row.changes:
         return ""
     change = row.changes["error"]
-    return f"{MARKS[change.verdict]} {_points(change.difference.mean)}"
+    return f"{_mark(change)} {points(change.difference.mean)}"
 
 
 def change_interval(row: TableRow) -> str:
@@ -73,16 +77,31 @@ def change_interval(row: TableRow) -> str:
     if "error" not in row.changes or math.isnan(row.changes["error"].difference.half_width):
         return ""
     difference = row.changes["error"].difference
-    return f"{_points(difference.low)} to {_points(difference.high)}"
+    if difference.half_width == 0:
+        return "every seed the same"
+    return f"{points(difference.low)} to {points(difference.high)}"
 
 
-def _points(fraction: float) -> str:
+def points(fraction: float) -> str:
+    """Returns a difference of fractions in points of a percent, with its sign."""
     return f"{fraction * 100:+.2f}".replace("-", "−")
 
 
-def time(row: TableRow) -> str:
-    """Returns the training time in seconds."""
-    return "" if row.time_s is None else with_interval(row.time_s, digits=1)
+def p_value(p: float | None) -> str:
+    """Returns a p-value, as exact as it can be relied on."""
+    if p is None:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def number(value: float | None, scale: float = 1.0, digits: int = 2) -> str:
+    """Returns a number that may not be there."""
+    return "" if value is None else f"{value * scale:.{digits}f}".replace("-", "−")
+
+
+def time(value: Interval | None) -> str:
+    """Returns a time in seconds."""
+    return "" if value is None else with_interval(value, digits=1)
 
 
 def ratio(value: float | None) -> str:
@@ -103,11 +122,19 @@ def conditions(rows: Sequence[TableRow]) -> str:
         return ""
     if len(found) > 1:
         return f"Training times are not comparable: measured under {len(found)} conditions, {'; '.join(found)}."
-    time_s, cpu_time_s = (sum(run.records[-1][name] for run in results) for name in ("time_s", "cpu_time_s"))
-    waited = 1 - cpu_time_s / time_s
-    busy = f" Other programs kept the runs waiting {waited:.0%} of the time, so times are too long and uneven."
-    on_cpu = results[0].environment["device"] == "cpu"
-    return f"Training times without evaluation: {found[0]}.{busy if on_cpu and waited > MAX_WAITED else ''}"
+    share = waited(rows)
+    busy = f" Other programs kept the runs waiting {share:.0%} of the time, so times are too long and uneven."
+    return f"Training times without evaluation: {found[0]}.{busy * bool(share)}"
+
+
+def waited(rows: Sequence[TableRow]) -> float:
+    """Returns the share of their training time that runs on a CPU waited for other programs; 0 where it is small."""
+    results = [run for row in rows for run in row.results]
+    if not results or any(run.environment.get("device") != "cpu" for run in results):
+        return 0.0
+    time_s = sum(run.cost["time_s"] * run.environment["threads"] for run in results)
+    share = 1 - sum(run.cost["cpu_time_s"] for run in results) / time_s
+    return share if share > MAX_WAITED else 0.0
 
 
 def _conditions(environment: Mapping[str, Any]) -> str:

@@ -7,11 +7,10 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from multimix.lab.report.curves import LINES, SETTINGS, STYLES, THEME
+from multimix.lab.report.theme import LINES, SETTINGS, STYLES, THEME, as_svg
 from multimix.lab.variance.claims import drawn
 from multimix.lab.variance.designs import LARGE, MIXES
 
@@ -44,7 +43,7 @@ def variance_plot(result: Mapping[str, Any], format: str = "svg") -> bytes:
             _panel(axes, moment, lines)
         grid.flat[0].set_ylabel("V, in units of K = 1")
         figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-        return _png(figure) if plain else _svg(figure)
+        return _png(figure) if plain else as_svg(figure).encode()
 
 
 def _panel(axes: Axes, moment: Json, lines: Sequence[str]) -> None:
@@ -89,16 +88,6 @@ def _groups(designs: Sequence[Json]) -> dict[str, list[Json]]:
 
 def _when(at: str) -> str:
     return f"{at} of the run" if at.endswith("%") else f"after {at} epochs"
-
-
-def _svg(figure: Figure) -> bytes:
-    picture = io.StringIO()
-    FigureCanvasSVG(figure).print_figure(picture, format="svg", metadata={"Date": None})
-    svg = picture.getvalue()
-    svg = svg[svg.index("<svg") :]
-    for stand_in, colour in THEME.items():
-        svg = svg.replace(stand_in, colour)
-    return svg.encode()
 
 
 def _png(figure: Figure) -> bytes:

@@ -1,0 +1,39 @@
+"""The tables in Markdown."""
+
+from collections.abc import Sequence
+
+from multimix.lab.report import words
+from multimix.lab.report.grids import Grid, grids
+from multimix.lab.report.results import Results
+from multimix.lab.report.table import by_data, table
+from multimix.lab.report.takeaway import takeaway
+
+SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\|*_`<["})
+
+
+def markdown(comparisons: Sequence[Results]) -> str:
+    """Returns all tables of the page, with what they mean."""
+    parts = []
+    for results in comparisons:
+        rows = table(results)
+        parts += [f"## {escaped(results.name)}"]
+        for data, group in by_data(rows):
+            parts += [f"*{escaped(takeaway(group))}*"]
+            for grid in grids(group):
+                parts += [f"### {escaped(grid.title + (f', {data}' if data else ''))}", _table(grid)]
+                parts += [escaped(grid.note)] if grid.note else []
+        parts += [escaped(words.note(rows)), escaped(words.conditions(rows)), *map(escaped, results.notes)]
+        parts += [f"```\n{chr(10).join(results.commands)}\n```"]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(grid: Grid) -> str:
+    rules = ["---" if index in grid.words else "---:" for index in range(len(grid.columns))]
+    lines = [grid.columns, *([cell.text for cell in line.cells] for line in grid.lines)]
+    head, *rest = [f"| {' | '.join(map(escaped, line))} |" for line in lines]
+    return "\n".join([head, f"|{'|'.join(rules)}|", *rest])
+
+
+def escaped(text: str) -> str:
+    """Returns text that Markdown shows as it is."""
+    return text.translate(SPECIAL)

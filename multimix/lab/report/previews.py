@@ -1,0 +1,164 @@
+"""The path between two samples of a comparison's own data, method by method, as pictures inside the page."""
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from multimix.lab.config import PreviewSettings
+from multimix.lab.controls import Row
+from multimix.lab.data import Split, data_options_for, open_data
+from multimix.lab.errors import UsageError
+from multimix.lab.mixing import mixer, options_for
+from multimix.lab.puzzle_tiles import local_contrast
+
+NUM_MIXES = 9
+SEED = 0
+MAX_SIDE = 128  # pixels; larger pictures are made smaller, so that the page stays light
+INSIDE = "manifold"
+CHANNELS = (1, 3)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture on the path.
+
+    Args:
+        source: The picture as a data URI.
+        label: What is in it.
+    """
+
+    source: str
+    label: str
+
+
+@dataclass(frozen=True)
+class MixPath:
+    """A method's path.
+
+    Args:
+        title: The method.
+        frames: From x to its partner, both included.
+    """
+
+    title: str
+    frames: list[Frame]
+
+
+@dataclass(frozen=True)
+class Previews:
+    """What the page shows of the methods' paths.
+
+    Args:
+        paths: One for each method that mixes what can be seen.
+        notes: What is missing, and why.
+    """
+
+    paths: list[MixPath]
+    notes: list[str]
+
+
+def previews(rows: Sequence[Row], settings: Mapping[str, Any]) -> Previews:
+    """Returns the paths of all methods of a table.
+
+    Args:
+        rows: The table's rows, of one data set.
+        settings: The comparison's settings.
+    """
+    kinds = {(row.method, row.alpha): None for row in rows if row.method != "none"}
+    inside = [f"{INSIDE} mixes inside the model: its mixes are no pictures."] if any(INSIDE in k for k in kinds) else []
+    shown = [kind for kind in kinds if kind[0] != INSIDE]
+    if not shown:
+        return Previews([], inside or ["Nothing is mixed."])
+    try:
+        split = _test_split(rows[0].data or settings["data"][0], settings)
+    except (UsageError, OSError) as error:
+        return Previews([], [f"No path is shown, as the data cannot be opened here: {error}."])
+    x = _two_samples(split)
+    if x.ndim != 4 or x.shape[1] not in CHANNELS or (split.pixels is None and x.shape[1] != 1):
+        return Previews([], ["No path is shown: the samples are no pictures."])
+    kinds_of_picture = ["Spectrograms, low frequencies at the bottom."] if split.pixels is None else []
+    contrast = any(method == "puzzlemix" for method, _ in shown)
+    saliency = ["Saliency is local contrast here: in training it is the gradient of the model's loss."] * contrast
+    paths = [MixPath(_title(*kind), _frames(*kind, x, split, settings)) for kind in shown]
+    return Previews(paths, [*kinds_of_picture, *saliency, *inside])
+
+
+def _test_split(data: str, settings: Mapping[str, Any]) -> Split:
+    options = data_options_for(data, settings["data_options"])
+    with _offline():
+        return open_data(data, options, root=settings["data_root"], on_bad_file=settings["on_bad_file"]).test
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """A page is no reason to download a data set: what the hub's library has from before must do."""
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _two_samples(split: Split) -> Tensor:
+    """Returns the first sample and the first of another class, (2, ...), as the model gets them."""
+    other = int((split.labels != split.labels[0]).nonzero()[0])
+    return next(split.subset(torch.tensor([0, other])).chunks(2))[0]
+
+
+def _title(method: str, alpha: float | None) -> str:
+    return method if alpha is None else f"{method}, α = {alpha:g}"
+
+
+def _frames(method: str, alpha: float | None, x: Tensor, split: Split, settings: Mapping[str, Any]) -> list[Frame]:
+    path, weights = _path(method, alpha, x, settings)
+    path = (path - x.min()) / (x.max() - x.min()) if split.pixels is None else split.pixels.of(path)
+    labels = (f"{weight:.2f} x + {1 - weight:.2f} x′" for weight in weights)
+    pictures = zip(path.permute(0, 2, 3, 1).numpy(), labels, strict=True)
+    return [Frame(_as_uri(picture, is_sound=split.pixels is None), label) for picture, label in pictures]
+
+
+def _path(method: str, alpha: float | None, x: Tensor, settings: Mapping[str, Any]) -> tuple[Tensor, list[float]]:
+    """Returns x, its mixes and its partner, and the share of x in each label."""
+    options = options_for(method, settings["method_options"]) | ({} if alpha is None else {"alpha": alpha})
+    mix = mixer(
+        PreviewSettings(
+            image_a="",
+            image_b="",
+            out=".png",
+            method=method,
+            method_options=options,
+            num_mixes=NUM_MIXES,
+            sampling=settings["sampling"],
+            share=settings["share"],
+        ),
+        num_classes=2,
+        num_mixes=NUM_MIXES,
+    )
+    y = torch.tensor([0, 1])
+    plan = mix.plan(x, y, saliency=local_contrast(x), generator=torch.Generator().manual_seed(SEED))
+    x_mix, y_mix = mix.apply(plan, x, y)
+    assert y_mix is not None
+    return torch.cat([x[:1], x_mix[::2], x[1:]]), [1.0, *y_mix[::2, 0].tolist(), 0.0]
+
+
+def _as_uri(picture: np.ndarray[Any, Any], is_sound: bool) -> str:
+    """Returns an (H, W, channels) picture as a PNG in a data URI."""
+    if is_sound:
+        picture = matplotlib.colormaps["viridis"](picture[::-1, :, 0])[..., :3]
+    bytes_ = np.rint(picture * 255).clip(0, 255).astype(np.uint8)
+    image = Image.fromarray(bytes_[..., 0] if bytes_.shape[2] == 1 else bytes_)
+    image.thumbnail((MAX_SIDE, MAX_SIDE))
+    file = io.BytesIO()
+    image.save(file, format="png", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
