@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from multimix.lab.cli import main, parse
+from multimix.lab.arguments import parse
+from multimix.lab.cli import main
 from multimix.lab.mixing import Course
 from multimix.lab.models import build_model
 from multimix.lab.schedule import check_within, parse_schedule
