@@ -192,7 +192,7 @@ def test_latex_is_escaped(folder, tmp_path):
         {"alphas": (0.2, 1e-05, 4.0)},
         {"data": ("digits", "synthetic"), "model": "mlp"},
         {"variants": {"iid-alpha": {"sampling": "iid"}, "equal": {"learning_rate": 0.2}}},
-        {"num_mixes": (2, 1), "controls": ("large-batch", "equal-epochs")},
+        {"num_mixes": (1, 2), "controls": ("large-batch", "equal-epochs")},
     ],
 )
 def test_rows_are_known_by_the_names_of_their_folders(changes, tmp_path):
@@ -226,6 +226,12 @@ def test_what_an_earlier_command_made_is_not_lost(tmp_path):
     }
     assert results.notes == []
     assert len(results.commands) == 1  # the same command line twice
+
+
+def test_k_rises_whichever_command_asked_for_it(tmp_path):
+    for values in ((1, 3), (2, 8), (1, 5)):
+        made_up(settings(tmp_path, methods=("mixup",), num_mixes=values, controls=("equal-compute",), seeds=1))
+    assert [row.row.num_mixes for row in results_of(tmp_path).rows] == [1, 2, 3, 5, 8]
 
 
 def test_all_commands_are_kept(tmp_path):

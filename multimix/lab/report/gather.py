@@ -142,7 +142,7 @@ def _base_steps(run: Found, found: Sequence[Found], planned: Sequence[Row], sett
 
 
 def _order(settings: CompareSettings) -> Any:
-    """Returns the key that sorts rows as the comparison's own are, with others among them."""
+    """Returns the key that sorts rows as the comparison's own are, with others among them; K rises."""
 
     def place(value: Any, known: Sequence[Any]) -> tuple[int, Any]:
         return (known.index(value), "") if value in known else (len(known), value)
@@ -153,7 +153,7 @@ def _order(settings: CompareSettings) -> Any:
             place(row.data, ("", *settings.data)),
             place(row.method, settings.methods),
             alpha,
-            place(row.num_mixes, settings.num_mixes),
+            row.num_mixes,  # whichever command asked for it
             place(row.control, ("", *settings.controls)),
             place(row.variant, ("", *settings.variants)),
         )
