@@ -14,14 +14,14 @@ split: all lengths and all rows are printed.
 import argparse
 from pathlib import Path
 
-from multimix.lab.report.gather import gather
-from multimix.lab.report.results import Results
-from multimix.lab.report.results_file import write_results
 from rich.console import Console
 
 from multimix.lab.compare import compare
 from multimix.lab.comparison import Comparison
 from multimix.lab.config import CompareSettings
+from multimix.lab.report.gather import gather
+from multimix.lab.report.results import Results
+from multimix.lab.report.results_file import write_results
 from multimix.lab.report.table import TableRow, table
 from multimix.lab.whole import write_whole
 

@@ -8,9 +8,11 @@ import pytest
 import torch
 import yaml
 
-from multimix.lab import cli
-from multimix.lab.cli import main, parse
+from multimix.lab.arguments import parse
+from multimix.lab.cli import main
+from multimix.lab.commands import COMMANDS, Command
 from multimix.lab.comparison import Comparison
+from multimix.lab.config import TrainSettings
 from multimix.lab.errors import RunFailed
 from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
@@ -63,7 +65,7 @@ def test_what_a_command_raises_is_told_without_a_traceback(error, code, monkeypa
     def fail(settings, console):
         raise error
 
-    monkeypatch.setitem(cli.COMMANDS, "train", cli.Command("", cli.TrainSettings, fail))
+    monkeypatch.setitem(COMMANDS, "train", Command("", TrainSettings, fail))
     assert main(["train", "--out", "o"]) == code
     assert "Traceback" not in capsys.readouterr().err
 

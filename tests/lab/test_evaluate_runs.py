@@ -10,7 +10,8 @@ import torch
 from filelock import FileLock
 
 from multimix.lab import cli
-from multimix.lab.cli import main, parse
+from multimix.lab.arguments import parse
+from multimix.lab.cli import main
 from multimix.lab.evaluate import runs
 from multimix.lab.evaluate.evaluators import EVALUATORS
 

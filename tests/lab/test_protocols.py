@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from multimix.lab.cli import main, parse
+from multimix.lab.arguments import parse
+from multimix.lab.cli import main
 from multimix.lab.mixing import Course
 from multimix.lab.models import build_model
 from multimix.lab.schedule import check_within, parse_schedule
@@ -16,8 +17,10 @@ ROOT = Path(__file__).parents[2]
 FILES = {
     path.stem: path
     for path in sorted((ROOT / "experiments").glob("*.yaml"))
-    if not path.stem.startswith("sweep_")  # a comparison, tried in test_compare.py
+    if "-" in path.stem  # the others are comparisons
 }
+
+COMPARISONS = sorted({*(ROOT / "experiments").glob("*.yaml")} - {*FILES.values()})
 
 # Training samples, and the learning rate just before and from certain epochs on, as the sources state them. ImageNet's
 # phases count from 0; in the source they begin at epochs 0, 15 and 40.
@@ -95,6 +98,17 @@ def test_every_file_is_known_here_and_listed_in_the_index():
     listed = re.findall(r"^\| \[([\w-]+)\]\((.+?)\)", index, flags=re.MULTILINE)
     assert [name for name, _ in listed if name in FILES] == list(SOURCES)
     assert {link for _, link in listed} == {path.name for path in (ROOT / "experiments").glob("*.*[yl]")}
+
+
+@pytest.mark.parametrize("file", COMPARISONS, ids=lambda path: path.stem)
+def test_a_comparison_can_be_planned_by_the_command_in_its_head(file, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    commands = re.findall(r"^#   (multimix compare [^\\\n]*(?:\\\n#[^\\\n]*)*)", file.read_text(), flags=re.MULTILINE)
+    assert commands
+    for command in commands:
+        _, *arguments = shlex.split(re.sub(r"\\\n#", " ", command))
+        assert main([*arguments, "--dry-run"]) == 0
+        assert "runs into runs/" in capsys.readouterr().out
 
 
 @each

@@ -15,6 +15,7 @@ from multimix.lab.comparison import Comparison
 from multimix.lab.controls import Row, rows
 from multimix.lab.errors import UsageError
 from multimix.lab.report.gather import gather, row_of
+from multimix.lab.report.grids import grids
 from multimix.lab.report.latex import escaped
 from multimix.lab.report.markdown import escaped as in_markdown
 from multimix.lab.report.results_file import read_results, write_results
@@ -155,6 +156,7 @@ def test_markdown_has_all_tables(folder, tmp_path):
         "Other numbers",
         "How sure: differences of error",
         "Costs",
+        "Time to a test error of 7.63 %",
     ]
     for table_text in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table_text.splitlines()}) == 1
@@ -173,7 +175,7 @@ def test_latex_is_escaped(folder, tmp_path):
     assert main(["report", str(folder), "-o", str(tmp_path / "r.tex")]) == 0
     text = (tmp_path / "r.tex").read_text()
     assert text.isascii()
-    assert text.count(r"\toprule") == text.count(r"\begin{table}") == 8
+    assert text.count(r"\toprule") == text.count(r"\begin{table}") == 9
     assert not re.search(r"(?<!\\)_", text)
     if shutil.which("pdflatex"):
         (tmp_path / "d.tex").write_text(
@@ -289,3 +291,20 @@ def test_a_comparison_from_before_a_setting_was_added_can_be_read(tmp_path):
     results = results_of(folder)
     assert len(results.rows) == 4
     assert results.notes == []
+
+
+def test_a_target_is_reached_where_the_mean_curve_first_meets_it(folder):
+    rows = table(results_of(folder))
+    (grid,) = [grid for grid in grids(rows) if grid.title.startswith("Time to")]
+    target = max(row.curve.error[-1] for row in rows)  # every row reaches it
+    assert grid.title == f"Time to a test error of {target * 100:.2f} %"
+    for row, line in zip(rows, grid.lines, strict=True):
+        steps, time_s, cpu_time_s = (float(cell.text) for cell in line.cells[-3:])
+        place = row.curve.step.index(steps)
+        assert row.curve.error[place] <= target
+        assert all(error > target for error in row.curve.error[:place])
+        assert (time_s, cpu_time_s) == (
+            pytest.approx(0.1 * steps, abs=0.051),
+            pytest.approx(0.09 * steps, abs=0.051),
+        )  # as the records have it
+    assert len({line.cells[-3].text for line in grid.lines}) > 1

@@ -11,7 +11,8 @@ from pathlib import Path
 import layouts
 import pytest
 
-from multimix.lab.cli import main, parse
+from multimix.lab.arguments import parse
+from multimix.lab.cli import main
 from multimix.lab.snapshot import Snapshot, digest
 from multimix.lab.train import train
 

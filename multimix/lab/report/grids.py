@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from multimix.lab.report import words
 from multimix.lab.report.metrics import MAIN, metric_of, themes
 from multimix.lab.report.table import TableRow
-from multimix.lab.statistics import power
+from multimix.lab.statistics import Interval, power
 
 STATED = 0.005  # a difference of error that many would call small: half a point
 
@@ -89,6 +89,8 @@ def grids(rows: Sequence[TableRow]) -> Iterator[Grid]:
     done = [row for row in rows if row.results]
     if done:
         yield _grid(_costs(rows), done)
+    if len(done) > 1 and all(row.curve is not None for row in done):
+        yield _grid(_until(done), done)
 
 
 def _grid(columns: Columns, rows: Sequence[TableRow]) -> Grid:
@@ -176,6 +178,32 @@ def _certainty(rows: Sequence[TableRow]) -> Columns:
 def _stated_power(row: TableRow) -> str:
     found = row.changes["error"].paired
     return "" if found.spread is None else f"{power(STATED, found.spread, found.difference.n):.0%}"
+
+
+def _until(rows: Sequence[TableRow]) -> Columns:
+    """When an error that all rows reach was reached first, by the mean over seeds."""
+    target = max(row.curve.error[-1] for row in rows if row.curve is not None)
+    cells: dict[str, Callable[[TableRow], Cell]] = {
+        "steps": lambda row: Cell(words.count(int(_reached(row, target)))),
+        "training time, s": lambda row: Cell(_until_then(row, row.time_s, target)),
+        "processor time, s": lambda row: Cell(_until_then(row, row.cpu_time_s, target)),
+    }
+    return Columns(
+        f"Time to a test error of {target * 100:.2f} %",
+        cells,
+        "The error is the highest of any row at its end, so all rows reach it; the mean over seeds, at the records "
+        "that were written: the steps between them are not looked at.",
+    )
+
+
+def _reached(row: TableRow, target: float) -> float:
+    assert row.curve is not None
+    return next(step for step, error in zip(row.curve.step, row.curve.error, strict=True) if error <= target)
+
+
+def _until_then(row: TableRow, whole: Interval | None, target: float) -> str:
+    assert row.curve is not None
+    return "" if whole is None else f"{whole.mean * _reached(row, target) / row.curve.step[-1]:.1f}"
 
 
 def _costs(rows: Sequence[TableRow]) -> Columns:

@@ -1,0 +1,143 @@
+"""The subcommands of the program: what can be set, and what is called; what a command needs is imported by it alone."""
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from multimix.lab.complaints import complain
+from multimix.lab.config import CompareSettings, EvaluateSettings, PreviewSettings, TrainSettings, VarianceSettings
+from multimix.lab.report.settings import ReportSettings
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand.
+
+    Args:
+        says: What it does, for the help.
+        settings: What can be set.
+        call: Does it, given settings and a console; returns the exit code.
+        positional: Settings that are given by place; where one is a list, as many as there are.
+        typed: Names that settings are typed by, too.
+        try_out: Says what it would do, given settings and a console, where --dry-run asks for that.
+    """
+
+    says: str
+    settings: type
+    call: Callable[[Any, Console], int]
+    positional: tuple[str, ...] = ()
+    typed: Mapping[str, str] = field(default_factory=dict)
+    try_out: Callable[[Any, Console], int] | None = None
+
+
+def _train(settings: TrainSettings, console: Console) -> int:
+    from multimix.lab.processes import leave
+    from multimix.lab.train import train, with_num_mixes
+    from multimix.lab.watch import Watch
+
+    def tell(line: str) -> None:
+        console.print(escape(line), soft_wrap=True)
+
+    settings = with_num_mixes(settings, tell, console.print)
+    try:
+        with Watch(settings, console) as watch:
+            done = train(settings, on_record=watch.on_record, tell=complain, on_step=watch.on_step)
+    finally:
+        leave()
+    console.print(f"{settings.out}: {'finished' if done else 'was finished before, nothing to do'}", soft_wrap=True)
+    return 0
+
+
+def _try_training(settings: TrainSettings, console: Console) -> int:
+    from multimix.lab.dry_run import dry_run
+
+    for line in dry_run(settings):
+        console.print(escape(line), soft_wrap=True)
+    return 0
+
+
+def _compare(settings: CompareSettings, console: Console) -> int:
+    from multimix.lab.compare import compare
+
+    command = shlex.join(["multimix", *sys.argv[1:]])
+    failures = compare(settings, command, console)
+    for name, reason in failures.items():
+        print(f"{name} failed: {reason}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _plan_comparison(settings: CompareSettings, console: Console) -> int:
+    from multimix.lab.compare import show_plan
+
+    show_plan(settings, console)
+    return 0
+
+
+def _evaluate(settings: EvaluateSettings, console: Console) -> int:
+    from multimix.lab.evaluate.runs import evaluate_runs
+    from multimix.lab.report.evaluated import print_evaluated
+
+    print_evaluated(evaluate_runs(settings, console), settings.evaluators, console)
+    return 0
+
+
+def _report(settings: ReportSettings, console: Console) -> int:
+    from multimix.lab.report.make import make
+
+    for file in make(settings):
+        console.print(f"Report: {escape(str(file))}", soft_wrap=True)
+    return 0
+
+
+def _preview(settings: PreviewSettings, console: Console) -> int:
+    from multimix.lab.preview import preview
+
+    for line in preview(settings):
+        console.print(escape(line), soft_wrap=True)
+    return 0
+
+
+def _variance(settings: VarianceSettings, console: Console) -> int:
+    from multimix.lab.variance.run import FILE, PICTURE, measure
+    from multimix.lab.variance.terminal import legend, print_moment
+
+    def tell(line: str) -> None:
+        console.print(escape(line), soft_wrap=True)
+
+    command = shlex.join(["multimix", *sys.argv[1:]])
+    measure(settings, command, tell=tell, on_moment=lambda moment: print_moment(moment, console))
+    console.print(legend(settings.replicates), soft_wrap=True)
+    console.print(f"{settings.out}: {FILE} and {PICTURE}", soft_wrap=True, markup=False)
+    return 0
+
+
+COMMANDS = {
+    "train": Command("Train one model.", TrainSettings, _train, try_out=_try_training),
+    "compare": Command(
+        "Compare methods, numbers of mixes and controls over seeds.",
+        CompareSettings,
+        _compare,
+        try_out=_plan_comparison,
+    ),
+    "evaluate": Command(
+        "Ask more of finished runs.",
+        EvaluateSettings,
+        _evaluate,
+        ("runs",),
+        typed={"with": "evaluators"},  # a word that no field of Python's can have
+    ),
+    "report": Command(
+        "Make a page, tables or a results file of comparisons.",
+        ReportSettings,
+        _report,
+        ("sources",),
+        typed={"o": "output"},
+    ),
+    "preview": Command("Draw the path between two images.", PreviewSettings, _preview, ("image_a", "image_b")),
+    "variance": Command("Measure the variance of the gradient along a run.", VarianceSettings, _variance),
+}
