@@ -276,12 +276,13 @@ def _page(
     parts += [_times(method, *computing[method], steps[method], decode) for method in METHODS]
     parts += [
         "## Equal time",
-        "Where both wait, K = 1 has L steps and K = 5 has 5 L: as much time and as many samples loaded, five times the "
-        "rows computed in what would be idle time. Where none waits, both have L, up to the ratio in the tables above: a "
-        "fifth of the samples loaded. Where K = 1 alone waits, K = 5 has between L and 5 L steps; no runs are of that "
-        "length. Mean ± half-width of the 95 % t-interval over seeds; differences are paired by seed; ▲ worse, ▼ better, "
-        "≈ not distinguishable at 95 %, without correction for the number of comparisons. Idle time could also be spent "
-        "otherwise, on new mixes of samples already loaded with K = 1 (data echoing): no such run is here.",
+        "Where both wait, K = 1 has L steps and K = 5 has 5 L: as much time and as many samples loaded, five times "
+        "the rows computed in what would be idle time. Where none waits, both have L, up to the ratio in the tables "
+        "above: a fifth of the samples loaded. Where K = 1 alone waits, K = 5 has between L and 5 L steps; no runs "
+        "are of that length. Mean ± half-width of the 95 % t-interval over seeds; differences are paired by seed; ▲ "
+        "worse, ▼ better, ≈ not distinguishable at 95 %, without correction for the number of comparisons. Idle time "
+        "could also be spent otherwise, on new mixes of samples already loaded with K = 1 (data echoing): no such run "
+        "is here.",
     ]
     parts += [_grid(method, name, those) for (method, name), those in changes.items()]
     return "\n\n".join(parts) + "\n"

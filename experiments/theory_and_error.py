@@ -37,6 +37,7 @@ from multimix.lab.report.results_file import read_results
 from multimix.lab.report.words import with_interval
 from multimix.lab.statistics import Interval, paired, t_interval, verdict
 from multimix.lab.variance.designs import FEWER, MIXES
+from multimix.lab.variance.estimates import finite
 from multimix.lab.whole import write_json, write_whole
 
 HERE = Path(__file__).parent / "results"
@@ -157,6 +158,14 @@ class Theory:
     at: str
     known: dict[str, Known]
 
+    def as_json(self) -> dict[str, Any]:
+        """Returns it for a file; null is not finite."""
+        known = {
+            name: {str(k): [finite(value) for value in values] for k, values in those.items()}
+            for name, those in self.known.items()
+        }
+        return {"method": self.method, "at": self.at, "known": known}
+
     def predictions(self, theory: str) -> Floats:
         """Returns what a theory ranks each K by, (K,); K itself ranks it too."""
         known = self.known.get(theory)
@@ -216,7 +225,7 @@ def main() -> None:
                 dict(zip(("method", "at", "theory", "metric", "coefficient"), key, strict=True)) | asdict(correlation)
                 for key, correlation in found.items()
             ],
-            "theory": [asdict(theory) for theory in theories],
+            "theory": [theory.as_json() for theory in theories],
             "best": [_choice(theory, runs[theory.method]) for theory in theories],
         },
     )
