@@ -1,0 +1,223 @@
+"""The arithmetic of the scripts in experiments/, where the answer is known."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from multimix.lab.controls import Row
+from multimix.lab.errors import UsageError
+from multimix.lab.report.results import Result, Results, RowResults
+from multimix.lab.report.results_file import write_results
+from multimix.lab.variance.designs import FEWER, LARGE, MIXES
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+DRAW = {"sampling": "stratified", "share": "pair", "partners": "same"}
+MILLISECONDS = {  # of a step
+    **{"stage3-k1": 10, "stage3-k4": 25, "stage3-k16": 100, "stage3-k64": 400},
+    **{"head.2-k1": 10, "head.2-k4": 10, "head.2-k16": 11, "head.2-k64": 20},
+}
+ENVIRONMENT = {"device": "cpu", "processor": "x", "threads": 1, "jobs": 1, "torch": "2"}
+
+
+def script(name):
+    """Imports a script by its path."""
+    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+late, starved, theory = map(script, ("late_layers", "starved_loader", "theory_and_error"))
+
+
+def result(seed, error, steps=10, time_s=1.0):
+    cost = {"step": steps, "time_s": 2 * time_s, "cpu_time_s": time_s, "rows": 1, "images": 1}
+    return Result(seed, {"error": error, "nll": 10 * error}, cost, ENVIRONMENT)
+
+
+def row(method, k=1, control="", variant="", errors=(0.1, 0.2), **cost):
+    runs = [result(seed, error, **cost) for seed, error in enumerate(errors)]
+    return RowResults(Row(method, k, control, variant=variant), runs)
+
+
+def comparison(name, rows, **settings):
+    return Results(name, ["command"], {"data": ["digits"], "model": "small-cnn", "steps": 10, **settings}, rows, [])
+
+
+class TestLateLayers:
+    def trials(self):
+        """Steps of 10 ms and so on; of each, one short run that was disturbed."""
+        rows = []
+        for variant, milliseconds in MILLISECONDS.items():
+            runs = [result(i, 0.5, 15, 15e-3 * milliseconds * factor) for i, factor in enumerate((1, 1, 9))]
+            rows.append(RowResults(Row("manifold", 1, variant=variant), runs))
+        return comparison("step_times", rows)
+
+    def test_a_step_takes_the_median_of_the_short_runs(self):
+        found = late.step_times(self.trials())
+        assert found["stage3-k4"].median == pytest.approx(0.025)
+        assert (found["stage3-k4"].high, found["stage3-k4"].n) == (pytest.approx(0.225), 3)
+
+    def test_all_k_take_as_long_and_pairs_are_equal_where_that_is_affordable(self):
+        found = late.variants(1000, late.step_times(self.trials()))
+        steps = {name: changes["steps"] for name, changes in found.items()}
+        assert steps == {
+            "stage3-k1": 1000,
+            "stage3-k4-equal-time": 400,
+            "stage3-k4-equal-pairs": 1000,
+            "stage3-k16-equal-time": 100,
+            "stage3-k16-equal-pairs": 1000,
+            "stage3-k64-equal-time": 25,  # a step costs 40 times as much: no equal pairs
+            "head.2-k1": 1000,
+            "head.2-k4-equal-time": 1000,
+            "head.2-k4-equal-pairs": 1000,
+            "head.2-k16-equal-time": 909,
+            "head.2-k16-equal-pairs": 1000,
+            "head.2-k64-equal-time": 500,
+            "head.2-k64-equal-pairs": 1000,
+        }
+        assert found["head.2-k64-equal-time"]["batch_size"] == 64 * 120
+        assert found["head.2-k64-equal-time"]["num_mixes"] == 64
+        assert found["head.2-k64-equal-time"]["method_options"] == {"layers": ["head.2"]}
+
+    def test_differences_are_to_the_same_layer_by_seed_and_every_row_is_on_the_page(self):
+        rows = [row("none"), row("manifold", errors=(0.9, 0.9))]
+        variants = late.variants(1000, late.step_times(self.trials()))
+        rows += [row("manifold", variant=name, errors=(0.1, 0.3), steps=1000) for name in variants]
+        worse = "head.2-k4-equal-time"
+        rows = [row("manifold", variant=worse, errors=(0.15, 0.37)) if r.row.variant == worse else r for r in rows]
+        shift = late.difference(rows[-6].runs, [result(1, 0.3), result(0, 0.1)], "error")  # the order does not matter
+        assert (shift.mean, shift.half_width) == pytest.approx((0.06, 0.127), rel=1e-2)
+        page = late.as_page(self.trials(), comparison("runs", rows), "late_layers")
+        assert "+6.00 (-6.71 to +18.71), n = 2" in page  # 0.05 and 0.07: t is 12.71
+        assert page.count("| equal time |") == 6
+        assert page.count("| equal pairs |") == 5
+        assert "Equal pairs not done for K = 64" in page
+
+
+class TestStarvedLoader:
+    def test_a_step_takes_the_longer_of_loading_and_computing(self):
+        step = starved.Step.of(loaders=2, decode_s=0.01, one_s=0.1, many_s=0.08)
+        assert (step.one_s, step.many_s) == pytest.approx((0.6, 0.12))  # 120 and 24 samples, by two
+        assert step.ratio == pytest.approx(5)
+        assert step.regime == "both wait"
+        step = starved.Step.of(loaders=8, decode_s=0.01, one_s=0.1, many_s=0.08)
+        assert (step.one_s, step.many_s) == pytest.approx((0.15, 0.08))
+        assert step.regime == "K = 1 waits"
+        step = starved.Step.of(loaders=64, decode_s=0.01, one_s=0.1, many_s=0.08)
+        assert step.ratio == pytest.approx(0.1 / 0.08)
+        assert step.regime == "none waits"
+
+    def results(self, lengths=(100, 500, 700)):
+        found = []
+        for steps in lengths:
+            rows = [row("none")]
+            for method in ("mixup", "cutmix"):
+                rows.append(row(method, errors=(10 / steps, 20 / steps), steps=steps, time_s=0.01 * steps))
+                more = {"errors": (11 / steps, 21 / steps), "steps": steps, "time_s": 0.02 * steps}
+                rows.append(row(method, 5, "equal-compute", **more))
+            found.append(comparison(str(steps), rows))
+        return found
+
+    def test_five_times_the_steps_are_compared_where_all_wait_and_as_many_where_none_does(self):
+        found = starved.equal_time(starved.by_length(self.results()), "mixup", "error")
+        assert [(c.starved, c.one_steps, c.many_steps) for c in found] == [
+            (True, 100, 500),
+            (False, 100, 100),
+            (False, 500, 500),
+            (False, 700, 700),
+        ]
+        assert found[0].difference.mean == pytest.approx((11 + 21) / 1000 - (10 + 20) / 200)
+        assert found[1].difference.mean == pytest.approx(0.01)
+
+    def test_the_page_is_made_again_without_measuring_again(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(starved, "HERE", tmp_path)
+        monkeypatch.setattr(starved, "REPETITIONS", 5)
+        monkeypatch.setattr(sys, "argv", ["starved_loader.py", str(tmp_path / "training_length.json")])
+        write_results(tmp_path / "training_length.json", self.results())
+        starved.main()
+        page, measured = ((tmp_path / f"starved_loader.{end}").read_text() for end in ("md", "json"))
+        assert json.loads(measured)["computing"]["mixup"]["5"]["median"] == pytest.approx(0.02)
+        assert page.count("| both wait | 100 | 500 |") == 4
+        starved.main()
+        assert (tmp_path / "starved_loader.json").read_text() == measured
+        assert (tmp_path / "starved_loader.png").stat().st_size > 1000
+
+    def test_other_results_are_refused(self):
+        with pytest.raises(UsageError, match="must be those of experiments/training_length"):
+            starved.by_length([comparison("digits", [row("mixup")])])
+
+
+class TestTheoryAndError:
+    def test_rank_correlations_are_scipys_ties_included(self):
+        rng = np.random.default_rng(0)
+        x = np.array([1.0, 2.0, 2.0, 5.0, 8.0])
+        y = rng.integers(0, 4, size=(50, 5)).astype(float)
+        y[0] = 3.0
+        spearman, kendall = theory.spearman(x, y), theory.kendall(x, y)
+        assert np.isnan([spearman[0], kendall[0]]).all()
+        for i in range(1, 50):
+            assert spearman[i] == pytest.approx(stats.spearmanr(x, y[i]).statistic)
+            assert kendall[i] == pytest.approx(stats.kendalltau(x, y[i]).statistic)
+
+    def design(self, kind, k, value, **changes):
+        estimate = {"value": value, "low": value / 2, "high": None, "n": 8}
+        plain = {"kind": kind, "num_mixes": k, "norm": "batch", **DRAW}
+        return plain | {"to_one": estimate, "variance_time_to_one": estimate | {"value": 2 * value}} | changes
+
+    def moment(self, values):
+        """Designs of as many rows as configured, among others that must not be taken."""
+        designs = [self.design(MIXES, 1, 1.0), self.design(MIXES, 1, 9.0, sampling="iid")]
+        designs += [self.design(MIXES, 1, 9.0, norm="kept")]
+        for k, value in values.items():
+            designs += [self.design(kind, k, 9.0) for kind in (MIXES, LARGE)] + [self.design(FEWER, k, value)]
+        return {"at": "50%", "designs": designs}
+
+    def test_theory_is_read_of_as_many_rows_drawn_as_configured(self):
+        found = theory.theory_of({"method": "mixup", **DRAW}, self.moment({2: 0.8, 5: 1.5}))
+        assert found.known["to_one"] == {1: (1, 0.5, np.inf), 2: (0.8, 0.4, np.inf), 5: (1.5, 0.75, np.inf)}
+        assert found.known["variance_time_to_one"][5][0] == 3.0
+        assert found.best("to_one") == 2
+
+    def rows(self, method, errors):
+        return [row(method, k, "equal-compute" if k > 1 else "", errors=values) for k, values in errors.items()]
+
+    def test_what_ranks_as_the_error_does_has_one_and_the_opposite_minus_one(self):
+        errors = {1: (0.2, 0.3, 0.22), 2: (0.1, 0.2, 0.12), 5: (0.3, 0.4, 0.32)}
+        rows = self.rows("mixup", errors) + self.rows("cutmix", {k: [-e for e in v] for k, v in errors.items()})
+        read = [
+            theory.theory_of({"method": name, **DRAW}, self.moment({2: 0.8, 5: 1.5, 8: 3.0}))
+            for name in ("mixup", "cutmix")
+        ]
+        runs, theories = theory.matched(comparison("methods", rows), read)
+        assert list(runs["mixup"].compute) == list(theories[0].known["to_one"]) == [1, 2, 5]  # 8 has no runs
+        found = theory.correlations(runs, theories)
+        assert found["mixup", "50%", "to_one", "error", "Spearman"].value == pytest.approx(1)
+        sure = found["mixup", "50%", "to_one", "nll", "Kendall"]  # the seeds all rank alike
+        assert (sure.value, sure.low, sure.high, sure.seeds) == pytest.approx((1, 1, 1, 3))
+        assert sure.meaning == "less of it goes with less"
+        assert found["cutmix", "50%", "to_one", "error", "Spearman"].meaning == "less of it goes with more"
+        assert found["mixup", "50%", "num_mixes", "error", "Spearman"].value == pytest.approx(0.5)
+        pooled = found["all", "50%", "to_one", "error", "Spearman"]
+        assert (pooled.value, pooled.methods) == (pytest.approx(0), 2)
+        assert (runs["mixup"].best("error"), runs["cutmix"].best("error")) == (2, 5)
+        assert runs["mixup"].change(2, 1, "error").mean == pytest.approx(-0.1)
+
+    def test_the_interval_is_as_wide_as_the_seeds_disagree(self):
+        errors = {1: (0.1, 0.3), 2: (0.2, 0.2), 5: (0.3, 0.11)}  # one seed rises with K, the other falls
+        read = [theory.theory_of({"method": "mixup", **DRAW}, self.moment({2: 2.0, 5: 3.0}))]
+        runs, theories = theory.matched(comparison("methods", self.rows("mixup", errors)), read)
+        found = theory.correlations(runs, theories)["mixup", "50%", "to_one", "error", "Spearman"]
+        assert (found.low, found.high) == pytest.approx((-1, 1))
+        assert found.meaning == "cannot be told from none"
+
+    def test_too_few_k_are_refused(self):
+        read = [theory.theory_of({"method": "mixup", **DRAW}, self.moment({2: 2.0}))]
+        with pytest.raises(UsageError, match=r"3 values of K, one of them 1, must have runs .* got \[1, 2\] for mixup"):
+            theory.matched(comparison("methods", self.rows("mixup", {1: (0.1,), 2: (0.2,)})), read)
