@@ -314,3 +314,11 @@ def test_a_target_is_reached_where_the_mean_curve_first_meets_it(folder):
             pytest.approx(0.09 * steps, abs=0.051),
         )  # as the records have it
     assert len({line.cells[-3].text for line in grid.lines}) > 1
+
+
+def test_single_severities_of_corruptions_stay_in_the_runs(tmp_path):
+    many = {"error_corruption": 0.3, "corruption/fog": 0.2, "corruption/fog/5": 0.4}
+    made_up(settings(tmp_path, seeds=1), lambda seed, error: many)
+    for row in results_of(tmp_path).rows:
+        found = [name for name in row.runs[0].evaluation if "corruption" in name]
+        assert found == ["error_corruption", "corruption/fog"]

@@ -1,5 +1,6 @@
 """What a comparison measured, apart from where it lies: all that tables, pages and exports are made of."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from multimix.lab.run_folder import Record
 SIGNIFICANT_DIGITS = 6
 COSTS = ("step", "time_s", "cpu_time_s", "rows", "images")
 MAX_POINTS = 26  # of a curve: the default 25 evaluations and one more
+SEVERITY = re.compile(r"corruption/[^/]+/\d+")
 LAST_RECORDS = 10  # the published codes report the median error of the last ten epochs
 
 
@@ -21,7 +23,8 @@ class Result:
 
     Args:
         seed: Its seed.
-        evaluation: The final evaluation; beside it `error_last_10`, the median error of the last ten records.
+        evaluation: The final evaluation, without the single severities of corruptions, which are many; beside it
+            `error_last_10`, the median error of the last ten records.
         cost: What it cost: step, time_s, cpu_time_s, rows, images.
         environment: The conditions it was measured under.
     """
@@ -36,7 +39,8 @@ class Result:
         cls, seed: int, evaluation: Mapping[str, Any], records: Sequence[Record], environment: Mapping[str, Any]
     ) -> "Result":
         """Puts a run's files together, in as many digits as results files have."""
-        values = {name: value for name, value in evaluation.items() if isinstance(value, int | float)}
+        numbers = {name: value for name, value in evaluation.items() if isinstance(value, int | float)}
+        values = {name: value for name, value in numbers.items() if not SEVERITY.fullmatch(name)}
         if len(records) >= LAST_RECORDS:
             last = [record["error"] for record in records[-LAST_RECORDS:]]
             values["error_last_10"] = float(np.median(last))
