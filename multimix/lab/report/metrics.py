@@ -67,8 +67,8 @@ THEMES: dict[str, dict[str, Metric]] = {
         "transfer_error_from_scratch": _percent("the same from scratch"),
     },
     "Linearity": {
-        "linearity_gap": Metric("gap along MixUp's path"),
-        "linearity_gap_cutmix": Metric("gap along CutMix's path"),
+        "linearity_gap": _percent("gap along MixUp's path"),
+        "linearity_gap_cutmix": _percent("gap along CutMix's path"),
     },
 }
 OTHERS = "Other numbers"
