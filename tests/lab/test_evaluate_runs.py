@@ -112,6 +112,13 @@ def test_all_finished_runs_of_a_comparison_each_once(folders, run, capsys):
     assert not (folders / "compared" / "mixup-k1-s1").exists()
 
 
+def test_runs_that_an_earlier_command_made_are_asked_too(folders, capsys):
+    earlier = shutil.copytree(folders / "compared" / "none-s0", folders / "compared" / "none-s7")
+    assert evaluate(folders / "compared", "--with", "calibration") == 0
+    assert "4/4  none-s7  " in capsys.readouterr().out
+    assert "brier" in evaluation(earlier)
+
+
 def test_runs_of_one_name_are_shown_by_their_paths(folders, run, capsys):
     again = shutil.copytree(run, folders / "none-s0")
     assert evaluate(again, run, "--with", "error") == 0

@@ -96,12 +96,13 @@ def finished_runs(settings: EvaluateSettings) -> list[FinishedRun]:
 
 
 def _folders(place: Path) -> list[Path]:
-    """Returns a run's folder, or those of a comparison's finished runs."""
+    """Returns a run's folder, or those of a comparison's finished runs, whichever of its commands asked for them."""
     if not (place / "compare.json").exists():
         return [place]
     settings = Comparison.read(place).settings
     planned = [Path(row.folder(settings, seed)) for row in rows(settings) for seed in range(settings.seeds)]
-    finished = [path for path in planned if RunFolder(path).finished]
+    there = sorted(file.parent for file in place.glob("*/evaluation.json"))
+    finished = [path for path in dict.fromkeys([*planned, *there]) if RunFolder(path).finished]
     if not finished:
         raise UsageError(
             f"a comparison must have a finished run, got none of {len(planned)} in {place}; "
