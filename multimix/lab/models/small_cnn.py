@@ -21,15 +21,16 @@ class SmallCNN(nn.Module):
     Args:
         sample_shape: (channels, height, width) of one image.
         num_classes: Number of classes.
+        stride: Of the first stage. 2 and more make large images, such as spectrograms, cheaper.
     """
 
     sample_dims = 3
     # Modules at whose input manifold mixup may mix: the image itself, after stage 1, after stage 2.
     mix_layers = ("", "stage2", "stage3")
 
-    def __init__(self, sample_shape: Sequence[int], num_classes: int) -> None:
+    def __init__(self, sample_shape: Sequence[int], num_classes: int, stride: int = 1) -> None:
         super().__init__()
-        self.stage1 = _stage(sample_shape[0], WIDTHS[0], stride=1)
+        self.stage1 = _stage(sample_shape[0], WIDTHS[0], stride=stride)
         self.stage2 = _stage(WIDTHS[0], WIDTHS[1], stride=2)
         self.stage3 = _stage(WIDTHS[1], WIDTHS[2], stride=1)
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDTHS[2], num_classes))
