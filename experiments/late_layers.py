@@ -37,8 +37,8 @@ from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Result, Results
 from multimix.lab.report.results_file import write_results
 from multimix.lab.report.table import TableRow, table
-from multimix.lab.report.words import conditions, with_interval
-from multimix.lab.statistics import Interval, paired, t_interval, verdict
+from multimix.lab.report.words import conditions, with_interval, with_limits
+from multimix.lab.statistics import Interval, paired, t_interval
 from multimix.lab.whole import write_whole
 
 HERE = Path(__file__).parent / "results"
@@ -218,7 +218,7 @@ def _grid(rows: Mapping[str, TableRow], layer: str) -> str:
             ratio = statistics.mean(_costs_of(row, "cpu_time_s")) / statistics.mean(_costs_of(one, "cpu_time_s"))
             cells = [str(k), control.replace("-", " "), *_cost_cells(row), f"{ratio:.2f}"]
             for name in METRICS:
-                change = "" if k == 1 else _change(difference(row.results, one.results, name), name)
+                change = "" if k == 1 else with_limits(difference(row.results, one.results, name), name)
                 cells += [_value(row, name), change]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -244,13 +244,6 @@ def _costs_of(row: TableRow, name: str) -> list[float]:
 def _value(row: TableRow, name: str) -> str:
     shown = metric_of(name)
     return with_interval(row.metrics[name], shown.scale, shown.digits)
-
-
-def _change(change: Interval, name: str) -> str:
-    shown = metric_of(name)
-    mark = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}[verdict(change, shown.better)]
-    mean, low, high = (f"{v * shown.scale:+.{shown.digits}f}" for v in (change.mean, change.low, change.high))
-    return f"{mark} {mean} ({low} to {high}), n = {change.n}"
 
 
 def _figure(results: Results) -> Figure:

@@ -40,8 +40,8 @@ from multimix.lab.errors import UsageError
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Result, Results
 from multimix.lab.report.results_file import read_results
-from multimix.lab.report.words import with_interval
-from multimix.lab.statistics import Interval, paired, t_interval, verdict
+from multimix.lab.report.words import with_interval, with_limits
+from multimix.lab.statistics import Interval, paired, t_interval
 from multimix.lab.whole import write_json, write_whole
 
 HERE = Path(__file__).parent / "results"
@@ -321,17 +321,10 @@ def _grid(method: str, name: str, changes: Sequence[Change]) -> str:
             f"{change.one_steps:,}",
             f"{change.many_steps:,}",
             *(with_interval(value, shown.scale, shown.digits) for value in (change.one, change.many)),
-            _difference(change.difference, name),
+            with_limits(change.difference, name),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _difference(change: Interval, name: str) -> str:
-    shown = metric_of(name)
-    mark = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}[verdict(change, shown.better)]
-    mean, low, high = (f"{v * shown.scale:+.{shown.digits}f}" for v in (change.mean, change.low, change.high))
-    return f"{mark} {mean} ({low} to {high}), n = {change.n}"
 
 
 def _figure(runs: Runs, steps: dict[str, list[Step]]) -> Figure:
@@ -340,18 +333,23 @@ def _figure(runs: Runs, steps: dict[str, list[Step]]) -> Figure:
     for line, method in enumerate(METHODS):
         for column, step in enumerate((steps[method][0], steps[method][-1])):
             axes = figure.add_subplot(len(METHODS), 2, 2 * line + column + 1)
-            for label, step_s, colour in zip(
-                _labels(method), (step.one_s, step.many_s), ("#1f6fb4", "#c2570c"), strict=True
+            for label, name, step_s, colour in zip(
+                _labels(method),
+                ("K = 1", f"K = {MIXES}, equal compute"),
+                (step.one_s, step.many_s),
+                ("#1f6fb4", "#c2570c"),
+                strict=True,
             ):
                 errors = [t_interval([run.evaluation["error"] * 100 for run in rows[label]]) for rows in runs.values()]
                 axes.errorbar(
                     [length * step_s for length in runs],
                     [error.mean for error in errors],
                     [error.half_width for error in errors],
-                    fmt="-o", capsize=3, color=colour, label=label,
+                    fmt="-o", capsize=3, color=colour, label=name,
                 )  # fmt: skip
-            axes.set(xscale="log", yscale="log", xlabel="seconds, simulated", ylabel="error, %")
+            axes.set(xscale="log", xlabel="seconds, simulated", ylabel="error, %", ylim=(0, None))
             axes.set_title(f"{method}, W = {step.loaders}: {step.regime}", fontsize=11)
+            axes.xaxis.set_major_formatter("{x:g}")
             axes.grid(True, linewidth=0.4)
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(frameon=False, fontsize=9)

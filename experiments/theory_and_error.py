@@ -34,8 +34,8 @@ from multimix.lab.errors import UsageError
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Result, Results
 from multimix.lab.report.results_file import read_results
-from multimix.lab.report.words import with_interval
-from multimix.lab.statistics import Interval, paired, t_interval, verdict
+from multimix.lab.report.words import with_interval, with_limits
+from multimix.lab.statistics import Interval, paired, t_interval
 from multimix.lab.variance.designs import FEWER, MIXES
 from multimix.lab.variance.estimates import finite
 from multimix.lab.whole import write_json, write_whole
@@ -418,7 +418,7 @@ def _chosen(theories: Sequence[Theory], runs: Mapping[str, Runs]) -> str:
         those = runs[theory.method]
         choice = _choice(theory, those)
         k, best = theory.best("variance_time_to_one"), those.best("error")
-        changes = [_change(those.change(k, other, "error"), "error") if k != other else "" for other in (1, best)]
+        changes = [with_limits(those.change(k, other, "error"), "error") if k != other else "" for other in (1, best)]
         lines.append(f"| {' | '.join([*map(str, choice.values()), *changes])} |")
     return "\n".join(lines)
 
@@ -450,7 +450,9 @@ def _errors(runs: Mapping[str, Runs], name: str) -> str:
             for each in (those.compute, those.pairs):
                 is_there = k in each
                 cells.append(_value(each[k], name) if is_there else "")
-                cells.append(_change(difference(each[k], those.compute[1], name), name) if is_there and k > 1 else "")
+                cells.append(
+                    with_limits(difference(each[k], those.compute[1], name), name) if is_there and k > 1 else ""
+                )
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -458,13 +460,6 @@ def _errors(runs: Mapping[str, Runs], name: str) -> str:
 def _value(runs: Sequence[Result], name: str) -> str:
     shown = metric_of(name)
     return with_interval(t_interval([run.evaluation[name] for run in runs]), shown.scale, shown.digits)
-
-
-def _change(change: Interval, name: str) -> str:
-    shown = metric_of(name)
-    mark = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}[verdict(change, shown.better)]
-    mean, low, high = (f"{v * shown.scale:+.{shown.digits}f}" for v in (change.mean, change.low, change.high))
-    return f"{mark} {mean} ({low} to {high}), n = {change.n}"
 
 
 def _figure(runs: Mapping[str, Runs], theories: Sequence[Theory]) -> Figure:

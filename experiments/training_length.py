@@ -20,9 +20,11 @@ from multimix.lab.compare import compare
 from multimix.lab.comparison import Comparison
 from multimix.lab.config import CompareSettings
 from multimix.lab.report.gather import gather
+from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Results
 from multimix.lab.report.results_file import write_results
 from multimix.lab.report.table import TableRow, table
+from multimix.lab.report.words import with_interval, with_limits
 from multimix.lab.whole import write_whole
 
 HERE = Path(__file__).parent / "results"
@@ -73,15 +75,15 @@ def as_page(found: list[Results]) -> str:
         "half-width of the 95 % t-interval over seeds; differences to K = 1 are paired by seed; ▲ worse, ▼ better, ≈ "
         "not distinguishable at 95 %, without correction for the number of comparisons.",
     ]
-    for name, title, scale, digits in (("error", "Test error, %", 100, 2), ("nll", "NLL", 1, 3)):
+    for name in ("error", "nll"):
         for method in ("mixup", "cutmix"):
-            parts.append(f"## {title}, {method}")
-            parts.append(_grid(rows, method, name, scale, digits))
+            parts.append(f"## {metric_of(name).title}, {method}")
+            parts.append(_grid(rows, method, name))
     parts.append(_crossings(rows))
     return "\n\n".join(parts) + "\n"
 
 
-def _grid(rows: dict[int, dict[str, TableRow]], method: str, name: str, scale: float, digits: int) -> str:
+def _grid(rows: dict[int, dict[str, TableRow]], method: str, name: str) -> str:
     lines = [
         "| steps | epochs (K = 1) | none | K = 1 | K = 5 | against K = 1 | growing | against K = 1 |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|",
@@ -91,11 +93,11 @@ def _grid(rows: dict[int, dict[str, TableRow]], method: str, name: str, scale: f
         cells = [
             f"{steps:,}",
             f"{steps / EPOCH:,.0f}",
-            *(_value(row, name, scale, digits) for row in (those["none"], one)),
+            *(_value(row, name) for row in (those["none"], one)),
             *(
                 cell
                 for row in (five, growing)
-                for cell in (_value(row, name, scale, digits), _change(row, name, scale, digits))
+                for cell in (_value(row, name), with_limits(row.changes[name].difference, name))
             ),
         ]
         lines.append(f"| {' | '.join(cells)} |")
@@ -106,16 +108,9 @@ def _labels(method: str) -> tuple[str, str, str]:
     return f"{method}-k1", f"{method}-k5-equal-compute", f"{method}-k1-growing"
 
 
-def _value(row: TableRow, name: str, scale: float, digits: int) -> str:
-    value = row.metrics[name]
-    return f"{value.mean * scale:.{digits}f} ± {value.half_width * scale:.{digits}f}"
-
-
-def _change(row: TableRow, name: str, scale: float, digits: int) -> str:
-    change = row.changes[name]
-    mark = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}[change.verdict]
-    low, high = change.difference.low * scale, change.difference.high * scale
-    return f"{mark} {change.difference.mean * scale:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+def _value(row: TableRow, name: str) -> str:
+    shown = metric_of(name)
+    return with_interval(row.metrics[name], shown.scale, shown.digits)
 
 
 def _crossings(rows: dict[int, dict[str, TableRow]]) -> str:

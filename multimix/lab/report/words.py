@@ -6,7 +6,7 @@ from typing import Any
 
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.table import Change, TableRow
-from multimix.lab.statistics import Interval
+from multimix.lab.statistics import Interval, verdict
 
 MAX_WAITED = 0.1  # share of the training time; a process that has a core to itself stays below a few percent
 
@@ -45,6 +45,15 @@ def with_interval(value: Interval, scale: float = 1.0, digits: int = 2) -> str:
     """Returns `mean ± half-width`; a single value has no half-width."""
     mean = f"{value.mean * scale:.{digits}f}".replace("-", "−")
     return mean if math.isnan(value.half_width) else f"{mean} ± {value.half_width * scale:.{digits}f}"
+
+
+def with_limits(difference: Interval, name: str) -> str:
+    """Returns a paired difference of a metric, marked, with its interval and number of seeds; ▲ is worse, ▼ better."""
+    shown = metric_of(name)
+    mark = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}[verdict(difference, shown.better)]
+    values = (difference.mean, difference.low, difference.high)
+    mean, low, high = (f"{v * shown.scale:+.{shown.digits}f}".replace("-", "−") for v in values)
+    return f"{mark} {mean} ({low} to {high}), n = {difference.n}"
 
 
 def metric(row: TableRow, name: str) -> str:
