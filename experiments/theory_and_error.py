@@ -5,8 +5,8 @@
 
 Reads runs with several K under equal-compute (P/K pairs × K), and for each method the gradient variance V and the time
 of a step of batches made alike (`multimix variance`), and trains nothing. For every method and moment of a run: the
-rank correlation over K of V × time, of V alone and, as a baseline, of K itself, with mean error and mean NLL,
-Spearman's and Kendall's (tau-b); the K with the least of each. +1: the theory ranks K as the error does; −1: the other
+Spearman rank correlation over K of V × time, of V alone and, as a baseline, of K itself, with mean error and mean NLL;
+the K with the least of each. +1: the theory ranks K as the error does; −1: the other
 way round; 0: it says nothing.
 
 Intervals are 95 % bootstrap percentiles over the seeds of the runs, all K and methods with the same resampled seeds;
@@ -34,7 +34,7 @@ from multimix.lab.errors import UsageError
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Result, Results
 from multimix.lab.report.results_file import read_results
-from multimix.lab.report.words import with_interval, with_limits
+from multimix.lab.report.words import with_limits
 from multimix.lab.statistics import Interval, paired, t_interval
 from multimix.lab.variance.designs import FEWER, MIXES
 from multimix.lab.variance.estimates import finite
@@ -42,7 +42,7 @@ from multimix.lab.whole import write_json, write_whole
 
 HERE = Path(__file__).parent / "results"
 COMMAND = "python experiments/theory_and_error.py"
-COMPUTE, PAIRS = "equal-compute", "equal-pairs"
+COMPUTE = "equal-compute"
 METRICS = ("error", "nll")
 THEORIES = {"variance_time_to_one": "V × time", "to_one": "V"}  # name in variance.json -> what it is
 CORRELATED = THEORIES | {"num_mixes": "K itself"}
@@ -66,33 +66,15 @@ Known = dict[int, tuple[float, float, float]]  # K -> in units of K = 1, and its
 
 def spearman(x: Floats, y: Floats) -> Floats:
     """Returns Spearman's rank correlation of x (K,) with each y (..., K); NaN where all are the same."""
-    return _cosine(_centred_ranks(x), _centred_ranks(y))
-
-
-def kendall(x: Floats, y: Floats) -> Floats:
-    """Returns Kendall's tau-b of x (K,) with each y (..., K); NaN where all are the same."""
-    return _cosine(_signs(x), _signs(y))
-
-
-COEFFICIENTS = {"Spearman": spearman, "Kendall": kendall}
+    a, b = _centred_ranks(x), _centred_ranks(y)
+    norms = np.sqrt((a * a).sum(axis=-1) * (b * b).sum(axis=-1))
+    products = (a * b).sum(axis=-1)
+    return np.divide(products, norms, out=np.full_like(products, math.nan), where=norms > 0)
 
 
 def _centred_ranks(values: Floats) -> Floats:
     ranks: Floats = stats.rankdata(values, axis=-1)
     return ranks - ranks.mean(axis=-1, keepdims=True)
-
-
-def _signs(values: Floats) -> Floats:
-    """Returns for every pair of places which of the two is the larger."""
-    first, second = np.triu_indices(values.shape[-1], 1)
-    signs: Floats = np.sign(values[..., first] - values[..., second])
-    return signs
-
-
-def _cosine(a: Floats, b: Floats) -> Floats:
-    norms = np.sqrt((a * a).sum(axis=-1) * (b * b).sum(axis=-1))
-    products = (a * b).sum(axis=-1)
-    return np.divide(products, norms, out=np.full_like(products, math.nan), where=norms > 0)
 
 
 @dataclass(frozen=True)
@@ -178,15 +160,13 @@ class Theory:
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs of a method: K -> those of each seed, in the same order for all.
+    """The runs of a method.
 
     Args:
-        compute: Under equal-compute.
-        pairs: Under equal-pairs; lacks what was not run.
+        compute: K -> those under equal-compute of each seed, in the same order for all K.
     """
 
     compute: dict[int, list[Result]]
-    pairs: dict[int, list[Result]]
 
     def values(self, name: str) -> Floats:
         """Returns a metric at equal compute, (seeds, K)."""
@@ -199,7 +179,8 @@ class Runs:
 
     def change(self, k: int, reference: int, name: str) -> Interval:
         """Returns a metric with one K less that with another, paired by seed."""
-        return difference(self.compute[k], self.compute[reference], name)
+        values, others = ([run.evaluation[name] for run in self.compute[those]] for those in (k, reference))
+        return paired(values, others).difference
 
 
 def main() -> None:
@@ -222,7 +203,7 @@ def main() -> None:
             "command": f"{COMMAND} {asked.results.name} VARIANCE...",
             "resamples": RESAMPLES,
             "correlations": [
-                dict(zip(("method", "at", "theory", "metric", "coefficient"), key, strict=True)) | asdict(correlation)
+                dict(zip(("method", "at", "theory", "metric"), key, strict=True)) | asdict(correlation)
                 for key, correlation in found.items()
             ],
             "theory": [theory.as_json() for theory in theories],
@@ -300,14 +281,7 @@ def matched(results: Results, theories: Sequence[Theory]) -> tuple[dict[str, Run
     if not seeds:
         raise UsageError("the runs must share a seed, got none that all have; finish the comparison")
     runs = {
-        method: Runs(
-            {k: [rows[_label(method, k)][seed] for seed in seeds] for k in those},
-            {
-                k: [there[seed] for seed in seeds if seed in there]
-                for k in those
-                if (there := rows.get(_label(method, k, PAIRS))) and set(seeds) & set(there)
-            },
-        )
+        method: Runs({k: [rows[_label(method, k)][seed] for seed in seeds] for k in those})
         for method, those in names.items()
     }
     kept = [
@@ -317,32 +291,23 @@ def matched(results: Results, theories: Sequence[Theory]) -> tuple[dict[str, Run
     return runs, kept
 
 
-def _label(method: str, k: int, control: str = COMPUTE) -> str:
-    return f"{method}-k{k}" + (f"-{control}" if k > 1 else "")
+def _label(method: str, k: int) -> str:
+    return f"{method}-k{k}" + (f"-{COMPUTE}" if k > 1 else "")
 
 
 def correlations(runs: Mapping[str, Runs], theories: Sequence[Theory]) -> dict[tuple[str, ...], Correlation]:
-    """Returns (method, moment, theory, metric, coefficient) -> correlation; the mean of all methods is "all"."""
+    """Returns (method, moment, theory, metric) -> correlation; the mean of all methods is "all"."""
     seeds = len(next(iter(next(iter(runs.values())).compute.values())))
     picks = np.vstack([np.arange(seeds), np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))])
     found, together = {}, {}
     for metric in METRICS:
         means = {method: those.values(metric)[picks].mean(axis=1) for method, those in runs.items()}
         for name in CORRELATED:
-            for coefficient, correlate in COEFFICIENTS.items():
-                for theory in theories:
-                    x = theory.predictions(name)
-                    values = correlate(x, means[theory.method])
-                    found[theory.method, theory.at, name, metric, coefficient] = Correlation.of(values[None], seeds)
-                    together.setdefault(("all", theory.at, name, metric, coefficient), []).append(values)
+            for theory in theories:
+                values = spearman(theory.predictions(name), means[theory.method])
+                found[theory.method, theory.at, name, metric] = Correlation.of(values[None], seeds)
+                together.setdefault(("all", theory.at, name, metric), []).append(values)
     return found | {key: Correlation.of(np.array(values), seeds) for key, values in together.items()}
-
-
-def difference(row: Sequence[Result], reference: Sequence[Result], name: str) -> Interval:
-    """Returns a metric of some runs less that of others, paired by seed."""
-    there = {run.seed: run.evaluation[name] for run in reference}
-    both = [run for run in row if run.seed in there]
-    return paired([run.evaluation[name] for run in both], [there[run.seed] for run in both]).difference
 
 
 def _choice(theory: Theory, runs: Runs) -> dict[str, Any]:
@@ -365,8 +330,8 @@ def _page(
     parts = [
         f"# Does least variance × time foretell the K with least error? {settings['data'][0]}, {settings['model']}",
         f"Printed by `{COMMAND} RESULTS VARIANCE...`: {settings['steps']} steps of {settings['batch_size']} rows, "
-        f"{seeds} seeds. V and V × time are those of P/K pairs × K, in units of K = 1. Correlations are over K: +1 "
-        "where theory ranks K as the mean over seeds does, −1 where the other way round; in brackets 95 % bootstrap "
+        f"{seeds} seeds. V and V × time are those of P/K pairs × K, in units of K = 1. Correlations are Spearman's, over "
+        "K: +1 where theory ranks K as the mean over seeds does, −1 where the other way round; in brackets 95 % bootstrap "
         f"intervals over seeds ({RESAMPLES:,} resamples). How well V × time itself is known is not in them, but in its "
         "own table. Where K itself, which needs no measuring, is as well correlated, theory foretells no more than "
         "that error rises or falls with K.",
@@ -378,16 +343,13 @@ def _page(
     parts += ["## In words", "\n".join(_words(found, at, metric) for at in moments for metric in METRICS)]
     parts += ["## The K that each would choose", _chosen(theories, runs)]
     parts += ["## V × time", _known(theories)]
-    parts += [f"## Runs: {metric_of(name).title}\n\n{_errors(runs, name)}" for name in METRICS]
     return "\n\n".join(parts) + "\n"
 
 
 def _correlated(found: Mapping[tuple[str, ...], Correlation], metric: str) -> str:
-    columns = [(name, coefficient) for name in CORRELATED for coefficient in COEFFICIENTS]
-    titles = " | ".join(f"{CORRELATED[name]}, {coefficient}" for name, coefficient in columns)
-    lines = [f"| method | at | {titles} | n |", f"|---|---|{'---:|' * (len(columns) + 1)}"]
+    lines = [f"| method | at | {' | '.join(CORRELATED.values())} | n |", f"|---|---|{'---:|' * (len(CORRELATED) + 1)}"]
     for method, at in dict.fromkeys((method, at) for method, at, *_ in found):
-        those = [found[method, at, name, metric, coefficient] for name, coefficient in columns]
+        those = [found[method, at, name, metric] for name in CORRELATED]
         number = f"{those[0].seeds} seeds"
         if method == "all":
             method, number = "**mean**", f"{those[0].methods} methods, {number}"
@@ -399,10 +361,10 @@ def _words(found: Mapping[tuple[str, ...], Correlation], at: str, metric: str) -
     title = metric_of(metric).title.removesuffix(", %")
     told = []
     for name, called in CORRELATED.items():
-        pooled = found["all", at, name, metric, "Spearman"]
+        pooled = found["all", at, name, metric]
         ending = f" {title}" if pooled.meaning.startswith("less") else ""
         told.append(f"{called} {pooled}, {pooled.methods} methods: {pooled.meaning}{ending}")
-    return f"- **{title}, at {at}** (mean Spearman's): {'; '.join(told)}."
+    return f"- **{title}, at {at}** (mean of the methods): {'; '.join(told)}."
 
 
 def _chosen(theories: Sequence[Theory], runs: Mapping[str, Runs]) -> str:
@@ -436,30 +398,6 @@ def _known(theories: Sequence[Theory]) -> str:
             cells = ["" if v is None else f"{v[0]:.2f} ({v[1]:.2f} to {v[2]:.2f})" for v in values]
             lines.append(f"| {theory.method} | {theory.at} | {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _errors(runs: Mapping[str, Runs], name: str) -> str:
-    """Equal compute beside equal pairs."""
-    lines = [
-        "| method | K | equal compute | against K = 1 | equal pairs | against K = 1 |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for method, those in runs.items():
-        for k in those.compute:
-            cells = [method, str(k)]
-            for each in (those.compute, those.pairs):
-                is_there = k in each
-                cells.append(_value(each[k], name) if is_there else "")
-                cells.append(
-                    with_limits(difference(each[k], those.compute[1], name), name) if is_there and k > 1 else ""
-                )
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _value(runs: Sequence[Result], name: str) -> str:
-    shown = metric_of(name)
-    return with_interval(t_interval([run.evaluation[name] for run in runs]), shown.scale, shown.digits)
 
 
 def _figure(runs: Mapping[str, Runs], theories: Sequence[Theory]) -> Figure:
