@@ -330,11 +330,11 @@ def _page(
     parts = [
         f"# Does least variance × time foretell the K with least error? {settings['data'][0]}, {settings['model']}",
         f"Printed by `{COMMAND} RESULTS VARIANCE...`: {settings['steps']} steps of {settings['batch_size']} rows, "
-        f"{seeds} seeds. V and V × time are those of P/K pairs × K, in units of K = 1. Correlations are Spearman's, over "
-        "K: +1 where theory ranks K as the mean over seeds does, −1 where the other way round; in brackets 95 % bootstrap "
-        f"intervals over seeds ({RESAMPLES:,} resamples). How well V × time itself is known is not in them, but in its "
-        "own table. Where K itself, which needs no measuring, is as well correlated, theory foretells no more than "
-        "that error rises or falls with K.",
+        f"{seeds} seeds. V and V × time are those of P/K pairs × K, in units of K = 1. Correlations are Spearman's, "
+        "over K: +1 where theory ranks K as the mean over seeds does, −1 where the other way round; in brackets 95 % "
+        f"bootstrap intervals over seeds ({RESAMPLES:,} resamples). How well V × time itself is known is not in them, "
+        "but in its own table. Where K itself, which needs no measuring, is as well correlated, theory foretells no "
+        "more than that error rises or falls with K.",
         "![Error by variance × time](theory_and_error.png)",
     ]
     moments = list(dict.fromkeys(theory.at for theory in theories))
