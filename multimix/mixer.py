@@ -14,7 +14,7 @@ from multimix.coefficients import SAMPLINGS, draw_lam
 from multimix.inside import forward_mixed
 from multimix.methods import Choice, Method, NoMix, Step, as_method, mixes_inside, needs_saliency, options
 from multimix.methods.step import to_device
-from multimix.pairing import PARTNERS, draw_fresh_partners, draw_partner
+from multimix.pairing import PARTNERS, SimilarTargets, draw_fresh_partners, draw_partner
 from multimix.plan import Plan
 from multimix.streams import open_streams
 from multimix.suggest import check_option
@@ -37,7 +37,8 @@ class MultiMix:
         sampling: `"stratified"` (a pair's coefficients lie in K strata of equal probability, and each stratum's draws
             are spread over the batch) or `"iid"`. The law of a coefficient is the same.
         share: `"pair"` (own coefficients and geometry for every pair) or `"batch"` (one path, one box for all).
-        partners: `"same"` (one partner per pair) or `"fresh"` (a new one per mix: repeated mixup).
+        partners: `"same"` (one partner per pair), `"fresh"` (a new one per mix: repeated mixup), or
+            `SimilarTargets(bandwidth)` (one per pair, chosen by how near their targets are: for regression).
         dense_targets: y's trailing axes are x's spatial axes and follow the pixels.
 
     Raises:
@@ -57,7 +58,7 @@ class MultiMix:
     num_classes: int | None
     sampling: str
     share: str
-    partners: str
+    partners: str | SimilarTargets
     dense_targets: bool
 
     def __init__(
@@ -68,7 +69,7 @@ class MultiMix:
         num_classes: int | None = None,
         sampling: str = "stratified",
         share: str = "pair",
-        partners: str = "same",
+        partners: str | SimilarTargets = "same",
         dense_targets: bool = False,
     ) -> None:
         checks.check_count("num_mixes", num_mixes)
@@ -76,7 +77,8 @@ class MultiMix:
             checks.check_count("num_classes", num_classes)
         check_option("sampling", sampling, SAMPLINGS)
         check_option("share", share, SHARES)
-        check_option("partners", partners, PARTNERS)
+        if not isinstance(partners, SimilarTargets):
+            check_option("partners", partners, PARTNERS)
         settings = {
             "method": as_method(method),
             "num_mixes": num_mixes,
@@ -138,7 +140,7 @@ class MultiMix:
 
         Args:
             x: the batch; only its shape and device matter to most methods.
-            y: its targets, checked if given; needed if saliency is to come from the model.
+            y: its targets, checked if given; needed if saliency is to come from the model, or partners from targets.
             model: for methods that need a saliency or the names of layers.
             saliency: for methods that need it.
             generator: a CPU generator from which one seed is taken; None: torch's global one. The step's layer,
@@ -162,6 +164,8 @@ class MultiMix:
         generator: torch.Generator | None,
     ) -> Plan:
         self._check_methods(x, y, model, saliency)
+        if isinstance(self.partners, SimilarTargets):
+            self.partners.check(y)
         streams = open_streams(generator)
         method = self.method.pick(streams.batch) if isinstance(self.method, Choice) else self.method
         layer = None
@@ -171,11 +175,7 @@ class MultiMix:
         shared = self.share == "batch"
         columns = 1 if shared else len(x)
         num_mixes = 1 if isinstance(method, NoMix) else self.num_mixes
-        partner = (
-            draw_fresh_partners(num_mixes, len(x), streams.pairs)
-            if self.partners == "fresh"
-            else draw_partner(len(x), streams.pairs)
-        )
+        partner = self._partners(num_mixes, x, y, streams.pairs)
         lam = draw_lam(method.alpha, num_mixes, columns, self.sampling, streams.batch if shared else streams.pairs)
         if isinstance(method, NoMix):
             lam = np.ones_like(lam)
@@ -184,7 +184,7 @@ class MultiMix:
             assert model is not None
             saliency = method.find_saliency(x, y, model)
             checks.check_saliency(saliency, x)
-        step = Step(x, to_device(torch.from_numpy(partner), x.device), lam, streams, shared, saliency)
+        step = Step(x, partner, lam, streams, shared, saliency)
         mask = method.mask(step)
         weight = mask.weight(step.spatial)
         if weight.shape[1] < len(x):  # one geometry for all
@@ -200,6 +200,14 @@ class MultiMix:
             batch_size=len(x),
             layer=layer,
         )
+
+    def _partners(self, num_mixes: int, x: Tensor, y: Tensor | None, rng: np.random.Generator) -> Tensor:
+        if isinstance(self.partners, SimilarTargets):
+            assert y is not None
+            return self.partners.draw(y, rng)
+        fresh = self.partners == "fresh"
+        partner = draw_fresh_partners(num_mixes, len(x), rng) if fresh else draw_partner(len(x), rng)
+        return to_device(torch.from_numpy(partner), x.device)
 
     def apply(
         self, plan: Plan, x: Tensor, y: Tensor | None = None, *, out: Tensor | None = None

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
+from multimix import MultiMix, SimilarTargets
 from multimix.pairing import draw_fresh_partners, draw_partner
 
 
@@ -42,3 +44,57 @@ def test_fresh_partners_differ_from_mix_to_mix():
     # A sample meets the same partner in two given mixes with chance 1/39.
     same = (partner[:, None] == partner[None]).mean(axis=2)[np.triu_indices(5, 1)]
     assert same.mean() < 0.1
+
+
+class TestSimilarTargets:
+    @pytest.mark.parametrize("targets", [(5,), (5, 2)])
+    def test_partners_follow_the_kernel_and_are_never_oneself(self, targets):
+        y = torch.randn(targets, generator=torch.Generator().manual_seed(0))
+        rng, draws = np.random.default_rng(0), 20_000
+        pairing = SimilarTargets(bandwidth=0.8)
+        met = np.zeros((5, 5))
+        for _ in range(draws):
+            met[np.arange(5), pairing.draw(y, rng).numpy()] += 1
+        for i in range(5):
+            distance = [float((y[i] - y[j]).square().sum()) for j in range(5)]
+            kernel = np.array([0 if i == j else np.exp(-d / (2 * 0.8**2)) for j, d in enumerate(distance)])
+            others = np.arange(5) != i
+            assert met[i, i] == 0
+            expected = draws * kernel[others] / kernel.sum()
+            assert stats.chisquare(met[i][others], expected).pvalue > 1e-4
+
+    def test_a_narrow_kernel_takes_the_nearest_and_a_wide_one_anyone(self):
+        y = torch.tensor([0.0, 1.0, 1.5, 100.0, 1e6])
+        rng = np.random.default_rng(0)
+        assert SimilarTargets(1e-3).draw(y, rng).tolist() == [1, 2, 1, 2, 3]
+        wide = SimilarTargets(1e12)
+        assert {int(wide.draw(y, rng)[0]) for _ in range(100)} == {1, 2, 3, 4}
+
+    def test_a_batch_of_one_is_its_own_partner(self):
+        assert SimilarTargets(1.0).draw(torch.ones(1), np.random.default_rng(0)).tolist() == [0]
+
+    def test_targets_are_blended_with_the_partners_that_were_drawn(self):
+        x, y = torch.rand(6, 3), torch.tensor([0.0, 0.1, 0.2, 10.0, 10.1, 10.2])
+        mix = MultiMix("mixup", num_mixes=3, partners=SimilarTargets(0.1))
+        plan = mix.plan(x, y, generator=torch.Generator().manual_seed(0))
+        assert ((plan.partner < 3) == (torch.arange(6) < 3)).all()
+        _, y_mix = mix.apply(plan, x, y)
+        torch.testing.assert_close(y_mix.view(3, 6), plan.weight * y + (1 - plan.weight) * y[plan.partner])
+
+    def test_what_has_no_distance_is_refused_before_a_number_is_drawn(self):
+        mix = MultiMix("mixup", num_classes=3, partners=SimilarTargets(0.1))
+        generator = torch.Generator().manual_seed(0)
+        before = generator.get_state()
+        for y, told in (
+            (torch.arange(3), "classes have no distance"),
+            (None, "need y, got y=None"),
+            (torch.tensor([0.0, 1.0, float("nan")]), "y must be finite"),
+        ):
+            with pytest.raises(ValueError, match=told):
+                mix.plan(torch.rand(3, 2), y, generator=generator)
+        assert torch.equal(generator.get_state(), before)
+
+    @pytest.mark.parametrize("bandwidth", [0, -1.0, float("nan"), True, "wide"])
+    def test_a_bandwidth_that_is_none_is_refused(self, bandwidth):
+        with pytest.raises((ValueError, TypeError), match="bandwidth"):
+            SimilarTargets(bandwidth)
