@@ -122,7 +122,10 @@ def tasks(asked: argparse.Namespace) -> list[Task]:
     return [task(asked.folder, name) for name in names]
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def options(parser: argparse.ArgumentParser) -> None:
+    """Adds what this example needs to be told."""
     parser.add_argument("folder", type=Path)
-    run(tasks, "graphs", parser)
+
+
+if __name__ == "__main__":
+    run(tasks, "graphs", __doc__, options)

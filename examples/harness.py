@@ -128,14 +128,23 @@ def train(task: Task, row: Row, seed: int) -> tuple[float, float]:
     return task.score(output, task.test.y), time_s
 
 
-def run(tasks: Callable[[argparse.Namespace], list[Task]], name: str, parser: argparse.ArgumentParser) -> None:
+def run(
+    tasks: Callable[[argparse.Namespace], list[Task]],
+    name: str,
+    says: str | None,
+    options: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> None:
     """Trains every row of every task for every seed; prints the tables and writes results/NAME.json and .md.
 
     Args:
         tasks: Makes the tasks from what was typed.
         name: Of the example.
-        parser: Has the example's own options; --seeds and --steps are added.
+        says: What --help says of it.
+        options: Adds the example's own options.
     """
+    parser = argparse.ArgumentParser(description=says, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if options is not None:
+        options(parser)
     parser.add_argument("--seeds", type=int, default=5, help="default %(default)s")
     parser.add_argument("--steps", type=int, help="updates, default the example's")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to, default %(default)s")

@@ -67,8 +67,4 @@ def tasks(_: argparse.Namespace) -> list[Task]:
 
 
 if __name__ == "__main__":
-    run(
-        tasks,
-        "multi_label",
-        argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter),
-    )
+    run(tasks, "multi_label", __doc__)

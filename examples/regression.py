@@ -65,6 +65,4 @@ def turns(degrees: Tensor) -> Tensor:
 
 
 if __name__ == "__main__":
-    run(
-        tasks, "regression", argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    )
+    run(tasks, "regression", __doc__)

@@ -74,8 +74,4 @@ def tasks(_: argparse.Namespace) -> list[Task]:
 
 
 if __name__ == "__main__":
-    run(
-        tasks,
-        "segmentation",
-        argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter),
-    )
+    run(tasks, "segmentation", __doc__)

@@ -94,7 +94,10 @@ def tasks(asked: argparse.Namespace) -> list[Task]:
     return [task(home, name) for name in ("OSULeaf", "ItalyPowerDemand", "JapaneseVowels")]
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def options(parser: argparse.ArgumentParser) -> None:
+    """Adds what this example needs to be told."""
     parser.add_argument("--data", type=Path, help="folder of .ts files, default aeon's")
-    run(tasks, "series", parser)
+
+
+if __name__ == "__main__":
+    run(tasks, "series", __doc__, options)

@@ -81,7 +81,10 @@ def tasks(asked: argparse.Namespace) -> list[Task]:
     ]
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def options(parser: argparse.ArgumentParser) -> None:
+    """Adds what this example needs to be told."""
     parser.add_argument("folder", type=Path)
-    run(tasks, "speech", parser)
+
+
+if __name__ == "__main__":
+    run(tasks, "speech", __doc__, options)

@@ -104,4 +104,4 @@ def tasks(_: argparse.Namespace) -> list[Task]:
 
 
 if __name__ == "__main__":
-    run(tasks, "tabular", argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter))
+    run(tasks, "tabular", __doc__)

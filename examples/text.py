@@ -138,7 +138,10 @@ def tasks(asked: argparse.Namespace) -> list[Task]:
     ]
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def options(parser: argparse.ArgumentParser) -> None:
+    """Adds what this example needs to be told."""
     parser.add_argument("file", type=Path)
-    run(tasks, "text", parser)
+
+
+if __name__ == "__main__":
+    run(tasks, "text", __doc__, options)

@@ -70,4 +70,4 @@ def tasks(_: argparse.Namespace) -> list[Task]:
 
 
 if __name__ == "__main__":
-    run(tasks, "video", argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter))
+    run(tasks, "video", __doc__)
