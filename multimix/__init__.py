@@ -1,10 +1,35 @@
 """Mixup with K ordered interpolations per pair: `MultiMix`, its methods, and an accuracy for mixed labels."""
 
-from multimix.methods import Choice, CutMix, ManifoldMixup, MixUp, PuzzleMix
+from multimix.methods import (
+    Choice,
+    CutMix,
+    FMix,
+    GridMix,
+    ManifoldMixup,
+    MixUp,
+    PuzzleMix,
+    ResizeMix,
+    SaliencyMix,
+    SmoothMix,
+)
 from multimix.mixer import MultiMix
 from multimix.plan import Plan
 from multimix.targets import mixed_accuracy
 
 __version__ = "0.1.0"
 
-__all__ = ["Choice", "CutMix", "ManifoldMixup", "MixUp", "MultiMix", "Plan", "PuzzleMix", "mixed_accuracy"]
+__all__ = [
+    "Choice",
+    "CutMix",
+    "FMix",
+    "GridMix",
+    "ManifoldMixup",
+    "MixUp",
+    "MultiMix",
+    "Plan",
+    "PuzzleMix",
+    "ResizeMix",
+    "SaliencyMix",
+    "SmoothMix",
+    "mixed_accuracy",
+]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from multimix.masks import Blocks, Boxes, Constant, Everything
+from multimix.masks import Blocks, Boxes, Bump, Constant, Everything, Ordered, Resized
 from multimix.methods.step import spatial_shape
 from multimix.plan import Plan
 from multimix.puzzle.blocks import as_images
@@ -42,15 +42,47 @@ def _blend_torch(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
         return own.clone() if out is None else out.copy_(own)
     if isinstance(plan.mask, Blocks):
         return _blend_blocks(x, plan, plan.mask, out)
+    if isinstance(plan.mask, Resized):
+        return _paste_resized(x, plan, plan.mask, out)
     partner = x[plan.partner] if plan.partner.ndim == 2 else x[plan.partner][None]
     if isinstance(plan.mask, Boxes):
         inside = plan.mask.inside(spatial_shape(x))
         return torch.where(inside.unsqueeze(2) if x.ndim > 2 else inside, partner, own, out=out)
-    weight = plan.mask.share.reshape(*plan.mask.share.shape, *[1] * (x.ndim - 1))
-    if x.dtype.itemsize < 4:  # a weight in bfloat16 would differ from the label's
-        mixed = torch.lerp(partner.float(), own.float(), weight)
-        return mixed.to(x.dtype) if out is None else out.copy_(mixed)
-    return torch.lerp(partner, own, weight.to(x.dtype), out=out)
+    if isinstance(plan.mask, Ordered):
+        keeps = plan.mask.keeps()
+        return torch.where(keeps.unsqueeze(2) if x.ndim > 2 else keeps, own, partner, out=out)
+    if isinstance(plan.mask, Bump):
+        share = plan.mask.share(_wide(x.dtype).to_real())
+        return _lerp(own, partner, share.unsqueeze(2) if x.ndim > 2 else share, out)
+    return _lerp(partner, own, plan.mask.share.reshape(*plan.mask.share.shape, *[1] * (x.ndim - 1)), out)
+
+
+def _lerp(start: Tensor, end: Tensor, share: Tensor, out: Tensor | None) -> Tensor:
+    """`(1 - share) * start + share * end`. A share in bfloat16 would differ from the label's."""
+    if start.dtype.itemsize < 4:
+        mixed = torch.lerp(start.float(), end.float(), share)
+        return mixed.to(start.dtype) if out is None else out.copy_(mixed)
+    return torch.lerp(start, end, share.to(start.dtype), out=out)
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    """The type that values of a type are averaged in."""
+    return torch.float32 if dtype.itemsize < 4 else dtype
+
+
+def _paste_resized(x: Tensor, plan: Plan, mask: Resized, out: Tensor | None) -> Tensor:
+    """One mix at a time: positions to look up take the memory of a mix, not of all K."""
+    spatial = spatial_shape(x)
+    flat = x.flatten(2) if x.ndim > 2 else x[:, None]
+    own = flat if plan.sample is None else flat[plan.sample]
+    inside = mask.boxes.inside(spatial).flatten(2).unsqueeze(2)
+    mixes = []
+    for k in range(plan.num_mixes):
+        partner = flat[plan.partner[k] if plan.partner.ndim == 2 else plan.partner]
+        resized = partner.gather(2, mask.shown(k, spatial)[:, None].expand_as(partner))
+        mixed = torch.where(inside[k], resized, own)
+        mixes.append(mixed if out is None else out[k].copy_(mixed.view_as(out[k])))
+    return torch.stack(mixes).view(len(mixes), plan.num_pairs, *x.shape[1:]) if out is None else out
 
 
 def _blend_blocks(x: Tensor, plan: Plan, mask: Blocks, out: Tensor | None) -> Tensor:
@@ -84,9 +116,9 @@ def _compiled_fits(x: Tensor, plan: Plan) -> bool:
     if isinstance(plan.mask, Blocks):
         copies = plan.mask.whole == 1 and x.dtype in (torch.float16, torch.bfloat16, torch.uint8)
         return copies or x.dtype in (torch.float32, torch.float64)
-    return isinstance(plan.mask, Boxes) or (
-        isinstance(plan.mask, Constant) and x.dtype in (torch.float32, torch.float64)
-    )
+    if isinstance(plan.mask, Constant):
+        return x.dtype in (torch.float32, torch.float64)
+    return isinstance(plan.mask, Boxes)
 
 
 def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_format, fresh: bool) -> None:

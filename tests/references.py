@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -61,6 +62,43 @@ def puzzle(x: Tensor, plan) -> Tensor:
                     shown.append(image[:, y_from, x_from].double())
                 out[row, :, y_at, x_at] = share * shown[0] + (1 - share) * shown[1]
     return out.reshape(-1, *x.shape[1:]).to(x.dtype)
+
+
+def ordered(x: Tensor, plan) -> Tensor:
+    """A position is the sample's as long as its level is above k, then the partner's."""
+    out = []
+    for _, k, i, sample, partner in rows(plan):
+        mixed = x[sample].clone()
+        for position in itertools.product(*map(range, plan.mask.level.shape[1:])):
+            if not int(plan.mask.level[(i, *position)]) > k:
+                mixed[(..., *position)] = x[partner][(..., *position)]
+        out.append(mixed)
+    return torch.stack(out)
+
+
+def bump(x: Tensor, plan) -> Tensor:
+    """(1 - b) * x[sample] + b * x[partner], with b the product of the factors at a position, in float64."""
+    out = torch.empty(plan.num_mixes * plan.num_pairs, *x.shape[1:], dtype=torch.float64)
+    for row, k, i, sample, partner in rows(plan):
+        for position in itertools.product(*(range(factor.shape[2]) for factor in plan.mask.factors)):
+            share = math.prod(float(f[k, i, at]) for f, at in zip(plan.mask.factors, position, strict=True))
+            own, other = (x[j][(..., *position)].double() for j in (sample, partner))
+            out[(row, ..., *position)] = (1 - share) * own + share * other
+    return out.to(x.dtype)
+
+
+def resized(x: Tensor, plan) -> Tensor:
+    """The sample, in the box the partner's position that lies as far along its axes as the middle of each position."""
+    out = []
+    for _, k, i, sample, partner in rows(plan):
+        low, high = plan.mask.boxes.low[k, i].tolist(), plan.mask.boxes.high[k, i].tolist()
+        mixed = x[sample].clone()
+        for position in itertools.product(*map(range, low, high)):
+            along = [Fraction(2 * (at - a) + 1, 2 * (b - a)) for at, a, b in zip(position, low, high, strict=True)]
+            there = [math.floor(part * size) for part, size in zip(along, x.shape[x.ndim - len(low) :], strict=True)]
+            mixed[(..., *position)] = x[partner][(..., *there)]
+        out.append(mixed)
+    return torch.stack(out)
 
 
 def labels(y: Tensor, plan, num_classes: int) -> Tensor:

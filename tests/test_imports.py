@@ -18,6 +18,7 @@ ORDER = [
     "streams",
     "coefficients",
     "pairing",
+    "contrast",
     "puzzle",
     "masks",
     "layers",

@@ -3,10 +3,15 @@
 from typing import TypeVar
 
 from multimix.methods.cutmix import CutMix
+from multimix.methods.fmix import FMix
+from multimix.methods.gridmix import GridMix
 from multimix.methods.manifold import ManifoldMixup
 from multimix.methods.mixup import MixUp
 from multimix.methods.none import NoMix
 from multimix.methods.puzzlemix import PuzzleMix
+from multimix.methods.resizemix import ResizeMix
+from multimix.methods.saliencymix import SaliencyMix
+from multimix.methods.smoothmix import SmoothMix
 from multimix.methods.step import Method
 from multimix.suggest import nearest
 
@@ -18,6 +23,11 @@ METHODS: dict[str, type[Method]] = {
     "manifold": ManifoldMixup,
     "cutmix": CutMix,
     "puzzlemix": PuzzleMix,
+    "fmix": FMix,
+    "resizemix": ResizeMix,
+    "gridmix": GridMix,
+    "smoothmix": SmoothMix,
+    "saliencymix": SaliencyMix,
 }
 
 
