@@ -52,7 +52,7 @@ def _blend_torch(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
         keeps = plan.mask.keeps()
         return torch.where(keeps.unsqueeze(2) if x.ndim > 2 else keeps, own, partner, out=out)
     if isinstance(plan.mask, Bump):
-        share = plan.mask.share(_wide(x.dtype).to_real())
+        share = plan.mask.share(torch.float64 if x.dtype in (torch.float64, torch.complex128) else torch.float32)
         return _lerp(own, partner, share.unsqueeze(2) if x.ndim > 2 else share, out)
     return _lerp(partner, own, plan.mask.share.reshape(*plan.mask.share.shape, *[1] * (x.ndim - 1)), out)
 
@@ -63,11 +63,6 @@ def _lerp(start: Tensor, end: Tensor, share: Tensor, out: Tensor | None) -> Tens
         mixed = torch.lerp(start.float(), end.float(), share)
         return mixed.to(start.dtype) if out is None else out.copy_(mixed)
     return torch.lerp(start, end, share.to(start.dtype), out=out)
-
-
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    """The type that values of a type are averaged in."""
-    return torch.float32 if dtype.itemsize < 4 else dtype
 
 
 def _paste_resized(x: Tensor, plan: Plan, mask: Resized, out: Tensor | None) -> Tensor:

@@ -1,46 +1,49 @@
 """What stands out in a batch, without a model: how far places differ from their surroundings, at several scales."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-CENTRE = 1 / 16  # of the longest axis: the side of what is compared with its surroundings
-SURROUNDINGS = (1 / 8, 1 / 4, 1 / 2)
+CELLS = 32  # along the longest axis of what is looked at: finer detail is averaged, and costs nothing
+REACHES = (2, 4, 8)  # cells, where there are so many: surroundings of about 1/8, 1/4 and 1/2 of the axis
 FLAT = 1e-5  # of the largest value: what differs less is rounding
+POOLS = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
+MODES = ("linear", "bilinear", "trilinear")
 
 
 def contrast(x: Tensor) -> Float[Tensor, "B *spatial"]:
-    """The distance between the mean of each position's neighbourhood and those of its wider surroundings.
+    """The distance between the mean of each cell and the mean of its surroundings, averaged over three sizes of those.
 
-    Distances are Euclidean over the channels, and their mean over the surroundings is taken. Where nothing differs by
-    more than rounding it is exactly 0, so a constant image is 0 throughout.
+    Cells are positions, or in larger images 1/32 of the longest axis; between their middles values are interpolated.
+    Distances are Euclidean over the channels. Where nothing differs by more than rounding they are exactly 0, so a
+    constant image is 0 throughout.
 
     Args:
-        x: the batch, (B, L) or (B, C, *spatial), of any real type; narrow ones are computed in float32.
+        x: the batch, (B, L) or (B, C, *spatial) with one to three spatial axes, of any real type.
     """
     values = x.detach()[:, None] if x.ndim == 2 else x.detach()
     values = values if values.dtype == torch.float64 else values.float()
-    axes = tuple(range(1, values.ndim))
-    most = values.abs().amax(axes, keepdim=True)
-    values = values - values.mean(axes, keepdim=True)  # sums along an axis stay small
-    longest = max(values.shape[2:])
-    centre = _local_mean(values, CENTRE * longest)
-    total = torch.zeros_like(values[:, 0])
-    for share in SURROUNDINGS:
-        distance = torch.linalg.vector_norm(centre - _local_mean(values, share * longest), dim=1)
-        total += distance.where(distance > FLAT * most[:, 0], 0.0)
-    return total / len(SURROUNDINGS)
+    spatial = values.shape[2:]
+    scale = min(1.0, CELLS / max(spatial))
+    size = [max(1, round(scale * positions)) for positions in spatial]
+    cells = POOLS[len(size) - 1](values, size) if scale < 1 else values  # type: ignore[operator]
+    axes = tuple(range(1, cells.ndim))
+    most = cells.abs().amax(axes)
+    cells = cells - cells.mean(axes, keepdim=True)  # so that rounding is in proportion to what differs
+    total = torch.zeros_like(cells[:, 0])
+    for reach in REACHES:
+        surroundings = _local_mean(cells, max(1, round(reach * max(size) / CELLS)))
+        distance = torch.linalg.vector_norm(cells - surroundings, dim=1)
+        total += distance.where(distance > FLAT * most.reshape(-1, *[1] * len(size)), 0.0)
+    total = total / len(REACHES)
+    return F.interpolate(total[:, None], size=spatial, mode=MODES[len(size) - 1])[:, 0] if scale < 1 else total
 
 
-def _local_mean(values: Tensor, side: float) -> Tensor:
-    """The mean over a window around each position, of an odd side near this one, as far as it lies in the image."""
-    reach = max(0, round((side - 1) / 2))
-    for axis in range(2, values.ndim):
-        size = values.shape[axis]
-        position = torch.arange(size, device=values.device)
-        low, high = (position - reach).clamp_min(0), (position + reach + 1).clamp_max(size)
-        sums = values.cumsum(axis)
-        sums = torch.cat([torch.zeros_like(sums.narrow(axis, 0, 1)), sums], axis)
-        count = (high - low).reshape(-1, *[1] * (values.ndim - 1 - axis))
-        values = (sums.index_select(axis, high) - sums.index_select(axis, low)) / count
-    return values
+def _local_mean(cells: Tensor, reach: int) -> Tensor:
+    """The mean over all cells within so many steps along each axis, as far as they lie in the image."""
+    for axis in range(2, cells.ndim):
+        place = torch.arange(cells.shape[axis], device=cells.device)
+        near = ((place[:, None] - place).abs() <= reach).to(cells.dtype)
+        cells = F.linear(cells.movedim(axis, -1), near / near.sum(1, keepdim=True)).movedim(-1, axis)
+    return cells

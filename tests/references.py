@@ -110,14 +110,38 @@ def labels(y: Tensor, plan, num_classes: int) -> Tensor:
     return out
 
 
-def kept_share(plan, spatial: Sequence[int]) -> Tensor:
+def kept_share(plan, boxes, spatial: Sequence[int]) -> Tensor:
     """Share of positions outside each box, counted one by one."""
     share = torch.empty(plan.num_mixes, plan.num_pairs, dtype=torch.float64)
     for _, k, i, _, _ in rows(plan):
         kept = torch.ones(*spatial)
-        kept[tuple(slice(int(a), int(b)) for a, b in zip(plan.mask.low[k, i], plan.mask.high[k, i], strict=True))] = 0
+        kept[tuple(slice(int(a), int(b)) for a, b in zip(boxes.low[k, i], boxes.high[k, i], strict=True))] = 0
         share[k, i] = kept.sum() / math.prod(spatial)
     return share
+
+
+def fmix_published(field: Tensor, num_kept: int) -> Tensor:
+    """Published FMix: positions sorted by their value, so many of them, from the highest down, set to 1."""
+    mask = torch.zeros(field.numel())
+    mask[field.flatten().argsort(descending=True)[:num_kept]] = 1
+    return mask.reshape(field.shape)
+
+
+def smoothmix_openmixup(x: Tensor, index: Tensor, centre: Sequence[float], sigma: float) -> Tensor:
+    """OpenMixup's SmoothMix on (B, C, S, S): the partner shows through a Gaussian, 1 at its centre, given in pixels."""
+    down, across = (torch.exp(-((torch.arange(x.shape[-1]) - c) ** 2) / (2 * sigma**2)) for c in centre)
+    bump = down[:, None] * across
+    return x * (1 - bump) + x[index] * bump
+
+
+def saliencymix_published(saliency: Tensor, lam: float) -> list[tuple[int, int]]:
+    """Published SaliencyMix: the edges, per axis, of a box around the highest saliency, of even sides, clipped."""
+    peak = torch.unravel_index(saliency.argmax(), saliency.shape)
+    edges = []
+    for size, place in zip(saliency.shape, peak, strict=True):
+        half = int(size * math.sqrt(1 - lam)) // 2
+        edges.append((max(int(place) - half, 0), min(int(place) + half, size)))
+    return edges
 
 
 def mixup_cifar10(x: Tensor, y: Tensor, lam: float, index: Tensor, criterion, model) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from multimix.masks import LEVELS, Ordered
 from multimix.methods.step import Step, check_alpha, check_axes, to_device
 
-NEGLIGIBLE = 2**-15  # of the strongest amplitude: all that are weaker shift a border by about 1/50 of a position
+NEGLIGIBLE = 15  # halvings of the strongest amplitude: all that are weaker shift a border by 1/50 of a position
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def low_spectra(
     """
     frequencies = [np.abs(np.fft.fftfreq(size)) for size in spatial[:-1]] + [np.fft.rfftfreq(spatial[-1])]
     lowest = 1 / max(spatial)
-    highest = lowest * NEGLIGIBLE ** (-1 / decay) if decay > 0.5 else math.inf
+    highest = lowest * 2 ** (NEGLIGIBLE / decay) if decay > 0.1 else math.inf
     places = [np.flatnonzero(frequency <= highest) for frequency in frequencies]
     squared = np.zeros(())
     for frequency, place in zip(frequencies, places, strict=True):

@@ -25,8 +25,8 @@ class SaliencyMix:
 
     Saliency is given (`saliency=...`), or found without a model: contrast with the surroundings at several scales, over
     all channels (`multimix/contrast.py`). The paper uses OpenCV's fine-grained static saliency, from one grey channel,
-    which also compares centres with surroundings, down to single pixels; ours averages over a centre of 1/16 of
-    the image, runs on any device and takes any number of channels and axes. In the authors' code the whole batch
+    which also compares centres with surroundings, pixel by pixel; ours averages cells of 1/32 of larger
+    images, runs on any device and takes any number of channels and axes. In the authors' code the whole batch
     gets the box of the first pair, as here with `MultiMix(share="batch")`, and sides are rounded down to even numbers.
 
     If all positions are equally salient, as in a constant image, the peak is the middle.

@@ -11,8 +11,8 @@ from torch import Tensor
 from multimix.masks import Bump
 from multimix.methods.step import Step, check_alpha, check_axes
 
-NARROWEST, WIDEST = 1e-8, 1e8  # widths between which every share lies that float64 tells from 0 and 1
-HALVINGS = 55  # of the range of logarithms between them: to 1e-15
+NARROWEST, WIDEST = 1e-8, 1e4  # widths between which every share lies that float32 tells from 0 and 1
+HALVINGS = 30  # of the range of logarithms between them: to 3e-8
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class SmoothMix:
 
 
 def bump(
-    size: int, centre: Float64[np.ndarray, "P"], width: Float64[np.ndarray, "K P"]
-) -> Float64[np.ndarray, "K P size"]:
+    size: int, centre: Float64[np.ndarray, "*#K P"], width: Float64[np.ndarray, "*K P"]
+) -> Float64[np.ndarray, "*K P size"]:
     """The mean of a Gaussian, 1 at its centre, over each position of an axis; non-decreasing in its width.
 
     Args:
@@ -80,7 +80,7 @@ def widths(share: Float64[np.ndarray, "K P"], centre: Float64[np.ndarray, "d P"]
     low, high = (np.full(share.shape, math.log(width)) for width in (NARROWEST, WIDEST))
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        mean = np.prod([bump(1, c, np.exp(middle))[..., 0] for c in centre], axis=0)
+        mean = bump(1, centre[:, None], np.exp(middle))[..., 0].prod(axis=0)
         wide = mean > share
         low, high = np.where(wide, low, middle), np.where(wide, middle, high)
     return np.asarray(np.exp((low + high) / 2))
