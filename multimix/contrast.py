@@ -1,5 +1,7 @@
 """What stands out in a batch, without a model: how far places differ from their surroundings, at several scales."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -8,7 +10,7 @@ from torch import Tensor
 CELLS = 32  # along the longest axis of what is looked at: finer detail is averaged, and costs nothing
 REACHES = (2, 4, 8)  # cells, where there are so many: surroundings of about 1/8, 1/4 and 1/2 of the axis
 FLAT = 1e-5  # of the largest value: what differs less is rounding
-POOLS = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
+POOLS: tuple[Callable[..., Tensor], ...] = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
 MODES = ("linear", "bilinear", "trilinear")
 
 
@@ -27,7 +29,7 @@ def contrast(x: Tensor) -> Float[Tensor, "B *spatial"]:
     spatial = values.shape[2:]
     scale = min(1.0, CELLS / max(spatial))
     size = [max(1, round(scale * positions)) for positions in spatial]
-    cells = POOLS[len(size) - 1](values, size) if scale < 1 else values  # type: ignore[operator]
+    cells = POOLS[len(size) - 1](values, size) if scale < 1 else values
     axes = tuple(range(1, cells.ndim))
     most = cells.abs().amax(axes)
     cells = cells - cells.mean(axes, keepdim=True)  # so that rounding is in proportion to what differs

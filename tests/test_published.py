@@ -146,25 +146,18 @@ def test_smoothmix_given_the_same_bump(batch, sigma):
     factors = (bump(12, c[None], torch.full((1, 1), sigma).double().numpy()) for c in centre.numpy())
     mask = Bump(tuple(torch.from_numpy(factor).float().expand(1, 8, 12) for factor in factors))
     plan = replace(plan, mask=mask, weight=mask.weight((12, 12)))
-    x_mix, y_mix = mix.apply(plan, x, y)
+    x_mix, _ = mix.apply(plan, x, y)
     expected = references.smoothmix_openmixup(x, plan.partner, (12 * centre - 0.5).tolist(), 12 * sigma)
     tolerance = 2 * float(x.abs().max()) / (24 * (12 * sigma) ** 2) * 2  # a mean over a pixel, not its middle: two axes
     torch.testing.assert_close(x_mix, expected.float(), atol=tolerance, rtol=0)
-    # Its labels weigh the partner by what is kept of the sample; ours by what is shown of it.
-    shown = float(
-        references.smoothmix_openmixup(
-            torch.eye(2)[:, :1, None, None].expand(2, 1, 12, 12),
-            torch.tensor([1, 0]),
-            (12 * centre - 0.5).tolist(),
-            12 * sigma,
-        )[1].mean()
-    )
-    kept = float(y_mix[0, y[0]] if y[0] != y[plan.partner[0]] else 1 - shown)
-    assert kept == pytest.approx(1 - shown, abs=0.01)
+    # Its labels give the sample the mean of the bump; ours the mean of the rest, which is what is seen of it.
+    planes = torch.tensor([0.0, 1.0])[:, None, None, None].expand(2, 1, 12, 12)
+    shown = references.smoothmix_openmixup(planes, torch.tensor([1, 0]), (12 * centre - 0.5).tolist(), 12 * sigma)[0]
+    assert float(plan.weight[0, 0]) == pytest.approx(1 - float(shown.mean()), abs=0.005)
 
 
 def test_saliencymix_cuts_the_published_box(batch):
-    x, y = batch
+    x, _ = batch
     mix = MultiMix(SaliencyMix(), num_mixes=1, num_classes=5, sampling="iid", share="batch")
     even = 0
     for seed in range(60):
