@@ -8,6 +8,7 @@ from multimix.methods.manifold import ManifoldMixup
 from multimix.methods.mixup import MixUp
 from multimix.methods.names import METHODS, as_method
 from multimix.methods.none import NoMix
+from multimix.methods.phases import Phases
 from multimix.methods.puzzlemix import PuzzleMix
 from multimix.methods.resizemix import ResizeMix
 from multimix.methods.saliencymix import SaliencyMix
@@ -24,6 +25,7 @@ __all__ = [
     "Method",
     "MixUp",
     "NoMix",
+    "Phases",
     "PuzzleMix",
     "ResizeMix",
     "SaliencyMix",

@@ -43,8 +43,7 @@ def as_method(method: M | str) -> M | Method:
             raise ValueError(f'method must be a known method, got method="{method}"; {nearest(method, METHODS)}')
         return METHODS[method]()
     if isinstance(method, type) or not (hasattr(method, "mask") or hasattr(method, "pick")):
-        raise TypeError(
-            f"method must be a method object or its name, got method={method!r}; try MixUp() or "
-            + " or ".join(f'"{name}"' for name in METHODS)
-        )
+        names = " or ".join(f'"{name}"' for name in METHODS)
+        remedy = "ask it for one: phases.at(step / steps)" if hasattr(method, "at") else f"try MixUp() or {names}"
+        raise TypeError(f"method must be a method object or its name, got method={method!r}; {remedy}")
     return method
