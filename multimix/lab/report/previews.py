@@ -17,8 +17,9 @@ from multimix.lab.config import PreviewSettings
 from multimix.lab.controls import Row
 from multimix.lab.data import Split, data_options_for, open_data
 from multimix.lab.errors import UsageError
-from multimix.lab.mixing import mixer, options_for
+from multimix.lab.mixing import mixer
 from multimix.lab.puzzle_tiles import in_place_of_a_model
+from multimix.lab.which_method import WhichMethod, options_for
 
 NUM_MIXES = 9
 SEED = 0
@@ -75,7 +76,9 @@ def previews(rows: Sequence[Row], settings: Mapping[str, Any]) -> Previews:
     """
     kinds = {(row.method, row.alpha): None for row in rows if row.method != "none"}
     inside = [f"{INSIDE} mixes inside the model: its mixes are no pictures."] if any(INSIDE in k for k in kinds) else []
-    shown = [kind for kind in kinds if kind[0] != INSIDE]
+    drawn = [method for method in dict.fromkeys(kind[0] for kind in kinds) if not WhichMethod.parse(method).is_one]
+    inside += [f"{method} mixes by one method at a time: their paths are those of these methods." for method in drawn]
+    shown = [kind for kind in kinds if kind[0] not in (INSIDE, *drawn)]
     if not shown:
         return Previews([], inside or ["Nothing is mixed."])
     try:
