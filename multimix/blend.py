@@ -111,8 +111,10 @@ def _compiled_fits(x: Tensor, plan: Plan) -> bool:
     if isinstance(plan.mask, Blocks):
         copies = plan.mask.whole == 1 and x.dtype in (torch.float16, torch.bfloat16, torch.uint8)
         return copies or x.dtype in (torch.float32, torch.float64)
-    if isinstance(plan.mask, Constant):
+    if isinstance(plan.mask, (Constant, Bump)):
         return x.dtype in (torch.float32, torch.float64)
+    if isinstance(plan.mask, (Ordered, Resized)):
+        return x.dtype.itemsize <= 8
     return isinstance(plan.mask, Boxes)
 
 
@@ -129,7 +131,11 @@ def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_for
     if isinstance(plan.mask, Constant):
         compiled.lerp_rows(x.reshape(len(x), -1), plan.sample, plan.partner, plan.mask.share, out.view(k, p, -1), fresh)
         return
-    assert isinstance(plan.mask, Boxes)
+    if not isinstance(plan.mask, Boxes):
+        last = layout is not torch.contiguous_format
+        spatial = x.shape[1:-1] if last else spatial_shape(x)
+        _blend_rows(x, plan, out, tuple(spatial), x.shape[-1] if last else 1)
+        return
     low, high = plan.mask.low, plan.mask.high
     if layout is torch.contiguous_format:
         x, out = (x, out) if x.ndim > 2 else (x[:, None], out[:, None])
@@ -139,6 +145,23 @@ def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_for
         low, high = low * stretch, high * stretch
         x, out = x.flatten(-2)[:, None], out.flatten(-2)[:, None]
     compiled.cut_rows(x, plan.sample, plan.partner, low, high, out.view(k, p, *x.shape[1:]), fresh)
+
+
+def _blend_rows(x: Tensor, plan: Plan, out: Tensor, spatial: tuple[int, ...], inner: int) -> None:
+    """Levels, bumps and resized partners: rows are flat, with `inner` channels together for each position."""
+    from multimix import compiled_masks
+
+    mask, rows = plan.mask, x.detach().reshape(len(x), -1)
+    sample = torch.arange(plan.num_pairs, device=x.device) if plan.sample is None else plan.sample
+    into = out.detach().view(plan.num_mixes, plan.num_pairs, -1)
+    if isinstance(mask, Ordered):
+        compiled_masks.pick_rows(rows, sample, plan.partner, mask.level.flatten(1), inner, into)
+    elif isinstance(mask, Bump):
+        compiled_masks.bump_rows(rows, sample, plan.partner, mask.factors, inner, into)
+    else:
+        assert isinstance(mask, Resized)
+        edges = mask.boxes.low, mask.boxes.high
+        compiled_masks.paste_rows(rows, sample, plan.partner, edges, spatial, inner, into)
 
 
 def _assemble_compiled(x: Tensor, plan: Plan, mask: Blocks, out: Tensor, layout: torch.memory_format) -> None:

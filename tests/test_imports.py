@@ -25,6 +25,7 @@ ORDER = [
     "plan",
     "methods",
     "compiled",
+    "compiled_masks",
     "labels",
     "blend",
     "targets",

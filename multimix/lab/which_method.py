@@ -58,16 +58,20 @@ class WhichMethod:
     shares: tuple[float, ...] = (0.0,)
 
     @classmethod
-    def parse(cls, given: str) -> "WhichMethod":
+    def parse(cls, given: str, setting: str = "method") -> "WhichMethod":
         """Reads what the head of this file shows.
+
+        Args:
+            given: The text.
+            setting: Where it was given, for messages.
 
         Raises:
             UsageError: if it is none of it, or a name is unknown.
         """
         values, shares = ((given.strip(),), (0.0,)) if "@" not in given else split_phases(given) or ((), ())
         if not values:
-            _refused(given)
-        return cls(tuple(_odds(value, given) for value in values), shares)
+            _refused(given, setting)
+        return cls(tuple(_odds(value, given, setting) for value in values), shares)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,7 +108,7 @@ def parse_list(given: Iterable[str]) -> tuple[str, ...]:
             methods[-1] += f",{part}"
         else:
             methods.append(part)
-    return tuple(str(WhichMethod.parse(method)) for method in methods)
+    return tuple(str(WhichMethod.parse(method, "methods")) for method in methods)
 
 
 def options_for(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,27 +127,27 @@ def check_option_names(options: Mapping[str, Any], methods: Iterable[str]) -> No
             raise UsageError(f"method_options must be options of {', '.join(names)}, got {name!r}; {remedy}")
 
 
-def _odds(value: str, given: str) -> Odds:
+def _odds(value: str, given: str, setting: str) -> Odds:
     parts = [re.fullmatch(r"([^:+@,\s]+)(?::(\d*\.?\d+))?", part) for part in value.split("+")]
     found = [(part[1], float(part[2] or 1)) for part in parts if part]
     names, weights = tuple(name for name, _ in found), tuple(weight for _, weight in found)
     if len(found) < len(parts) or min(weights) <= 0 or len(set(names)) < len(names):
-        _refused(given)
+        _refused(given, setting)
     for name in names:
         if name not in METHODS:
             raise UsageError(
-                f"method must be one of {', '.join(METHODS)}, got method={name!r}; {nearest(name, METHODS)}"
+                f"{setting} must be one of {', '.join(METHODS)}, got {setting}={name!r}; {nearest(name, METHODS)}"
             )
     if NONE in names and len(names) > 1:
         raise UsageError(
-            f"steps that mix must mix by one of the methods drawn from, got method={given!r}; give none a phase of its "
-            f"own, as in mixup@0,none@0.9"
+            f"steps that mix must mix by one of the methods drawn from, got {setting}={given!r}; give none a phase of "
+            f"its own, as in mixup@0,none@0.9"
         )
     return Odds(names, (1.0,) if len(names) == 1 else weights)
 
 
-def _refused(given: str) -> NoReturn:
+def _refused(given: str, setting: str) -> NoReturn:
     raise UsageError(
-        f"method must be a name, names with odds, or such at rising shares of the run from 0 on, got method={given!r}; "
-        f"write mixup, mixup+cutmix:2, or mixup+cutmix:2@0,none@0.9"
+        f"{setting} must be a name, names with odds, or such at rising shares of the run from 0 on, got "
+        f"{setting}={given!r}; write mixup, mixup+cutmix:2, or mixup+cutmix:2@0,none@0.9"
     )

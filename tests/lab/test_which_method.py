@@ -137,7 +137,7 @@ def test_phases_after_the_start_go_on_with_a_schedule():
     )
     assert parse_list(["mixup@0", "none@0.5", "mixup@0", "none@0.9"]) == ("mixup@0,none@0.5", "mixup@0,none@0.9")
     assert parse_list(["mixup@0,none@0.5", "cutmix"]) == ("mixup@0,none@0.5", "cutmix")  # as it stands in a file
-    with pytest.raises(UsageError, match="method must be a name"):
+    with pytest.raises(UsageError, match=r"methods must be a name, .* got methods='none@0.9'"):
         parse_list(["mixup", "none@0.9"])
 
 
