@@ -81,7 +81,7 @@ def paste_rows(
     Raises:
         IndexError: A sample or a partner is no row.
     """
-    low, high = (edge.contiguous().numpy() for edge in edges)
+    low, high = (np.clip(edge.numpy(), 0, spatial) for edge in edges)
     missing = 3 - len(spatial)
     sizes = (1,) * missing + spatial
     low = np.pad(low, ((0, 0), (0, 0), (missing, 0)))

@@ -97,9 +97,11 @@ class Resized:
 
     Attributes:
         boxes: where the partner is pasted.
+        spatial: the sizes of the images' spatial axes.
     """
 
     boxes: Boxes
+    spatial: tuple[int, ...]
 
     @property
     def axes(self) -> int:
@@ -123,7 +125,7 @@ class Resized:
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Resized":
         """The masks of these pairs."""
-        return Resized(self.boxes.select(pairs))
+        return Resized(self.boxes.select(pairs), self.spatial)
 
 
 @dataclass(frozen=True)

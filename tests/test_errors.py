@@ -160,7 +160,7 @@ def test_plans_for_another_batch():
         mix.apply(mix.plan(X[:4]), X, Y)
 
 
-@pytest.mark.parametrize("method", ["fmix", "gridmix", "smoothmix"])
+@pytest.mark.parametrize("method", ["fmix", "gridmix", "smoothmix", "resizemix"])
 def test_plans_for_another_size(method):
     mix = MultiMix(method, num_classes=4)
     with pytest.raises(ValueError, match=r"plan must be made for images of this size, got plan for \(6, 5\), x: \(8"):

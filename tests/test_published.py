@@ -115,7 +115,7 @@ def test_resizemix_pastes_what_interpolate_makes(batch, side):
     mix = MultiMix(ResizeMix(), num_mixes=1, num_classes=5, share="batch")
     plan = mix.plan(x)
     low = torch.tensor([12 - side, (12 - side) // 2]).expand(1, 8, 2)
-    mask = Resized(Boxes(low, low + side))
+    mask = Resized(Boxes(low, low + side), (12, 12))
     plan = replace(plan, mask=mask, weight=mask.weight((12, 12)))
     x_mix, y_mix = mix.apply(plan, x, y)
     top, left = low[0, 0].tolist()
