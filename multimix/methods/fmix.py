@@ -27,7 +27,7 @@ class FMix:
     about a point; these are complex, as in the paper's formula. It rounds lam * N up or down by the toss of a coin.
     And it can soften borders (`max_soft`), which is left out, as its default is 0.
 
-    Fields cost time: 128 of 224 x 224 positions take about a third of a second of one CPU core; where x is on an
+    Fields cost time: 128 of 224 x 224 positions, K = 5, take about 0.15 s of one CPU core. Where x is on an
     accelerator, only the coefficients are drawn on the CPU. `MultiMix(share="batch")` draws one, as the authors do.
 
     Args:
@@ -93,15 +93,15 @@ def low_spectra(
 def as_fields(
     spectra: Complex64[np.ndarray, "num *low"], places: list[np.ndarray], spatial: tuple[int, ...], device: torch.device
 ) -> Float32[Tensor, "num *spatial"]:
-    """The real fields of such coefficients, on a device."""
-    size = (len(spectra), *spatial[:-1], spatial[-1] // 2 + 1)
-    whole = torch.zeros(size, dtype=torch.complex64, device=device)
-    low = np.ravel_multi_index(np.ix_(*places), size[1:]).ravel()
-    spectra = spectra.reshape(len(spectra), -1)
-    whole.flatten(1).index_copy_(
-        1, to_device(torch.from_numpy(low), device), to_device(torch.from_numpy(spectra), device)
-    )
-    field: Tensor = torch.fft.irfftn(whole, s=spatial, dim=tuple(range(1, len(spatial) + 1)))
+    """The real fields of such coefficients, on a device; along the last axis those left out are the last."""
+    size = (len(spectra), *spatial[:-1], len(places[-1]))
+    columns = torch.zeros(size, dtype=torch.complex64, device=device)
+    low = torch.from_numpy(np.ravel_multi_index(np.ix_(*places), size[1:]).ravel())
+    drawn = torch.from_numpy(spectra.reshape(len(spectra), -1))
+    columns.flatten(1).index_copy_(1, to_device(low, device), to_device(drawn, device))
+    if len(spatial) > 1:
+        columns = torch.fft.ifftn(columns, dim=tuple(range(1, len(spatial))))
+    field: Tensor = torch.fft.irfft(columns, n=spatial[-1])
     return field
 
 
@@ -114,7 +114,7 @@ def highest(field: Float32[Tensor, "P *spatial"], num_kept: Int64[Tensor, "K P"]
     for k, limit in enumerate(limits):
         keeps = values >= limit[:, None]
         level += keeps
-        kept[k] = keeps.sum(1)
+        kept[k] = keeps.sum(1, dtype=torch.int32)  # in a quarter of the time
     return Ordered(level.view(field.shape), kept)
 
 
@@ -126,7 +126,7 @@ def _limits(values: Float32[Tensor, "P N"], num_kept: Int64[Tensor, "K P"]) -> F
 
 
 def _limits_cpu(values: Float32[Tensor, "P N"], num_kept: Int64[Tensor, "K P"]) -> Float32[Tensor, "K P"]:
-    """The same, in an eighth of the time: nobody needs the order of the values between the limits."""
+    """The same without a sort: nobody needs the order of the values between the limits."""
     wanted = num_kept.numpy()
     places = values.shape[1] - np.maximum(wanted, 1)
     limits = np.empty(wanted.shape, dtype=np.float32)
