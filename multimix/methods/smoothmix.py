@@ -58,8 +58,8 @@ class SmoothMix:
 
 
 def bump(
-    size: int, centre: Float64[np.ndarray, "*#K P"], width: Float64[np.ndarray, "*K P"]
-) -> Float64[np.ndarray, "*K P size"]:
+    size: int, centre: Float64[np.ndarray, "... P"], width: Float64[np.ndarray, "K P"]
+) -> Float64[np.ndarray, "... K P {size}"]:
     """The mean of a Gaussian, 1 at its centre, over each position of an axis; non-decreasing in its width.
 
     Args:
