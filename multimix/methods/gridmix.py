@@ -22,11 +22,11 @@ class GridMix:
     positions nearest to lam[k]. So masks are nested, and each cell is kept with probability lam, up to rounding. Cells
     of one axis differ in size by at most one position; labels weigh positions. Series, images and volumes.
 
-    In the paper each cell is kept or not by a draw of its own, so that the kept share scatters around lam; here the
-    number of cells follows lam, and only which ones they are is drawn. The paper also predicts a label for every cell,
-    with a second head and loss; that is no matter of mixing, and left out: `dense_targets=True` gives such labels to
-    models that have one. What OpenMixup calls gridmix is another method: small holes at regular distances,
-    all of one size, that grow as lam falls.
+    The mixing of the paper, not all of it: it also predicts a label for every cell, with a head and a loss of their
+    own; `dense_targets=True` gives labels to models that have such. How the paper draws its cells, and how many it has, we
+    could not look up, and found no code of its authors: the order, which nests, and the default are ours. With a draw for
+    each cell the kept share would scatter around lam. What OpenMixup calls gridmix is another method: small holes at
+    regular distances, all of one size, that grow as lam falls.
 
     Args:
         alpha: shape of the Beta(alpha, alpha) law of the coefficients, > 0.

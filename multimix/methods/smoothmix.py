@@ -23,9 +23,9 @@ class SmoothMix:
     so masks are nested, and labels weigh lam. A position's value is the mean of the bump over it, not the bump at its
     middle, so this holds to rounding for any width. Widths are shares of each axis. Series, images and volumes.
 
-    The paper draws the width, uniformly from a quarter to half of the image's side, and labels follow: partners weigh
-    0.11 to 0.73, and 0.43 on average. Here lam is drawn, as in all methods, and the width follows: the path reaches
-    from the sample to the partner. (OpenMixup's smoothmix swaps the two label weights.)
+    OpenMixup's code draws the width, uniformly from a quarter to half of the image's side, and labels follow: partners
+    are shown by 0.11 to 0.73, and 0.43 on average; it gives that weight to the sample, which must be a slip. Here lam
+    is drawn, as in all methods, and the width follows: the path reaches from the sample to the partner.
 
     Args:
         alpha: shape of the Beta(alpha, alpha) law of the coefficients, > 0.
