@@ -23,10 +23,10 @@ class GridMix:
     of one axis differ in size by at most one position; labels weigh positions. Series, images and volumes.
 
     The mixing of the paper, not all of it: it also predicts a label for every cell, with a head and a loss of their
-    own; `dense_targets=True` gives labels to models that have such. How the paper draws its cells, and how many it has, we
-    could not look up, and found no code of its authors: the order, which nests, and the default are ours. With a draw for
-    each cell the kept share would scatter around lam. What OpenMixup calls gridmix is another method: small holes at
-    regular distances, all of one size, that grow as lam falls.
+    own; `dense_targets=True` gives labels to models that have such. How the paper draws its cells, and how many, we
+    could not look up, and found no code of its authors: the order, which nests, and the default are ours. With a draw
+    for each cell the kept share would scatter around lam. What OpenMixup calls gridmix is another method: small holes
+    at regular distances, all of one size, that grow as lam falls.
 
     Args:
         alpha: shape of the Beta(alpha, alpha) law of the coefficients, > 0.

@@ -22,6 +22,7 @@ class ResizeMix:
     As in the paper the scale is uniform, not lam Beta: lam follows its law all the same, by strata too. Its path
     begins and ends inside: on images, between 0.99 and 0.36 of the sample. Resizing takes the nearest position, as the
     authors' code does, but the one in the middle of what is left out, not its first corner; integers stay integers.
+    That code draws a centre and shifts boxes to fit, which puts more of them at the border, and one scale per batch.
 
     Args:
         smallest: the smallest scale, from 0 on; the paper uses 0.1.
