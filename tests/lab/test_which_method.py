@@ -179,6 +179,7 @@ def test_a_comparison_of_schedules_has_its_tables(tmp_path):
     results = gather(Comparison.read(tmp_path))
     assert [row.row.method for row in results.rows] == ["none", "mixup+cutmix:2@0,none@0.9"]
     assert all(len(row.runs) == 1 for row in results.rows)
+    assert "none@0.9 mixes by one method at a time" in (tmp_path / "report.html").read_text()
 
 
 def test_where_there_must_be_one_method():
