@@ -56,7 +56,8 @@ class VarianceSettings(Recipe):
             num_mixes=self.num_mixes,
         )
         methods = WhichMethod.parse(self.method)
-        check(methods.mixes and methods.is_one, "one method must mix all along", "try mixup", method=self.method)
+        check(methods.mixes, "method must mix", "try mixup", method=self.method)
+        check(methods.is_one, "one method must mix all along", "try mixup", method=self.method)
         check(self.precision != "fp16", "gradients must be measured in fp32 or bf16", "try bf16", precision="fp16")
         for name in NO_USE:
             value = getattr(self, name)
