@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from multimix.masks import Blocks, Boxes, Constant, Everything
+from multimix.masks import Blocks, Boxes, Bump, Constant, Everything, Ordered, Resized
 from multimix.methods.step import spatial_shape
 from multimix.plan import Plan
 from multimix.puzzle.blocks import as_images
@@ -42,15 +42,42 @@ def _blend_torch(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
         return own.clone() if out is None else out.copy_(own)
     if isinstance(plan.mask, Blocks):
         return _blend_blocks(x, plan, plan.mask, out)
+    if isinstance(plan.mask, Resized):
+        return _paste_resized(x, plan, plan.mask, out)
     partner = x[plan.partner] if plan.partner.ndim == 2 else x[plan.partner][None]
     if isinstance(plan.mask, Boxes):
         inside = plan.mask.inside(spatial_shape(x))
         return torch.where(inside.unsqueeze(2) if x.ndim > 2 else inside, partner, own, out=out)
-    weight = plan.mask.share.reshape(*plan.mask.share.shape, *[1] * (x.ndim - 1))
-    if x.dtype.itemsize < 4:  # a weight in bfloat16 would differ from the label's
-        mixed = torch.lerp(partner.float(), own.float(), weight)
-        return mixed.to(x.dtype) if out is None else out.copy_(mixed)
-    return torch.lerp(partner, own, weight.to(x.dtype), out=out)
+    if isinstance(plan.mask, Ordered):
+        keeps = plan.mask.keeps()
+        return torch.where(keeps.unsqueeze(2) if x.ndim > 2 else keeps, own, partner, out=out)
+    if isinstance(plan.mask, Bump):
+        share = plan.mask.share(torch.float64 if x.dtype in (torch.float64, torch.complex128) else torch.float32)
+        return _lerp(own, partner, share.unsqueeze(2) if x.ndim > 2 else share, out)
+    return _lerp(partner, own, plan.mask.share.reshape(*plan.mask.share.shape, *[1] * (x.ndim - 1)), out)
+
+
+def _lerp(start: Tensor, end: Tensor, share: Tensor, out: Tensor | None) -> Tensor:
+    """`(1 - share) * start + share * end`. A share in bfloat16 would differ from the label's."""
+    if start.dtype.itemsize < 4:
+        mixed = torch.lerp(start.float(), end.float(), share)
+        return mixed.to(start.dtype) if out is None else out.copy_(mixed)
+    return torch.lerp(start, end, share.to(start.dtype), out=out)
+
+
+def _paste_resized(x: Tensor, plan: Plan, mask: Resized, out: Tensor | None) -> Tensor:
+    """One mix at a time: positions to look up take the memory of a mix, not of all K."""
+    spatial = spatial_shape(x)
+    flat = x.flatten(2) if x.ndim > 2 else x[:, None]
+    own = flat if plan.sample is None else flat[plan.sample]
+    inside = mask.boxes.inside(spatial).flatten(2).unsqueeze(2)
+    mixes = []
+    for k in range(plan.num_mixes):
+        partner = flat[plan.partner[k] if plan.partner.ndim == 2 else plan.partner]
+        resized = partner.gather(2, mask.shown(k, spatial)[:, None].expand_as(partner))
+        mixed = torch.where(inside[k], resized, own)
+        mixes.append(mixed if out is None else out[k].copy_(mixed.view_as(out[k])))
+    return torch.stack(mixes).view(len(mixes), plan.num_pairs, *x.shape[1:]) if out is None else out
 
 
 def _blend_blocks(x: Tensor, plan: Plan, mask: Blocks, out: Tensor | None) -> Tensor:
@@ -84,9 +111,11 @@ def _compiled_fits(x: Tensor, plan: Plan) -> bool:
     if isinstance(plan.mask, Blocks):
         copies = plan.mask.whole == 1 and x.dtype in (torch.float16, torch.bfloat16, torch.uint8)
         return copies or x.dtype in (torch.float32, torch.float64)
-    return isinstance(plan.mask, Boxes) or (
-        isinstance(plan.mask, Constant) and x.dtype in (torch.float32, torch.float64)
-    )
+    if isinstance(plan.mask, (Constant, Bump)):
+        return x.dtype in (torch.float32, torch.float64)
+    if isinstance(plan.mask, (Ordered, Resized)):
+        return x.dtype.itemsize <= 8
+    return isinstance(plan.mask, Boxes)
 
 
 def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_format, fresh: bool) -> None:
@@ -102,7 +131,11 @@ def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_for
     if isinstance(plan.mask, Constant):
         compiled.lerp_rows(x.reshape(len(x), -1), plan.sample, plan.partner, plan.mask.share, out.view(k, p, -1), fresh)
         return
-    assert isinstance(plan.mask, Boxes)
+    if not isinstance(plan.mask, Boxes):
+        last = layout is not torch.contiguous_format
+        spatial = x.shape[1:-1] if last else spatial_shape(x)
+        _blend_rows(x, plan, out, tuple(spatial), x.shape[-1] if last else 1)
+        return
     low, high = plan.mask.low, plan.mask.high
     if layout is torch.contiguous_format:
         x, out = (x, out) if x.ndim > 2 else (x[:, None], out[:, None])
@@ -112,6 +145,23 @@ def _blend_compiled(x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_for
         low, high = low * stretch, high * stretch
         x, out = x.flatten(-2)[:, None], out.flatten(-2)[:, None]
     compiled.cut_rows(x, plan.sample, plan.partner, low, high, out.view(k, p, *x.shape[1:]), fresh)
+
+
+def _blend_rows(x: Tensor, plan: Plan, out: Tensor, spatial: tuple[int, ...], inner: int) -> None:
+    """Levels, bumps and resized partners: rows are flat, with `inner` channels together for each position."""
+    from multimix import compiled_masks
+
+    mask, rows = plan.mask, x.detach().reshape(len(x), -1)
+    sample = torch.arange(plan.num_pairs, device=x.device) if plan.sample is None else plan.sample
+    into = out.detach().view(plan.num_mixes, plan.num_pairs, -1)
+    if isinstance(mask, Ordered):
+        compiled_masks.pick_rows(rows, sample, plan.partner, mask.level.flatten(1), inner, into)
+    elif isinstance(mask, Bump):
+        compiled_masks.bump_rows(rows, sample, plan.partner, mask.factors, inner, into)
+    else:
+        assert isinstance(mask, Resized)
+        edges = mask.boxes.low, mask.boxes.high
+        compiled_masks.paste_rows(rows, sample, plan.partner, edges, spatial, inner, into)
 
 
 def _assemble_compiled(x: Tensor, plan: Plan, mask: Blocks, out: Tensor, layout: torch.memory_format) -> None:

@@ -1,22 +1,25 @@
 """How far along the path: K ordered Beta coefficients for every pair."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float64
 
+Quantile = Callable[[np.ndarray], np.ndarray]
 SAMPLINGS = ("stratified", "iid")
 
 
 def draw_lam(
-    alpha: float, num_mixes: int, num_pairs: int, sampling: str, rng: np.random.Generator
+    quantile: Quantile, num_mixes: int, num_pairs: int, sampling: str, rng: np.random.Generator
 ) -> Float64[np.ndarray, "{num_mixes} {num_pairs}"]:
     """Draw the coefficients, non-increasing along the first axis.
 
-    Whatever the sampling, a coefficient picked at random among the K of a pair follows Beta(alpha, alpha).
+    Whatever the sampling, a coefficient picked at random among the K of a pair follows the quantile function's law.
     `"stratified"` only changes how the K of a pair, and the k-th of all pairs, lie together: each pair has one draw in
     each of K strata of equal probability, and within a stratum the pairs of the batch occupy one sub-stratum each.
 
     Args:
-        alpha: shape of the symmetric Beta law, > 0.
+        quantile: from numbers in [0, 1], uniform, to coefficients; non-decreasing.
         num_mixes: K >= 1.
         num_pairs: P >= 1.
         sampling: `"stratified"` or `"iid"`.
@@ -29,7 +32,7 @@ def draw_lam(
         uniform = np.sort(rng.random((num_mixes, num_pairs)), axis=0)[::-1].copy()
     else:
         uniform = _stratified(num_mixes, num_pairs, rng)
-    return beta_quantile(alpha, uniform)
+    return quantile(uniform)
 
 
 def _stratified(num_mixes: int, num_pairs: int, rng: np.random.Generator) -> Float64[np.ndarray, "K P"]:

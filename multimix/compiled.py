@@ -59,7 +59,7 @@ def lerp_rows(
     sample = _counted(pairs) if sample is None else sample.contiguous()
     addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), weight.data_ptr(), out.data_ptr())
     sizes = (x.shape[0], mixes, pairs, step, size * bytes_each, bytes_each)
-    _over_pairs(_lerp, (addresses, sizes, ONE[x.dtype]), pairs, out.nbytes, fresh)
+    over_pairs(_lerp, (addresses, sizes, ONE[x.dtype]), pairs, out.nbytes, fresh)
 
 
 def cut_rows(
@@ -95,10 +95,10 @@ def cut_rows(
     sample = _counted(pairs) if sample is None else sample.contiguous()
     addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), low.data_ptr(), high.data_ptr(), out.data_ptr())
     sizes = (x.shape[0], mixes, pairs, step, out.stride(1) * bytes_each, len(space), bytes_each)
-    _over_pairs(_cut, (addresses, sizes, (depth, height, width)), pairs, out.nbytes, fresh)
+    over_pairs(_cut, (addresses, sizes, (depth, height, width)), pairs, out.nbytes, fresh)
 
 
-def _over_pairs(kernel: Callable[..., bool], arguments: tuple[Any, ...], pairs: int, size: int, fresh: bool) -> None:
+def over_pairs(kernel: Callable[..., bool], arguments: tuple[Any, ...], pairs: int, size: int, fresh: bool) -> None:
     """Run a kernel over all pairs, in as many threads as PyTorch would use and `size` bytes of output deserve."""
     stream = size >= STREAM_BYTES and not (fresh and size >= FRESH_BYTES)
     threads = max(1, min(torch.get_num_threads(), pairs, size // THREAD_BYTES))

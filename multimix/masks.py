@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float32, Int32, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, Int16, Int32, Int64, UInt8
 from torch import Tensor
 
 from multimix.puzzle.blocks import cell_of
+
+LEVELS = 255  # mixes that the levels of `Ordered` count in a byte; more take two
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,122 @@ class Boxes:
 
 
 @dataclass(frozen=True)
+class Resized:
+    """Positions inside a box show the whole partner, resized to the box; all others are the sample's.
+
+    Each position takes the value of the partner's position that its middle lies in, so nothing is averaged.
+
+    Attributes:
+        boxes: where the partner is pasted.
+        spatial: the sizes of the images' spatial axes.
+    """
+
+    boxes: Boxes
+    spatial: tuple[int, ...]
+
+    @property
+    def axes(self) -> int:
+        """Number of spatial axes."""
+        return self.boxes.axes
+
+    def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
+        """Mean of the mask over the positions of an image of this size: the label weight, rounded once."""
+        return self.boxes.weight(spatial)
+
+    def shown(self, k: int, spatial: Sequence[int]) -> Int64[Tensor, "P N"]:
+        """The partner's position, in reading order, at each position of the box; anything outside of it."""
+        flat = torch.zeros((), dtype=torch.int64, device=self.boxes.low.device)
+        for axis, size in enumerate(spatial):
+            low, high = self.boxes.low[k, :, axis, None], self.boxes.high[k, :, axis, None]
+            step = torch.arange(size, device=low.device) - low
+            there = (2 * step + 1) * size // (2 * (high - low).clamp_min(1))
+            shape = [len(low), *(size if a == axis else 1 for a in range(len(spatial)))]
+            flat = flat * size + there.clamp(0, size - 1).reshape(shape)
+        return flat.flatten(1)
+
+    def select(self, pairs: Int64[Tensor, "P2"]) -> "Resized":
+        """The masks of these pairs."""
+        return Resized(self.boxes.select(pairs), self.spatial)
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Positions leave one after the other: the first mix keeps most of them, and none comes back.
+
+    Attributes:
+        level: how many of the K mixes keep each position: mix k keeps those of a level above k.
+        kept: how many positions each mix keeps.
+    """
+
+    level: UInt8[Tensor, "P *spatial"] | Int16[Tensor, "P *spatial"]
+    kept: Int64[Tensor, "K P"]
+
+    @property
+    def axes(self) -> int:
+        """Number of spatial axes."""
+        return self.level.ndim - 1
+
+    @property
+    def spatial(self) -> tuple[int, ...]:
+        """The sizes of the images' spatial axes."""
+        return tuple(self.level.shape[1:])
+
+    def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
+        """Mean of the mask over the positions of an image of this size: the label weight, rounded once."""
+        return (self.kept.double() / math.prod(spatial)).float()
+
+    def keeps(self) -> Bool[Tensor, "K P *spatial"]:
+        """The masks as boolean images, True where the sample is kept."""
+        mix = torch.arange(self.kept.shape[0], device=self.level.device)
+        return self.level > mix.reshape(-1, *[1] * self.level.ndim)
+
+    def select(self, pairs: Int64[Tensor, "P2"]) -> "Ordered":
+        """The masks of these pairs."""
+        return Ordered(self.level[pairs], self.kept[:, pairs])
+
+
+@dataclass(frozen=True)
+class Bump:
+    """The partner shows through a bump, strongest in its middle: a product of one factor per spatial axis.
+
+    Attributes:
+        factors: what each position of an axis contributes to the partner's share, in [0, 1].
+    """
+
+    factors: tuple[Float32[Tensor, "K P _"], ...]
+
+    @property
+    def axes(self) -> int:
+        """Number of spatial axes."""
+        return len(self.factors)
+
+    @property
+    def spatial(self) -> tuple[int, ...]:
+        """The sizes of the images' spatial axes."""
+        return tuple(factor.shape[2] for factor in self.factors)
+
+    def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
+        """Mean of the mask over the positions: the label weight. A product's mean is the product of the means."""
+        wide = torch.float32 if self.factors[0].device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+        share = torch.ones((), dtype=wide, device=self.factors[0].device)
+        for factor in self.factors:
+            share = share * factor.to(wide).mean(-1)
+        return (1 - share).float()
+
+    def share(self, dtype: torch.dtype) -> Float[Tensor, "K P *spatial"]:
+        """The partner's share, position by position."""
+        share = torch.ones((), dtype=dtype, device=self.factors[0].device)
+        for axis, factor in enumerate(self.factors):
+            shape = [*factor.shape[:2], *(factor.shape[2] if a == axis else 1 for a in range(self.axes))]
+            share = share * factor.to(dtype).reshape(shape)
+        return share
+
+    def select(self, pairs: Int64[Tensor, "P2"]) -> "Bump":
+        """The masks of these pairs."""
+        return Bump(tuple(factor[:, pairs] for factor in self.factors))
+
+
+@dataclass(frozen=True)
 class Blocks:
     """Every block keeps a share of the sample, and may take its pixels from another place of the same image.
 
@@ -164,4 +282,4 @@ def _position(edges: Tensor, cell: Int64[Tensor, "P HW"], offset: Int64[Tensor, 
     return torch.minimum(edges[cell] + offset, edges[cell + 1] - 1)
 
 
-Mask = Everything | Constant | Boxes | Blocks
+Mask = Everything | Constant | Boxes | Resized | Ordered | Bump | Blocks

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +12,7 @@ from multimix.blend import blend
 from multimix.coefficients import SAMPLINGS, draw_lam
 from multimix.inside import forward_mixed
 from multimix.methods import Choice, Method, NoMix, Step, as_method, mixes_inside, needs_saliency, options
-from multimix.methods.step import to_device
+from multimix.methods.step import needs_shape, quantile_of, to_device
 from multimix.pairing import PARTNERS, SimilarTargets, draw_fresh_partners, draw_partner
 from multimix.plan import Plan
 from multimix.streams import open_streams
@@ -30,8 +29,8 @@ class MultiMix:
     Immutable and picklable; holds settings only, no state and no random numbers.
 
     Args:
-        method: a method object such as `CutMix(alpha=1.0)`, or its name: `"mixup"`, `"cutmix"`, `"manifold"`,
-            `"puzzlemix"`, `"none"`.
+        method: a method object such as `CutMix(alpha=1.0)`, or its name: `"none"`, `"mixup"`, `"manifold"`,
+            `"cutmix"`, `"puzzlemix"`, `"fmix"`, `"resizemix"`, `"gridmix"`, `"smoothmix"`, `"saliencymix"`.
         num_mixes: K >= 1, the number of mixes per pair. To keep the cost of a step, load B / K samples.
         num_classes: C, needed to make soft labels from integer classes.
         sampling: `"stratified"` (a pair's coefficients lie in K strata of equal probability, and each stratum's draws
@@ -107,7 +106,7 @@ class MultiMix:
             x: the batch, (B, ...); never changed.
             y: targets, (B,) integers or (B, ...) floats; never changed.
             model: for methods that need saliency: the model whose gradient gives it.
-            saliency: for methods that need it: importance of each position, (B, *spatial).
+            saliency: for methods that look at it: importance of each position, (B, *spatial).
             out: a (K * B, ...) buffer to fill with the mixed rows.
             generator: a CPU generator from which one seed is taken; None: torch's global one.
 
@@ -176,12 +175,9 @@ class MultiMix:
         columns = 1 if shared else len(x)
         num_mixes = 1 if isinstance(method, NoMix) else self.num_mixes
         partner = self._partners(num_mixes, x, y, streams.pairs)
-        lam = draw_lam(method.alpha, num_mixes, columns, self.sampling, streams.batch if shared else streams.pairs)
-        if isinstance(method, NoMix):
-            lam = np.ones_like(lam)
+        rng = streams.batch if shared else streams.pairs
+        lam = draw_lam(quantile_of(method, x), num_mixes, columns, self.sampling, rng)
         if saliency is None and needs_saliency(method):
-            assert y is not None
-            assert model is not None
             saliency = method.find_saliency(x, y, model)
             checks.check_saliency(saliency, x)
         step = Step(x, partner, lam, streams, shared, saliency)
@@ -284,6 +280,8 @@ class MultiMix:
                     checks.check_blendable(x, f"{name} at the input")
             elif method.blends:
                 checks.check_blendable(x, name)
+            if needs_shape(method):
+                method.check_shape(x)
             if needs_saliency(method):
                 method.check_input(x, y, model, saliency)
                 if saliency is not None:

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multimix.blend import blend
-from multimix.masks import Blocks, Boxes
+from multimix.masks import Constant, Everything
 from multimix.plan import Plan
 
 
@@ -32,7 +32,7 @@ def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dty
     else:
         assert num_classes is not None
         return _soft_labels(y.long(), plan, num_classes, _soft_dtype(dtype))
-    if dense and isinstance(plan.mask, (Boxes, Blocks)):
+    if dense and not isinstance(plan.mask, (Constant, Everything)):
         spatial = y.shape[y.ndim - plan.mask.axes :]
         return blend(y.reshape(len(y), -1, *spatial), plan).reshape(-1, *y.shape[1:])
     weight = plan.weight.to(y.dtype).reshape(*plan.weight.shape, *[1] * (y.ndim - 1))

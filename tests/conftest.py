@@ -12,7 +12,7 @@ from jaxtyping import install_import_hook
 PUZZLE = [
     f"puzzle.{room}" for room in ("blocks", "energy", "saliency", "solver_cpu", "solver_torch", "transport_torch")
 ]
-ROOMS = ["coefficients", "pairing", "masks", "plan", "blend", "targets", "methods.step", *PUZZLE]
+ROOMS = ["coefficients", "pairing", "contrast", "masks", "plan", "blend", "targets", "methods.step", *PUZZLE]
 CHECKED = not os.environ.get("MULTIMIX_UNCHECKED")
 if CHECKED:
     install_import_hook([f"multimix.{room}" for room in ROOMS], "beartype.beartype")

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -63,6 +64,43 @@ def puzzle(x: Tensor, plan) -> Tensor:
     return out.reshape(-1, *x.shape[1:]).to(x.dtype)
 
 
+def ordered(x: Tensor, plan) -> Tensor:
+    """A position is the sample's as long as its level is above k, then the partner's."""
+    out = []
+    for _, k, i, sample, partner in rows(plan):
+        mixed = x[sample].clone()
+        for position in itertools.product(*map(range, plan.mask.level.shape[1:])):
+            if not int(plan.mask.level[(i, *position)]) > k:
+                mixed[(..., *position)] = x[partner][(..., *position)]
+        out.append(mixed)
+    return torch.stack(out)
+
+
+def bump(x: Tensor, plan) -> Tensor:
+    """(1 - b) * x[sample] + b * x[partner], with b the product of the factors at a position, in float64."""
+    out = torch.empty(plan.num_mixes * plan.num_pairs, *x.shape[1:], dtype=torch.float64)
+    for row, k, i, sample, partner in rows(plan):
+        for position in itertools.product(*(range(factor.shape[2]) for factor in plan.mask.factors)):
+            share = math.prod(float(f[k, i, at]) for f, at in zip(plan.mask.factors, position, strict=True))
+            own, other = (x[j][(..., *position)].double() for j in (sample, partner))
+            out[(row, ..., *position)] = (1 - share) * own + share * other
+    return out.to(x.dtype)
+
+
+def resized(x: Tensor, plan) -> Tensor:
+    """The sample, in the box the partner's position that lies as far along its axes as the middle of each position."""
+    out = []
+    for _, k, i, sample, partner in rows(plan):
+        low, high = plan.mask.boxes.low[k, i].tolist(), plan.mask.boxes.high[k, i].tolist()
+        mixed = x[sample].clone()
+        for position in itertools.product(*map(range, low, high)):
+            along = [Fraction(2 * (at - a) + 1, 2 * (b - a)) for at, a, b in zip(position, low, high, strict=True)]
+            there = [math.floor(part * size) for part, size in zip(along, x.shape[x.ndim - len(low) :], strict=True)]
+            mixed[(..., *position)] = x[partner][(..., *there)]
+        out.append(mixed)
+    return torch.stack(out)
+
+
 def labels(y: Tensor, plan, num_classes: int) -> Tensor:
     """weight * onehot(y[sample]) + (1 - weight) * onehot(y[partner]), in float64."""
     out = torch.zeros(plan.num_mixes * plan.num_pairs, num_classes, dtype=torch.float64)
@@ -72,14 +110,38 @@ def labels(y: Tensor, plan, num_classes: int) -> Tensor:
     return out
 
 
-def kept_share(plan, spatial: Sequence[int]) -> Tensor:
+def kept_share(plan, boxes, spatial: Sequence[int]) -> Tensor:
     """Share of positions outside each box, counted one by one."""
     share = torch.empty(plan.num_mixes, plan.num_pairs, dtype=torch.float64)
     for _, k, i, _, _ in rows(plan):
         kept = torch.ones(*spatial)
-        kept[tuple(slice(int(a), int(b)) for a, b in zip(plan.mask.low[k, i], plan.mask.high[k, i], strict=True))] = 0
+        kept[tuple(slice(int(a), int(b)) for a, b in zip(boxes.low[k, i], boxes.high[k, i], strict=True))] = 0
         share[k, i] = kept.sum() / math.prod(spatial)
     return share
+
+
+def fmix_published(field: Tensor, num_kept: int) -> Tensor:
+    """Published FMix: positions sorted by their value, so many of them, from the highest down, set to 1."""
+    mask = torch.zeros(field.numel())
+    mask[field.flatten().argsort(descending=True)[:num_kept]] = 1
+    return mask.reshape(field.shape)
+
+
+def smoothmix_openmixup(x: Tensor, index: Tensor, centre: Sequence[float], sigma: float) -> Tensor:
+    """OpenMixup's SmoothMix on (B, C, S, S): the partner shows through a Gaussian, 1 at its centre, given in pixels."""
+    down, across = (torch.exp(-((torch.arange(x.shape[-1]) - c) ** 2) / (2 * sigma**2)) for c in centre)
+    bump = down[:, None] * across
+    return x * (1 - bump) + x[index] * bump
+
+
+def saliencymix_published(saliency: Tensor, lam: float) -> list[tuple[int, int]]:
+    """Published SaliencyMix: the edges, per axis, of a box around the highest saliency, of even sides, clipped."""
+    peak = torch.unravel_index(saliency.argmax(), saliency.shape)
+    edges = []
+    for size, place in zip(saliency.shape, peak, strict=True):
+        half = int(size * math.sqrt(1 - lam)) // 2
+        edges.append((max(int(place) - half, 0), min(int(place) + half, size)))
+    return edges
 
 
 def mixup_cifar10(x: Tensor, y: Tensor, lam: float, index: Tensor, criterion, model) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,7 @@
 """The law of the coefficients, tested as a law."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,7 +13,9 @@ ALPHAS = (0.05, 0.2, 0.5, 1.0, 2.0, 8.0, 50.0)
 
 def draws(alpha: float, sampling: str, num_mixes: int = 5, num_pairs: int = 40, steps: int = 100) -> np.ndarray:
     rng = np.random.default_rng(0)
-    return np.stack([draw_lam(alpha, num_mixes, num_pairs, sampling, rng) for _ in range(steps)])
+    return np.stack(
+        [draw_lam(partial(beta_quantile, alpha), num_mixes, num_pairs, sampling, rng) for _ in range(steps)]
+    )
 
 
 @pytest.mark.parametrize("num_mixes", [1, 5])

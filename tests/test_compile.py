@@ -3,10 +3,13 @@
 import pytest
 import torch
 
-from multimix import CutMix, MixUp, MultiMix, PuzzleMix
+from multimix import CutMix, FMix, GridMix, MixUp, MultiMix, PuzzleMix, ResizeMix, SaliencyMix, SmoothMix
 
 # The compiler itself warns, differently from release to release.
 pytestmark = [pytest.mark.unchecked, pytest.mark.filterwarnings("default")]
+
+
+METHODS = [MixUp(), CutMix(), FMix(), GridMix(), SmoothMix(), ResizeMix(), SaliencyMix()]
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +21,7 @@ def fresh_compiler():
 
 
 @pytest.mark.parametrize("with_out", [False, True])
-@pytest.mark.parametrize("method", [MixUp(), CutMix()], ids=str)
+@pytest.mark.parametrize("method", METHODS, ids=str)
 def test_one_graph_for_a_hundred_steps(method, with_out):
     mix = MultiMix(method, num_mixes=3, num_classes=10)
     compiled = torch.compile(mix.apply, fullgraph=True, backend="aot_eager")
@@ -32,7 +35,7 @@ def test_one_graph_for_a_hundred_steps(method, with_out):
         assert out is None or x_mix.data_ptr() == out.data_ptr()
 
 
-@pytest.mark.parametrize("method", [MixUp(), CutMix()], ids=str)
+@pytest.mark.parametrize("method", METHODS, ids=str)
 def test_the_default_backend_agrees(method):
     mix = MultiMix(method, num_mixes=3, num_classes=10)
     compiled = torch.compile(mix.apply, fullgraph=True)
@@ -43,7 +46,7 @@ def test_the_default_backend_agrees(method):
 
 
 @pytest.mark.parametrize("with_out", [False, True])
-@pytest.mark.parametrize("method", [MixUp(), CutMix()], ids=str)
+@pytest.mark.parametrize("method", METHODS, ids=str)
 def test_apply_reads_no_value(method, with_out):
     # Tensors on the meta device have no values: whatever would make an accelerator wait for one fails here.
     mix = MultiMix(method, num_mixes=3, num_classes=10)

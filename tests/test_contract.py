@@ -9,8 +9,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from multimix import Choice, CutMix, ManifoldMixup, MixUp, MultiMix, PuzzleMix
-from multimix.masks import Blocks, Boxes, Constant
+from multimix import (
+    Choice,
+    CutMix,
+    FMix,
+    GridMix,
+    ManifoldMixup,
+    MixUp,
+    MultiMix,
+    PuzzleMix,
+    ResizeMix,
+    SaliencyMix,
+    SmoothMix,
+)
+from multimix.masks import Blocks, Boxes, Bump, Constant, Ordered, Resized
 from multimix.methods import METHODS, mixes_inside, options
 
 
@@ -31,9 +43,23 @@ METHOD_ROWS = {
     "puzzlemix-cells": PuzzleMix(grid=(1, 2, 3), transport_size=1, eta=1.0, criterion=square),
     "puzzlemix-levels": PuzzleMix(grid=(1, 2, 4), levels=3, transport_cost=0.1, beta=0.2, criterion=square),
     "puzzlemix-still": PuzzleMix(grid=(1, 3), transport=False, criterion=square),
+    "fmix": FMix(),
+    "fmix-rough": FMix(alpha=0.4, decay=1.0),
+    "fmix-noise": FMix(decay=0),
+    "gridmix": GridMix(),
+    "gridmix-fine": GridMix(alpha=2.0, grid=7),
+    "smoothmix": SmoothMix(),
+    "smoothmix-ends": SmoothMix(alpha=0.1),
+    "resizemix": ResizeMix(),
+    "resizemix-all": ResizeMix(smallest=0, largest=1),
+    "saliencymix": SaliencyMix(),
+    "saliencymix-inside": SaliencyMix(alpha=2.0, boxes="inside"),
     "choice": Choice(["mixup", CutMix(), "none"], weights=[1, 2, 1]),
+    "choice-new": Choice(["fmix", "smoothmix", "resizemix", "saliencymix", "none"]),
 }
-BLENDING = ("mixup", "manifold", "manifold-input", "choice", *(n for n in METHOD_ROWS if n.startswith("puzzlemix")))
+CHOICES = tuple(name for name in METHOD_ROWS if name.startswith("choice"))
+AVERAGING = ("mixup", "manifold", "smoothmix", "puzzlemix", "choice")
+BLENDING = tuple(name for name in METHOD_ROWS if name.startswith(AVERAGING))
 SHAPES = {
     "square": (6, 4, 8, 8),
     "odd batch, not square": (7, 4, 5, 9),
@@ -82,6 +108,12 @@ def colour_planes(batch_size: int, num_classes: int, spatial) -> tuple[Tensor, T
     return x.expand(-1, -1, *spatial).contiguous(), y
 
 
+def boxes_of(plan) -> Boxes | None:
+    """The boxes of a plan, if its mask has any."""
+    mask = plan.mask.boxes if isinstance(plan.mask, Resized) else plan.mask
+    return mask if isinstance(mask, Boxes) else None
+
+
 def test_every_method_has_a_row():
     tested = {type(MultiMix(method).method) for method in METHOD_ROWS.values()}
     assert set(METHODS.values()) <= tested
@@ -126,7 +158,7 @@ def test_shapes(name, shape):
     x_mix, y_mix = run(make(name), x, y)
     assert x_mix.shape[1:] == x.shape[1:]
     assert y_mix.shape == (x_mix.shape[0], 4)
-    assert x_mix.shape[0] == (len(x) if name == "none" else 3 * len(x)) or name == "choice"
+    assert x_mix.shape[0] == (len(x) if name == "none" else 3 * len(x)) or name in CHOICES
     torch.testing.assert_close(y_mix.sum(1), torch.ones(len(y_mix)))
     assert x_mix.isfinite().all()
 
@@ -140,7 +172,13 @@ def test_equals_the_reference(name, shape):
     mix = make(name, partners="fresh" if len(shape) == 3 else "same")
     plan = mix.plan(x, torch.arange(len(x)) % 4, model=Identity(), generator=torch.Generator().manual_seed(3))
     x_mix, y_mix = run(mix, x, y, plan=plan)
-    kinds = {Boxes: references.cutmix, Blocks: references.puzzle}
+    kinds = {
+        Boxes: references.cutmix,
+        Blocks: references.puzzle,
+        Resized: references.resized,
+        Ordered: references.ordered,
+        Bump: references.bump,
+    }
     reference = kinds.get(type(plan.mask), references.mixup)
     torch.testing.assert_close(x_mix, reference(x, plan))
     torch.testing.assert_close(y_mix.double(), references.labels(y, plan, 4), atol=1e-6, rtol=0)
@@ -156,9 +194,13 @@ def test_nested_in_k(name):
         if name == "cutmix-independent":
             continue
         assert (plan.weight.diff(dim=0) <= 0).all()
-        if isinstance(plan.mask, Boxes):
-            assert (plan.mask.low.diff(dim=0) <= 0).all()
-            assert (plan.mask.high.diff(dim=0) >= 0).all()
+        if boxes := boxes_of(plan):
+            assert (boxes.low.diff(dim=0) <= 0).all()
+            assert (boxes.high.diff(dim=0) >= 0).all()
+        if isinstance(plan.mask, Ordered):
+            assert (plan.mask.keeps()[:-1] >= plan.mask.keeps()[1:]).all()
+        if isinstance(plan.mask, Bump):
+            assert all((factor.diff(dim=0) >= 0).all() for factor in plan.mask.factors)
         if isinstance(plan.mask, Blocks):
             assert (plan.mask.kept[:-1] >= plan.mask.kept[1:]).all()
 
@@ -172,7 +214,7 @@ def test_arguments_are_unchanged(name):
     assert torch.equal(y, before_y)
     if name != "none":
         x_mix.add_(1.0)
-        assert torch.equal(x, before_x) or name == "choice"
+        assert torch.equal(x, before_x) or name in CHOICES
 
 
 @pytest.mark.parametrize("name", METHOD_ROWS)
@@ -249,18 +291,22 @@ def test_rows_depend_on_their_own_pair_only(name):
             assert torch.equal(x_mix[row], x_mix2[row])
 
 
-@pytest.mark.parametrize("name", [n for n in METHOD_ROWS if n not in ("none", "choice")])
+@pytest.mark.parametrize("name", [n for n in METHOD_ROWS if n != "none" and n not in CHOICES])
 def test_pairs_and_mixes_have_draws_of_their_own(name):
     x = torch.rand(16, 3, 24, 24)
     plan = make(name, num_mixes=3).plan(x, torch.arange(len(x)) % 4, model=Identity())
     assert len({tuple(column) for column in plan.lam.T.tolist()}) == 16
-    if isinstance(plan.mask, Boxes):
-        boxes = torch.cat([plan.mask.low, plan.mask.high], dim=-1)
-        assert len({tuple(box) for box in boxes[1].tolist()}) > 12
+    if boxes := boxes_of(plan):
+        edges = torch.cat([boxes.low, boxes.high], dim=-1)
+        assert len({tuple(box) for box in edges[1].tolist()}) > 12
+    if isinstance(plan.mask, Ordered):
+        assert len({tuple(level) for level in plan.mask.level.flatten(1).tolist()}) == 16
+    if isinstance(plan.mask, Bump):
+        assert all(len({int(row.argmax()) for row in factor[1]}) > 4 for factor in plan.mask.factors)
     assert len({tuple(row) for row in plan.weight.tolist()}) == 3
 
 
-@pytest.mark.parametrize("name", [n for n in METHOD_ROWS if n not in ("none", "choice")])
+@pytest.mark.parametrize("name", [n for n in METHOD_ROWS if n != "none" and n not in CHOICES])
 def test_share_batch_gives_one_path_and_one_geometry(name):
     x = torch.rand(16, 3, 24, 24)
     plan = make(name, share="batch").plan(x, torch.arange(len(x)) % 4, model=Identity())
@@ -268,9 +314,13 @@ def test_share_batch_gives_one_path_and_one_geometry(name):
     if isinstance(plan.mask, Blocks):  # masks follow the images; the grid is one for all in any case
         return
     assert (plan.weight == plan.weight[:, :1]).all()
-    if isinstance(plan.mask, Boxes):
-        assert (plan.mask.low == plan.mask.low[:, :1]).all()
-        assert (plan.mask.high == plan.mask.high[:, :1]).all()
+    if boxes := boxes_of(plan):
+        assert (boxes.low == boxes.low[:, :1]).all()
+        assert (boxes.high == boxes.high[:, :1]).all()
+    if isinstance(plan.mask, Ordered):
+        assert (plan.mask.level == plan.mask.level[:1]).all()
+    if isinstance(plan.mask, Bump):
+        assert all((factor == factor[:, :1]).all() for factor in plan.mask.factors)
 
 
 @pytest.mark.parametrize("name", ["mixup", "manifold", "manifold-input", "cutmix-inside"])

@@ -21,7 +21,7 @@ def plans(boxes: str = "nested", shape=(64, 1, 40, 50), steps: int = 40, num_mix
 @pytest.mark.parametrize("spatial", [(17,), (12, 9), (5, 6, 7)])
 def test_weight_is_the_kept_share_counted_pixel_by_pixel(boxes, spatial):
     for plan in plans(boxes, (6, 2, *spatial), steps=3):
-        expected = references.kept_share(plan, spatial)
+        expected = references.kept_share(plan, plan.mask, spatial)
         torch.testing.assert_close(plan.weight.double(), expected, atol=1e-7, rtol=0)
 
 

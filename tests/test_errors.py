@@ -3,14 +3,33 @@
 import pytest
 import torch
 
-from multimix import Choice, CutMix, ManifoldMixup, MixUp, MultiMix
+from multimix import (
+    Choice,
+    CutMix,
+    FMix,
+    GridMix,
+    ManifoldMixup,
+    MixUp,
+    MultiMix,
+    ResizeMix,
+    SaliencyMix,
+    SmoothMix,
+)
 
 X = torch.rand(8, 3, 6, 6)
 Y = torch.arange(8) % 4
+CUTTING = {
+    "cutmix": "CutMix",
+    "fmix": "FMix",
+    "gridmix": "GridMix",
+    "smoothmix": "SmoothMix",
+    "resizemix": "ResizeMix",
+    "saliencymix": "SaliencyMix",
+}
 
 
 @pytest.mark.parametrize("alpha", [0, -1.0, float("nan"), float("inf"), "1", None, True])
-@pytest.mark.parametrize("method", [MixUp, CutMix, ManifoldMixup])
+@pytest.mark.parametrize("method", [MixUp, CutMix, ManifoldMixup, FMix, GridMix, SmoothMix, SaliencyMix])
 def test_alpha(method, alpha):
     with pytest.raises(ValueError, match=r"alpha must be a finite number > 0, got alpha=.*; try"):
         method(alpha=alpha)
@@ -35,6 +54,18 @@ def test_num_mixes(num_mixes):
         (lambda: MultiMix("mixup", partners="frehs"), 'did you mean "fresh"'),
         (lambda: MultiMix("mixup", num_classes=0), "num_classes must be an integer >= 1"),
         (lambda: CutMix(boxes="nest"), 'boxes must be one of .* did you mean "nested"'),
+        (lambda: SaliencyMix(boxes="independent"), "boxes must be one of nested, inside"),
+        (lambda: FMix(decay=-1), r"decay must be a finite number >= 0, got decay=-1; try FMix\(decay=3.0\)"),
+        (lambda: FMix(decay=float("inf")), "decay must be a finite number"),
+        (lambda: FMix(decay="3"), "decay must be a finite number"),
+        (lambda: GridMix(grid=0), r"grid must be an integer >= 1, got grid=0; try GridMix\(grid=4\)"),
+        (lambda: GridMix(grid=True), "grid must be an integer"),
+        (lambda: GridMix(grid=2.0), "grid must be an integer"),
+        (lambda: ResizeMix(smallest=0.8), "0 <= smallest < largest <= 1, got smallest=0.8, largest=0.8; try"),
+        (lambda: ResizeMix(smallest=-0.1), "scales must be numbers"),
+        (lambda: ResizeMix(largest=1.1), "scales must be numbers"),
+        (lambda: ResizeMix(largest=float("nan")), "scales must be numbers"),
+        (lambda: ResizeMix(largest="1"), "scales must be numbers"),
         (lambda: Choice([]), "at least one method"),
         (lambda: Choice("mixup"), "at least one method"),
         (lambda: Choice(["mixpu"]), 'did you mean "mixup"'),
@@ -78,8 +109,11 @@ def mixed(x=X, y=Y, method="mixup", num_classes=4, out=None, **settings):
             "x must be floating point, because MixUp averages values, got x.dtype=torch.uint8",
         ),
         (lambda: mixed(X.to(torch.uint8), method=Choice(["cutmix", "mixup"])), "because MixUp averages"),
-        (lambda: mixed(torch.rand(8), method="cutmix"), "one, two or three spatial axes"),
-        (lambda: mixed(torch.rand(8, 1, 2, 2, 2, 2), method="cutmix"), "one, two or three spatial axes"),
+        (
+            lambda: mixed(X.to(torch.complex64), method="saliencymix"),
+            r"x must be real .* got x\.dtype=torch\.complex64",
+        ),
+        (lambda: mixed(X.to(torch.uint8), method="smoothmix"), "because SmoothMix averages values"),
         (lambda: mixed(out=torch.empty(8, 3, 6, 6)), r"out must have shape \(40, 3, 6, 6\).*got out: \(8, 3, 6, 6\)"),
         (lambda: mixed(out=torch.empty(40, 3, 6, 6, dtype=torch.float64)), "out must have shape .*torch.float64"),
         (
@@ -126,6 +160,13 @@ def test_plans_for_another_batch():
         mix.apply(mix.plan(X[:4]), X, Y)
 
 
+@pytest.mark.parametrize("method", ["fmix", "gridmix", "smoothmix", "resizemix"])
+def test_plans_for_another_size(method):
+    mix = MultiMix(method, num_classes=4)
+    with pytest.raises(ValueError, match=r"plan must be made for images of this size, got plan for \(6, 5\), x: \(8"):
+        mix.apply(mix.plan(X[..., :5]), X, Y)
+
+
 @pytest.mark.parametrize("n", [0, -1, 9, True])
 def test_split(n):
     with pytest.raises(ValueError, match=r"n must be an integer from 1 to the number of pairs \(8\), got n="):
@@ -153,6 +194,14 @@ def test_a_refused_call_takes_no_random_numbers():
         )
     with pytest.raises(ValueError, match="PuzzleMix needs saliency"):
         MultiMix("puzzlemix", num_classes=4)(X, Y, generator=generator)
+    for name, method in CUTTING.items():
+        for x in (torch.rand(8), torch.rand(8, 1, 2, 2, 2, 2)):
+            with pytest.raises(
+                ValueError, match=rf"{method} cuts one, two or three spatial axes, got x: \(8.*; give x"
+            ):
+                MultiMix(Choice(["none", name]), num_classes=4)(x, Y, generator=generator)
+    with pytest.raises(ValueError, match="saliency must be a tensor of shape"):
+        MultiMix("saliencymix", num_classes=4)(X, Y, saliency=X, generator=generator)
     assert torch.equal(generator.get_state(), before)
 
 

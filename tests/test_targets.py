@@ -48,7 +48,11 @@ def test_floating_and_boolean_targets_are_blended_by_weight(x, method, dtype, sh
     torch.testing.assert_close(y_mix.double(), expected, atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("method", ["mixup", CutMix(), CutMix(boxes="inside")], ids=str)
+@pytest.mark.parametrize(
+    "method",
+    ["mixup", CutMix(), CutMix(boxes="inside"), "fmix", "gridmix", "smoothmix", "resizemix", "saliencymix"],
+    ids=str,
+)
 def test_dense_targets_follow_the_pixels(method):
     # The picture is its own target: wherever pixels go, targets go.
     y = torch.randint(4, (6, 7, 9))

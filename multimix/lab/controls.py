@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from multimix.lab.config import CompareSettings, TrainSettings, shared
 from multimix.lab.data import data_options_for, open_data
-from multimix.lab.mixing import options_for
+from multimix.lab.which_method import options_for
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Row:
     @property
     def name(self) -> str:
         """Its part of its runs' folder names."""
-        return f"{_as_file_name(self.data)}-{self.label}" if self.data else self.label
+        label = as_file_name(self.method) + self.label.removeprefix(self.method)
+        return f"{_data_as_file_name(self.data)}-{label}" if self.data else label
 
     @property
     def single(self) -> "Row":
@@ -142,9 +143,17 @@ def _base_steps(compare: CompareSettings, data: str) -> int:
     return compare.total_steps(len(opened.train), compare.batch_size)
 
 
-def _as_file_name(data: str) -> str:
+def as_file_name(method: str) -> str:
+    """Returns a method's name as a part of a file name; a schedule's as its words and a check sum."""
+    return method if re.fullmatch(r"\w+", method, re.ASCII) else _with_check_sum(method, method)
+
+
+def _data_as_file_name(data: str) -> str:
     """Returns a data set's name as a part of a file name; one with a path in it, by its end and a check sum of all."""
     if re.fullmatch(r"[\w.-]+", data, re.ASCII):
         return data
-    end = re.split(r"[/:]", data.rstrip("/"))[-1]
-    return f"{re.sub(r'[^A-Za-z0-9_.]+', '-', end)}-{zlib.crc32(data.encode()):08x}"
+    return _with_check_sum(re.split(r"[/:]", data.rstrip("/"))[-1], data)
+
+
+def _with_check_sum(part: str, name: str) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9_.]+', '-', part)}-{zlib.crc32(name.encode()):08x}"

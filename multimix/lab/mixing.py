@@ -1,37 +1,41 @@
 """From names and options to the library's mixer."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from multimix import MultiMix
 from multimix.lab.errors import UsageError
 from multimix.lab.moments import Length, Moment
-from multimix.methods import METHODS
-from multimix.suggest import nearest
+from multimix.lab.phases import at_step
+from multimix.lab.which_method import Odds, WhichMethod, check_option_names
+from multimix.methods import METHODS, NoMix
 
 if TYPE_CHECKING:
     from multimix.lab.config import PreviewSettings, TrainSettings
 
-__all__ = ["METHODS", "Course", "check_option_names", "mixer", "options_for"]
+__all__ = ["METHODS", "Course", "mixer"]
 
 
-def mixer(settings: "TrainSettings | PreviewSettings", num_classes: int, num_mixes: int) -> MultiMix:
+def mixer(
+    settings: "TrainSettings | PreviewSettings", num_classes: int, num_mixes: int, odds: Odds | None = None
+) -> MultiMix:
     """Builds the mixer that the settings describe, with K mixes.
+
+    Args:
+        settings: The run's, or the picture's.
+        num_classes: Number of classes.
+        num_mixes: K.
+        odds: The methods of one phase; None: those of the first.
 
     Raises:
         UsageError: in the library's words, where it refuses a setting.
     """
-    if settings.method not in METHODS:
-        raise UsageError(
-            f"method must be one of {', '.join(METHODS)}, got method={settings.method!r}; "
-            f"{nearest(settings.method, METHODS)}"
-        )
+    odds = odds or WhichMethod.parse(settings.method).values[0]
     check_option_names(settings.method_options, [settings.method])
     try:
         return MultiMix(
-            METHODS[settings.method](**settings.method_options),
+            odds.build(settings.method_options),
             num_mixes=num_mixes,
             num_classes=num_classes,
             sampling=settings.sampling,
@@ -74,8 +78,11 @@ class Course:
                 f"some steps must be mixed, got unmixed_first={settings.unmixed_first!r}, "
                 f"unmixed_last={settings.unmixed_last!r} in a run of {length.steps} steps; mix in more of them"
             )
-        phases = settings.mixes.phases(length.steps)
-        mixes = tuple((start, mixer(settings, num_classes, value)) for start, value in phases)
+        numbers, methods = settings.mixes.phases(length.steps), settings.methods.phases(length.steps)
+        starts = sorted({start for start, _ in (*numbers, *methods)})
+        mixes = tuple(
+            (start, mixer(settings, num_classes, at_step(numbers, start), at_step(methods, start))) for start in starts
+        )
         plain = MultiMix("none", num_mixes=1, num_classes=num_classes)
         return cls(mixes, plain, first, last, settings.batch_size)
 
@@ -91,29 +98,12 @@ class Course:
         """Returns how many rows the model saw in the first `steps` updates; samples that are not mixed are one each."""
         ends = [*(start for start, _ in self.mixes[1:]), steps]
         rows = 0
-        for (start, _), end in zip(self.mixes, ends, strict=True):
+        for (start, mix), end in zip(self.mixes, ends, strict=True):
             done = max(0, min(end, steps) - start)
             mixed = max(0, min(end, steps, self.last) - max(start, self.first))
+            mixed = 0 if isinstance(mix.method, NoMix) else mixed
             rows += mixed * self.batch_size + (done - mixed) * self.samples(start)
         return rows
 
     def _phase(self, step: int) -> MultiMix:
-        return next(mix for start, mix in reversed(self.mixes) if step >= start)
-
-
-def options_for(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns those of the options that a method has."""
-    return {name: value for name, value in options.items() if name in _option_names(method)}
-
-
-def check_option_names(options: Mapping[str, Any], methods: Iterable[str]) -> None:
-    """Refuses an option that none of the methods has."""
-    known = sorted({name for method in methods for name in _option_names(method)})
-    for name in options:
-        if name not in known:
-            remedy = nearest(name, known) if known else "leave it out"
-            raise UsageError(f"method_options must be options of {', '.join(methods)}, got {name!r}; {remedy}")
-
-
-def _option_names(method: str) -> list[str]:
-    return [item.name for item in fields(METHODS[method])]  # type: ignore[arg-type]
+        return at_step(self.mixes, step)

@@ -1,10 +1,9 @@
 """How many mixes per pair, over a run: one number, or a schedule such as 1@0,2@0.5,5@0.8."""
 
-import math
-import re
 from dataclasses import dataclass
 
 from multimix.lab.errors import UsageError
+from multimix.lab.phases import first_steps, join_phases, split_phases
 
 
 @dataclass(frozen=True)
@@ -30,16 +29,13 @@ class NumMixes:
             if given < 1:
                 raise UsageError(f"num_mixes must be an integer >= 1, got num_mixes={given}; give at least 1")
             return cls((given,))
-        found = [re.fullmatch(r"\s*(\d+)@(\d*\.?\d+)\s*", part) for part in given.split(",")]
-        parts = [(int(part[1]), float(part[2])) for part in found if part]
-        values, shares = tuple(value for value, _ in parts), tuple(share for _, share in parts)
-        rises = all(first < second for first, second in zip((-1.0, *shares), (*shares, 1.0), strict=True))
-        if len(parts) < len(found) or shares[:1] != (0.0,) or not rises or min(values) < 1:
+        values, shares = split_phases(given) or ((), ())
+        if not values or not all(value.isdecimal() and int(value) >= 1 for value in values):
             raise UsageError(
                 f"num_mixes must be an integer >= 1, auto, or values of it at rising shares of the run from 0 on, got "
                 f"num_mixes={given!r}; write 5, or 1@0,2@0.5,5@0.8"
             )
-        return cls(values, shares)
+        return cls(tuple(map(int, values)), shares)
 
     @property
     def is_constant(self) -> bool:
@@ -51,11 +47,7 @@ class NumMixes:
 
         A phase that begins after the last step, or when the next one does, is left out.
         """
-        firsts = [math.ceil(share * steps) for share in self.shares]
-        ends = [*firsts[1:], steps]
-        return tuple((first, value) for first, end, value in zip(firsts, ends, self.values, strict=True) if first < end)
+        return first_steps(self.values, self.shares, steps)
 
     def __str__(self) -> str:
-        if self.is_constant:
-            return str(self.values[0])
-        return ",".join(f"{value}@{share:g}" for value, share in zip(self.values, self.shares, strict=True))
+        return join_phases(self.values, self.shares)

@@ -15,7 +15,7 @@ from multimix import MultiMix, Plan
 from multimix.lab.config import PreviewSettings
 from multimix.lab.errors import UsageError
 from multimix.lab.mixing import mixer
-from multimix.lab.puzzle_tiles import Blocks, Tile, local_contrast, puzzle_tiles
+from multimix.lab.puzzle_tiles import Blocks, Tile, in_place_of_a_model, puzzle_tiles
 from multimix.lab.randomness import seed_of
 from multimix.lab.whole import write_whole
 
@@ -42,9 +42,9 @@ def preview(settings: PreviewSettings) -> list[str]:
         notes.append(f"{settings.image_b} was resized from {_size(b)} to {_size(a)}, the size of {settings.image_a}")
         b = b.resize(a.size, Image.Resampling.BICUBIC)
     x = torch.stack([_tensor(a), _tensor(b)])
-    saliency = local_contrast(x)
     try:
         mix = mixer(settings, num_classes=2, num_mixes=settings.num_mixes)
+        saliency = in_place_of_a_model(mix, x)
         plan, path, weights = _path(mix, x, saliency, settings.seed)
     except (TypeError, ValueError) as error:  # the method mixes inside a model, or has to ask one
         raise UsageError(
@@ -54,6 +54,7 @@ def preview(settings: PreviewSettings) -> list[str]:
     tiles = [Tile(picture, _label(i, len(path), w)) for i, (picture, w) in enumerate(zip(path, weights, strict=True))]
     columns = min(len(tiles), MAX_COLUMNS)
     if isinstance(plan.mask, Blocks):
+        assert saliency is not None
         columns = len(tiles)
         tiles += puzzle_tiles(plan, plan.mask, saliency, path)
         notes.append("saliency is local contrast here: in training it is the gradient of the model's loss")
@@ -87,7 +88,7 @@ def _tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)
 
 
-def _path(mix: MultiMix, x: Tensor, saliency: Tensor, seed: int) -> tuple[Plan, Tensor, list[float]]:
+def _path(mix: MultiMix, x: Tensor, saliency: Tensor | None, seed: int) -> tuple[Plan, Tensor, list[float]]:
     """Returns the plan, the pictures from x to its partner, both ends included, and the share of x in each label."""
     y = torch.tensor([0, 1])
     plan = mix.plan(x, y, saliency=saliency, generator=torch.Generator().manual_seed(seed_of(seed, "mix")))

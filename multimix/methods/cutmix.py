@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64
+from torch import Tensor
 
 from multimix.masks import Boxes
-from multimix.methods.step import Step, check_alpha
+from multimix.methods.step import Step, check_alpha, check_axes
 from multimix.suggest import check_option
 
 BOXES = ("nested", "inside", "independent")
@@ -42,14 +43,13 @@ class CutMix:
         check_alpha("CutMix", self.alpha)
         check_option("boxes", self.boxes, BOXES)
 
+    def check_shape(self, x: Tensor) -> None:
+        """Refuse a batch without one to three spatial axes."""
+        check_axes("CutMix", x)
+
     def mask(self, step: Step) -> Boxes:
         """K boxes per pair."""
         sizes = np.array(step.spatial, dtype=np.float64)
-        if not 1 <= len(sizes) <= 3:
-            raise ValueError(
-                f"CutMix cuts one, two or three spatial axes, got x: {tuple(step.x.shape)}; "
-                f"give x as (B, L), (B, C, L), (B, C, H, W) or (B, C, D, H, W)"
-            )
         num_mixes, columns = step.lam.shape
         centres = num_mixes if self.boxes == "independent" else 1
         centre = step.geometry.random((centres, columns, len(sizes))) * sizes

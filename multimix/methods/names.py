@@ -3,10 +3,15 @@
 from typing import TypeVar
 
 from multimix.methods.cutmix import CutMix
+from multimix.methods.fmix import FMix
+from multimix.methods.gridmix import GridMix
 from multimix.methods.manifold import ManifoldMixup
 from multimix.methods.mixup import MixUp
 from multimix.methods.none import NoMix
 from multimix.methods.puzzlemix import PuzzleMix
+from multimix.methods.resizemix import ResizeMix
+from multimix.methods.saliencymix import SaliencyMix
+from multimix.methods.smoothmix import SmoothMix
 from multimix.methods.step import Method
 from multimix.suggest import nearest
 
@@ -18,6 +23,11 @@ METHODS: dict[str, type[Method]] = {
     "manifold": ManifoldMixup,
     "cutmix": CutMix,
     "puzzlemix": PuzzleMix,
+    "fmix": FMix,
+    "resizemix": ResizeMix,
+    "gridmix": GridMix,
+    "smoothmix": SmoothMix,
+    "saliencymix": SaliencyMix,
 }
 
 
@@ -33,8 +43,7 @@ def as_method(method: M | str) -> M | Method:
             raise ValueError(f'method must be a known method, got method="{method}"; {nearest(method, METHODS)}')
         return METHODS[method]()
     if isinstance(method, type) or not (hasattr(method, "mask") or hasattr(method, "pick")):
-        raise TypeError(
-            f"method must be a method object or its name, got method={method!r}; try MixUp() or "
-            + " or ".join(f'"{name}"' for name in METHODS)
-        )
+        names = " or ".join(f'"{name}"' for name in METHODS)
+        remedy = "ask it for one: phases.at(step / steps)" if hasattr(method, "at") else f"try MixUp() or {names}"
+        raise TypeError(f"method must be a method object or its name, got method={method!r}; {remedy}")
     return method

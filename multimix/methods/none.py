@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from jaxtyping import Float64
 
 from multimix.masks import Everything
 from multimix.methods.step import Step
@@ -13,8 +14,11 @@ from multimix.methods.step import Step
 class NoMix:
     """Return the batch unmixed, once, whatever the number of mixes, with labels in the same form as mixed ones."""
 
-    alpha: ClassVar[float] = 1.0
     blends: ClassVar[bool] = False
+
+    def quantile(self, uniform: Float64[np.ndarray, "K P1"], axes: int) -> Float64[np.ndarray, "K P1"]:
+        """The sample keeps all."""
+        return np.ones_like(uniform)
 
     def mask(self, step: Step) -> Everything:
         """The mask that keeps everything."""

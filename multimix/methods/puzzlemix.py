@@ -104,8 +104,10 @@ class PuzzleMix:
                 f"saliency=..."
             )
 
-    def find_saliency(self, x: Tensor, y: Tensor, model: nn.Module) -> Float[Tensor, "B *spatial"]:
+    def find_saliency(self, x: Tensor, y: Tensor | None, model: nn.Module | None) -> Float[Tensor, "B *spatial"]:
         """Saliency of a batch, from the model."""
+        assert y is not None
+        assert model is not None
         return input_saliency(
             model, x, y, self.criterion, chunk_size=self.saliency_chunk, resolution=self.saliency_resolution
         )

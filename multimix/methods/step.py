@@ -3,13 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeGuard, runtime_checkable
+from functools import partial
+from typing import ClassVar, Protocol, TypeGuard, cast, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
+from multimix.coefficients import Quantile, beta_quantile
 from multimix.masks import Mask
 from multimix.streams import Streams
 
@@ -61,6 +63,15 @@ def to_device(host: Tensor, device: torch.device) -> Tensor:
     return host.to(device)
 
 
+def check_axes(method: str, x: Tensor) -> None:
+    """Refuse what has no spatial axes that can be cut, or more than three."""
+    if not 1 <= len(spatial_shape(x)) <= 3:
+        raise ValueError(
+            f"{method} cuts one, two or three spatial axes, got x: {tuple(x.shape)}; "
+            f"give x as (B, L), (B, C, L), (B, C, H, W) or (B, C, D, H, W)"
+        )
+
+
 def check_alpha(name: str, alpha: object) -> None:
     """Refuse an alpha that is no shape of a Beta law."""
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not (math.isfinite(alpha) and alpha > 0):
@@ -77,12 +88,30 @@ class Method(Protocol):
     blends: ClassVar[bool]
     """True if values are averaged, so that x must be floating point."""
 
-    @property
-    def alpha(self) -> float:
-        """Shape of the Beta law of the coefficients."""
-
     def mask(self, step: Step) -> Mask:
         """The masks of a step, nested along K; a single column where the step is shared."""
+
+
+class BetaMethod(Method, Protocol):
+    """A method whose coefficients follow a symmetric Beta law: most of them."""
+
+    @property
+    def alpha(self) -> float:
+        """Shape of that law."""
+
+
+class OwnLawMethod(Method, Protocol):
+    """A method whose coefficients follow a law of its own."""
+
+    def quantile(self, uniform: Float64[np.ndarray, "K P1"], axes: int) -> Float64[np.ndarray, "K P1"]:
+        """The quantile function of that law, for x with so many spatial axes; non-decreasing."""
+
+
+class ShapedMethod(Method, Protocol):
+    """A method that cannot mix every shape."""
+
+    def check_shape(self, x: Tensor) -> None:
+        """Refuse, before any work, a batch that cannot be mixed."""
 
 
 class InsideMethod(Method, Protocol):
@@ -102,8 +131,8 @@ class SaliencyMethod(Method, Protocol):
     def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
         """Refuse, before any work, what cannot be mixed, or whose saliency cannot be found."""
 
-    def find_saliency(self, x: Tensor, y: Tensor, model: nn.Module) -> Float[Tensor, "B *spatial"]:
-        """Importance of each position, for a step that was given none."""
+    def find_saliency(self, x: Tensor, y: Tensor | None, model: nn.Module | None) -> Float[Tensor, "B *spatial"]:
+        """Importance of each position, for a step that was given none and passed `check_input`."""
 
 
 def mixes_inside(method: Method) -> TypeGuard[InsideMethod]:
@@ -114,3 +143,15 @@ def mixes_inside(method: Method) -> TypeGuard[InsideMethod]:
 def needs_saliency(method: Method) -> TypeGuard[SaliencyMethod]:
     """Whether a method needs to know what is important in x."""
     return hasattr(method, "find_saliency")
+
+
+def needs_shape(method: Method) -> TypeGuard[ShapedMethod]:
+    """Whether a method cannot mix every shape."""
+    return hasattr(method, "check_shape")
+
+
+def quantile_of(method: Method, x: Tensor) -> Quantile:
+    """The quantile function of a method's coefficients, for a batch like x."""
+    if hasattr(method, "quantile"):
+        return partial(cast(OwnLawMethod, method).quantile, axes=len(spatial_shape(x)))
+    return partial(beta_quantile, cast(BetaMethod, method).alpha)

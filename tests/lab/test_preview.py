@@ -23,7 +23,9 @@ def settings(a, b, tmp_path, **changes):
     return PreviewSettings(image_a=a, image_b=b, **{"out": str(tmp_path / "new" / "path.png")} | changes)
 
 
-@pytest.mark.parametrize("method", ["mixup", "cutmix", "none"])
+@pytest.mark.parametrize(
+    "method", ["mixup", "cutmix", "none", "fmix", "gridmix", "smoothmix", "resizemix", "saliencymix"]
+)
 @pytest.mark.parametrize(("size", "mode"), [((30, 20), "RGB"), ((16, 16), "L"), ((5, 40), "RGBA"), ((8, 8), "1")])
 def test_any_picture_of_any_shape(tmp_path, method, size, mode):
     a, b = image(tmp_path / "a.png", size, mode), image(tmp_path / "b.png", size, mode)

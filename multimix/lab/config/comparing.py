@@ -18,7 +18,8 @@ class CompareSettings(Recipe):
     Args:
         data: Names of data sets, or folder:PATH, hf:REPO, webdataset:PATH, comma separated; each gets a table.
         data_options: Options of the data sets, by name, e.g. --data-options.padding 4; each gets those it has.
-        methods: Names of mixing methods, comma separated.
+        methods: Names of mixing methods, comma separated; or several with odds, mixup+cutmix:2, or schedules of such by
+            share of the steps, e.g. none,mixup+cutmix:2@0,none@0.9,cutmix: a phase after 0 goes on with the one before.
         alphas: Values of alpha, comma separated, for the methods that have it (default: each method's own).
         num_mixes: Values of K, comma separated.
         controls: What is held equal to the K = 1 row, comma separated: equal-pairs, equal-compute, equal-epochs,
@@ -54,9 +55,11 @@ class CompareSettings(Recipe):
     def __post_init__(self) -> None:
         from multimix.lab.controls import rows
         from multimix.lab.data import check_data_option_names
+        from multimix.lab.which_method import parse_list
 
         super().__post_init__()
         object.__setattr__(self, "alphas", tuple(map(float, self.alphas)))  # 1 and 1.0 are one alpha
+        object.__setattr__(self, "methods", parse_list(self.methods))
         for name in ("data", "methods", "num_mixes", "controls"):
             check(len(getattr(self, name)) > 0, f"{name} must name at least one", "add one", **{name: ()})
         for name in ("data", "methods", "alphas", "num_mixes", "controls"):
@@ -73,10 +76,8 @@ class CompareSettings(Recipe):
             row.settings(self, steps=1, seed=0)
 
     def _check_methods(self) -> None:
-        from multimix.lab.mixing import METHODS, check_option_names, options_for
+        from multimix.lab.which_method import check_option_names, options_for
 
-        for method in self.methods:
-            check_name("methods", method, METHODS)
         check_option_names(self.method_options, self.methods)
         if self.alphas:
             check(
@@ -96,7 +97,7 @@ class CompareSettings(Recipe):
 
     def _check_variants(self) -> None:
         from multimix.lab.config.run import TrainSettings
-        from multimix.lab.mixing import check_option_names
+        from multimix.lab.which_method import check_option_names
 
         given = {"data", "data_options", "method", "seed", "out", "epochs"}  # by the comparison's own settings
         known = [item.name for item in fields(TrainSettings) if item.name not in given]

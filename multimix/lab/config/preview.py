@@ -11,7 +11,7 @@ class PreviewSettings(Mixing):
     """A picture of one path.
 
     Args:
-        method: Name of the mixing method.
+        method: Name of the mixing method; or several with odds, mixup+cutmix:2, one of which is drawn.
         num_mixes: K, the mixes made of the pair.
         seed: The source of chance.
         out: The picture to write, .png, .jpg, .svg or .pdf.
@@ -26,9 +26,12 @@ class PreviewSettings(Mixing):
 
     def __post_init__(self) -> None:
         from multimix.lab.mixing import mixer
+        from multimix.lab.which_method import WhichMethod
 
         check_at_least_one("num_mixes", self.num_mixes)
         check_seed(self.seed)
         suffixes = (".png", ".jpg", ".svg", ".pdf")
         check(self.out.endswith(suffixes), f"out must end in {', '.join(suffixes)}", "try path.png", out=self.out)
+        one = len(WhichMethod.parse(self.method).values) == 1
+        check(one, "a preview shows one moment", "give the methods of one phase", method=self.method)
         mixer(self, num_classes=2, num_mixes=self.num_mixes)

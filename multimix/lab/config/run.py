@@ -8,6 +8,7 @@ from multimix.lab.config.recipe import Recipe
 from multimix.lab.moments import Length, Moment
 from multimix.lab.num_mixes import NumMixes
 from multimix.lab.schedule import parse_schedule
+from multimix.lab.which_method import WhichMethod
 
 AUTO = "auto"  # for num_mixes: measured before the run
 
@@ -19,7 +20,9 @@ class TrainSettings(Recipe):
     Args:
         data: Name of the data set, or folder:PATH, hf:REPO, webdataset:PATH.
         data_options: Options of the data set, by name, e.g. --data-options.padding 4
-        method: Name of the mixing method.
+        method: Name of the mixing method; or several with odds, one of them drawn for each step, mixup+cutmix:2; or a
+            schedule of such by share of the steps: mixup+cutmix:2@0,none@0.9 mixes no more in the last tenth. Each gets
+            those of method_options that it has.
         num_mixes: K, the mixes made of each pair; or a schedule of it by share of the steps, e.g. 1@0,2@0.5,5@0.8: as
             many rows in every step, of fewer and fewer pairs; or auto: the K with least gradient variance times time,
             measured first.
@@ -41,8 +44,11 @@ class TrainSettings(Recipe):
         super().__post_init__()
         check_data(self.data, self.data_options)
         check_seed(self.seed)
+        object.__setattr__(self, "method", str(self.methods))
         if self.num_mixes == AUTO:
-            check(self.method != "none", "a method must mix for its K to be chosen", "try mixup", method=self.method)
+            check(self.methods.mixes, "a method must mix for its K to be chosen", "try mixup", method=self.method)
+            one = len(self.methods.values) == 1
+            check(one, "methods must stay the same for a K to be chosen", "give a number", method=self.method)
             replace(self, num_mixes=1)  # checks the rest
             return
         if not self.mixes.is_constant:
@@ -50,7 +56,7 @@ class TrainSettings(Recipe):
             self._check_moments()
         unit = math.lcm(*self.mixes.values)
         check(
-            self.method == "none" or self.batch_size % unit == 0,
+            not self.methods.mixes or self.batch_size % unit == 0,
             "batch_size must be divisible by num_mixes",
             f"try {math.ceil(self.batch_size / unit) * unit}",
             batch_size=self.batch_size,
@@ -65,7 +71,8 @@ class TrainSettings(Recipe):
                 num_mixes=self.num_mixes,
             )
         for value in self.mixes.values:
-            mixer(self, 1, value)  # the library checks its own settings
+            for odds in self.methods.values:
+                mixer(self, 1, value, odds)  # the library checks its own settings
 
     def _check_moments(self) -> None:
         """Refuses moments in epochs where epochs do not all take as many steps."""
@@ -83,9 +90,14 @@ class TrainSettings(Recipe):
         )
 
     @property
+    def methods(self) -> WhichMethod:
+        """What mixes, over the run."""
+        return WhichMethod.parse(self.method)
+
+    @property
     def mixes(self) -> NumMixes:
         """K over the run; without mixing a sample stays one row."""
-        return NumMixes((1,)) if self.method == "none" else NumMixes.parse(self.num_mixes)
+        return NumMixes.parse(self.num_mixes) if self.methods.mixes else NumMixes((1,))
 
     @property
     def most_rows_per_pair(self) -> int:

@@ -6,6 +6,7 @@ from multimix.lab.config.checks import check, check_at_least_one
 from multimix.lab.config.recipe import Recipe, shared
 from multimix.lab.config.run import TrainSettings
 from multimix.lab.moments import Moment
+from multimix.lab.which_method import WhichMethod
 
 # What Recipe has for other commands: this one measures a plain run of its full length and keeps no state.
 NO_USE = ("ema_decay", "patience", "trackers")
@@ -54,7 +55,9 @@ class VarianceSettings(Recipe):
             batch_size=self.batch_size,
             num_mixes=self.num_mixes,
         )
-        check(self.method != "none", "method must mix", "try mixup", method=self.method)
+        methods = WhichMethod.parse(self.method)
+        check(methods.mixes, "method must mix", "try mixup", method=self.method)
+        check(methods.is_one, "one method must mix all along", "try mixup", method=self.method)
         check(self.precision != "fp16", "gradients must be measured in fp32 or bf16", "try bf16", precision="fp16")
         for name in NO_USE:
             value = getattr(self, name)

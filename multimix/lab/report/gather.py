@@ -14,11 +14,11 @@ from typing import Any
 
 from multimix.lab.comparison import Comparison
 from multimix.lab.config import CONTROLS, CompareSettings
-from multimix.lab.controls import Row, rows
+from multimix.lab.controls import Row, as_file_name, rows
 from multimix.lab.errors import UsageError
-from multimix.lab.mixing import options_for
 from multimix.lab.report.results import Curve, Result, Results, RowResults
 from multimix.lab.run_folder import RunFolder, as_json
+from multimix.lab.which_method import options_for
 
 NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 NAME = re.compile(
@@ -76,9 +76,10 @@ def row_of(folder: str, config: Mapping[str, Any]) -> Row | None:
     method, data = str(config.get("method")), str(config.get("data"))
     label = folder.removesuffix(f"-s{config.get('seed')}")
     prefix = Row("none", 1, data=data).name.removesuffix("none")
-    is_named = not label.startswith(method) and label.startswith(prefix)
+    start = as_file_name(method)
+    is_named = not label.startswith(start) and label.startswith(prefix)
     label = label.removeprefix(prefix) if is_named else label
-    parts = NAME.fullmatch(label.removeprefix(method)) if label.startswith(method) else None
+    parts = NAME.fullmatch(label.removeprefix(start)) if label.startswith(start) else None
     if parts is None or label == folder or (parts["k"] is None) != (method == "none"):
         return None
     return Row(

@@ -17,8 +17,9 @@ from multimix.lab.config import PreviewSettings
 from multimix.lab.controls import Row
 from multimix.lab.data import Split, data_options_for, open_data
 from multimix.lab.errors import UsageError
-from multimix.lab.mixing import mixer, options_for
-from multimix.lab.puzzle_tiles import local_contrast
+from multimix.lab.mixing import mixer
+from multimix.lab.puzzle_tiles import in_place_of_a_model
+from multimix.lab.which_method import WhichMethod, options_for
 
 NUM_MIXES = 9
 SEED = 0
@@ -75,7 +76,9 @@ def previews(rows: Sequence[Row], settings: Mapping[str, Any]) -> Previews:
     """
     kinds = {(row.method, row.alpha): None for row in rows if row.method != "none"}
     inside = [f"{INSIDE} mixes inside the model: its mixes are no pictures."] if any(INSIDE in k for k in kinds) else []
-    shown = [kind for kind in kinds if kind[0] != INSIDE]
+    drawn = [method for method in dict.fromkeys(kind[0] for kind in kinds) if not WhichMethod.parse(method).is_one]
+    inside += [f"{method} mixes by one method at a time: their paths are those of these methods." for method in drawn]
+    shown = [kind for kind in kinds if kind[0] not in (INSIDE, *drawn)]
     if not shown:
         return Previews([], inside or ["Nothing is mixed."])
     try:
@@ -146,7 +149,7 @@ def _path(method: str, alpha: float | None, x: Tensor, settings: Mapping[str, An
         num_mixes=NUM_MIXES,
     )
     y = torch.tensor([0, 1])
-    plan = mix.plan(x, y, saliency=local_contrast(x), generator=torch.Generator().manual_seed(SEED))
+    plan = mix.plan(x, y, saliency=in_place_of_a_model(mix, x), generator=torch.Generator().manual_seed(SEED))
     x_mix, y_mix = mix.apply(plan, x, y)
     assert y_mix is not None
     return torch.cat([x[:1], x_mix[::2], x[1:]]), [1.0, *y_mix[::2, 0].tolist(), 0.0]

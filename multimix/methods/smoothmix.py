@@ -1,0 +1,86 @@
+"""SmoothMix: the partner shows through a soft round window."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float64
+from torch import Tensor
+
+from multimix.masks import Bump
+from multimix.methods.step import Step, check_alpha, check_axes
+
+NARROWEST, WIDEST = 1e-8, 1e4  # widths between which every share lies that float32 tells from 0 and 1
+HALVINGS = 30  # of the range of logarithms between them: to 3e-8
+
+
+@dataclass(frozen=True)
+class SmoothMix:
+    """Let the partner show through a Gaussian bump around a random centre; there are no borders to be learnt.
+
+    One uniform centre per pair. Mix k has the bump whose mean over the image is 1 - lam[k]: bumps widen as lam falls,
+    so masks are nested, and labels weigh lam. A position's value is the mean of the bump over it, not the bump at its
+    middle, so this holds to rounding for any width. Widths are shares of each axis. Series, images and volumes.
+
+    OpenMixup's code draws the width, uniformly from a quarter to half of the image's side, and labels follow: partners
+    are shown by 0.11 to 0.73, and 0.43 on average; it gives that weight to the sample, which must be a slip. Here lam
+    is drawn, as in all methods, and the width follows: the path reaches from the sample to the partner.
+
+    Args:
+        alpha: shape of the Beta(alpha, alpha) law of the coefficients, > 0.
+
+    Raises:
+        ValueError: if alpha is not a finite number > 0.
+
+    References:
+        Lee et al., 2020, SmoothMix: a Simple Yet Effective Data Augmentation to Train Robust Classifiers, CVPR
+        Workshops.
+    """
+
+    alpha: float = 1.0
+    blends: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_alpha("SmoothMix", self.alpha)
+
+    def check_shape(self, x: Tensor) -> None:
+        """Refuse a batch without one to three spatial axes."""
+        check_axes("SmoothMix", x)
+
+    def mask(self, step: Step) -> Bump:
+        """K nested bumps per pair."""
+        centre = step.geometry.random((len(step.spatial), step.lam.shape[1]))
+        width = widths(1.0 - step.lam, centre)
+        factors = (bump(size, c, width) for size, c in zip(step.spatial, centre, strict=True))
+        # Wider bumps are higher everywhere; their rounding errors need not be.
+        return Bump(tuple(step.tensor(np.maximum.accumulate(factor), np.float32) for factor in factors))
+
+
+def bump(
+    size: int, centre: Float64[np.ndarray, "... P"], width: Float64[np.ndarray, "K P"]
+) -> Float64[np.ndarray, "... K P {size}"]:
+    """The mean of a Gaussian, 1 at its centre, over each position of an axis; non-decreasing in its width.
+
+    Args:
+        size: number of positions.
+        centre: as a share of the axis.
+        width: standard deviations, as shares of the axis.
+    """
+    from scipy.special import erf  # imported late: it would double the time `import multimix` takes
+
+    scale = math.sqrt(2) * width[..., None]
+    edges = np.arange(size + 1) / size
+    areas = np.diff(erf((edges - centre[..., None]) / scale)) * scale * (math.sqrt(math.pi) / 2)
+    return np.asarray(np.minimum(areas * size, 1.0))
+
+
+def widths(share: Float64[np.ndarray, "K P"], centre: Float64[np.ndarray, "d P"]) -> Float64[np.ndarray, "K P"]:
+    """The widths at which the product of the bumps of all axes has these means: by bisection, as it has no formula."""
+    low, high = (np.full(share.shape, math.log(width)) for width in (NARROWEST, WIDEST))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        mean = bump(1, centre[:, None], np.exp(middle))[..., 0].prod(axis=0)
+        wide = mean > share
+        low, high = np.where(wide, low, middle), np.where(wide, middle, high)
+    return np.asarray(np.exp((low + high) / 2))
