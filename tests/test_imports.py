@@ -32,6 +32,7 @@ ORDER = [
     "mixer",
     "variance",
     "__init__",
+    "adapters",
 ]
 
 
