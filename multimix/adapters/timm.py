@@ -28,7 +28,7 @@ class Mixup:
         prob: the probability that a batch, or in mode `"elem"` a sample, is mixed at all. A batch that is not comes
             back once; a sample that is not comes back K times among the others.
         switch_prob: the probability of CutMix where both are on.
-        mode: `"batch"` (one method, coefficient and box for all) or `"elem"` (each sample its own). `"pair"` is refused.
+        mode: `"batch"` (one method, coefficient and box for all) or `"elem"` (each its own). `"pair"` is refused.
         correct_lam: must be True: labels follow the pixels.
         label_smoothing: mass spread evenly over the classes; with multi_label, each label is pulled towards 0.5.
         num_classes: C.
@@ -112,11 +112,13 @@ class Mixup:
             target = target.float()
         parts = []
         for plan in plans:
-            x_mix, y_mix = mix.apply(plan, x, target)
-            assert y_mix is not None
+            x_mix, soft = mix.apply(plan, x, target)
+            assert soft is not None
+            y_mix = soft
             parts.append((plan, x_mix, y_mix))
         if plans[0].sample is not None:
-            x_mix, y_mix = (_in_order([(plan, both[i]) for plan, *both in parts], len(x)) for i in (0, 1))
+            x_mix = _in_order([(plan, rows) for plan, rows, _ in parts], len(x))
+            y_mix = _in_order([(plan, rows) for plan, _, rows in parts], len(x))
         return x_mix, torch.lerp(y_mix, torch.full_like(y_mix, self._even), self.label_smoothing)
 
     @property
@@ -151,7 +153,7 @@ def _check_honoured(cutmix_minmax: object, mode: object, correct_lam: object) ->
     if cutmix_minmax is not None:
         raise ValueError(
             f"cutmix_minmax must be None, because the drawn coefficient sets the size of a box, got cutmix_minmax="
-            f"{cutmix_minmax!r}; leave it away and choose cutmix_alpha"
+            f"{cutmix_minmax!r}; leave it out and choose cutmix_alpha"
         )
     if mode == "pair":
         raise ValueError(
@@ -161,7 +163,7 @@ def _check_honoured(cutmix_minmax: object, mode: object, correct_lam: object) ->
     check_option("mode", mode, MODES)
     if correct_lam is not True:
         raise ValueError(
-            f"correct_lam must be True, because labels follow the pixels, got correct_lam={correct_lam!r}; leave it away"
+            f"correct_lam must be True (labels follow the pixels), got correct_lam={correct_lam!r}; leave it out"
         )
 
 

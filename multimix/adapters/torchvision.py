@@ -49,7 +49,7 @@ class MixTransform:
         plain = images.as_subclass(Tensor)
         x_mix, y_mix = self.mix(plain.flatten(1, 2) if frames else plain, labels.as_subclass(Tensor))
         if frames:
-            x_mix = x_mix.unflatten(1, plain.shape[1:3])
+            x_mix = x_mix.reshape(-1, *plain.shape[1:])
         mixed = (x_mix.as_subclass(type(images)), y_mix)
         return list(mixed) if isinstance(batch, list) else mixed
 

@@ -87,10 +87,12 @@ def test_another_collate_function():
 
 
 @pytest.mark.parametrize(
-    "method", [ManifoldMixup(layers=[""]), "puzzlemix", Choice(["none", "puzzlemix"])], ids=["inside", "saliency", "one of"]
+    "method",
+    [ManifoldMixup(layers=[""]), "puzzlemix", Choice(["none", "puzzlemix"])],
+    ids=["inside", "saliency", "one of"],
 )
 def test_methods_that_need_the_model_are_refused(method):
-    with pytest.raises(ValueError, match="mix must need nothing but the batch to be used by MixCollate.*mix.run"):
+    with pytest.raises(ValueError, match=r"mix must need nothing but the batch to be used by MixCollate.*mix.run"):
         MixCollate(MultiMix(method, num_classes=4))
 
 
@@ -98,7 +100,9 @@ def test_what_is_no_mixer_and_no_pair_is_refused():
     with pytest.raises(TypeError, match="mix must be a MultiMix, got mix='mixup'"):
         MixCollate("mixup")
     samples = [{"x": torch.zeros(3), "y": 0}] * 2
-    with pytest.raises(TypeError, match="MixCollate mixes batches of two tensors .*got batch=dict; mix in the training"):
+    with pytest.raises(
+        TypeError, match=r"MixCollate mixes batches of two tensors .*got batch=dict; mix in the training"
+    ):
         MixCollate(MIX)(samples)
     with pytest.raises(TypeError, match=r"got batch=\(Tensor, Tensor, Tensor\)"):
         MixCollate(MIX)([(torch.zeros(3), 0, 1)] * 2)

@@ -178,5 +178,7 @@ def test_what_cannot_be_mixed_is_refused():
         MixBatch(MultiMix(ManifoldMixup(layers=["layer"]), num_classes=4))
     y = torch.arange(4)
     three = DataLoader(TensorDataset(torch.eye(4), y, y), batch_size=4)
-    with pytest.raises(TypeError, match=r"MixBatch mixes batches of two tensors \(x, y\), got batch=\(Tensor, Tensor, Te"):
+    with pytest.raises(
+        TypeError, match=r"MixBatch mixes batches of two tensors \(x, y\), got batch=\(Tensor, Tensor, Te"
+    ):
         fit(Module(), MixBatch(MIX), train=three)

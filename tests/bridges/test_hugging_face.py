@@ -111,7 +111,7 @@ def test_the_loss_is_cross_entropy_over_all_mixed_rows(tmp_path):
     loss = F.cross_entropy(fresh(x_mix).logits, y_mix)
     loss.backward()
     torch.testing.assert_close(t.losses[0], loss.detach())
-    assert logged(t, "loss")[0] == pytest.approx(float(loss), abs=1e-4)
+    assert logged(t, "loss")[0] == pytest.approx(float(loss.detach()), abs=1e-4)
     for (name, old), new in zip(fresh.named_parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(new.detach(), old.detach() - 0.1 * old.grad, msg=name)
 
@@ -198,7 +198,7 @@ def test_mixing_inside(tmp_path):
 
 def test_float_labels_never_meet_the_wrong_loss(tmp_path):
     soft = F.one_hot(torch.arange(22) % 4, 4).float()
-    with pytest.raises(ValueError, match="config.problem_type must say what float labels are, got problem_type=None"):
+    with pytest.raises(ValueError, match=r"config\.problem_type must say what float labels are, got problem_type=None"):
         trainer(tmp_path, data=Images(22, soft)).train()
 
 
