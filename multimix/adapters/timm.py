@@ -110,15 +110,9 @@ class Mixup:
         mix = self._all("none")
         if self.multi_label or target.dtype == torch.bool:
             target = target.float()
-        parts = []
-        for plan in plans:
-            x_mix, soft = mix.apply(plan, x, target)
-            assert soft is not None
-            y_mix = soft
-            parts.append((plan, x_mix, y_mix))
-        if plans[0].sample is not None:
-            x_mix = _in_order([(plan, rows) for plan, rows, _ in parts], len(x))
-            y_mix = _in_order([(plan, rows) for plan, _, rows in parts], len(x))
+        mixed = [mix.apply(plan, x, target) for plan in plans]
+        x_mix = _in_order(plans, [rows for rows, _ in mixed], len(x))
+        y_mix = _in_order(plans, [rows for _, rows in mixed if rows is not None], len(x))
         return x_mix, torch.lerp(y_mix, torch.full_like(y_mix, self._even), self.label_smoothing)
 
     @property
@@ -167,11 +161,12 @@ def _check_honoured(cutmix_minmax: object, mode: object, correct_lam: object) ->
         )
 
 
-def _in_order(parts: list[tuple[Plan, Tensor]], batch_size: int) -> Tensor:
-    """Rows of several plans, mix-major over the whole batch."""
-    plan, rows = parts[0]
-    out = rows.new_empty((plan.num_mixes, batch_size, *rows.shape[1:]))
-    for plan, rows in parts:
+def _in_order(plans: list[Plan], parts: list[Tensor], batch_size: int) -> Tensor:
+    """The rows of each plan in one tensor, mix-major over the whole batch."""
+    if plans[0].sample is None:
+        return parts[0]
+    out = parts[0].new_empty((plans[0].num_mixes, batch_size, *parts[0].shape[1:]))
+    for plan, rows in zip(plans, parts, strict=True):
         assert plan.sample is not None
         out[:, plan.sample] = rows.view(plan.num_mixes, plan.num_pairs, *rows.shape[1:])
     return out.flatten(0, 1)
