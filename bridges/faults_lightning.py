@@ -70,7 +70,9 @@ def fit(module: Module, *callbacks: lightning.Callback, data: object = None) -> 
 def main() -> None:
     logging.getLogger("lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    print(f"lightning {lightning.__version__}: rows in a batch of 4 pairs, K = 3, so 12 in training and 4 in validation")
+    print(
+        f"lightning {lightning.__version__}: rows in a batch of 4 pairs, K = 3, so 12 in training and 4 in validation"
+    )
     print(f"a callback that returns the mixed batch from on_train_batch_start: {fit(Module(), Returning())}")
     print(f"a module that mixes in on_after_batch_transfer: {fit(Hooked())}")
     print(f"the same, with a data module that has this hook too: {fit(Hooked(), data=Data())}")

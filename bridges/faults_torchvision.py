@@ -31,7 +31,8 @@ def main() -> None:
     print(f"MixUp of bytes: {attempt(lambda: v2.MixUp(num_classes=8)((x * 255).to(torch.uint8), y))}")
     for mix in (v2.MixUp(num_classes=8), v2.CutMix(num_classes=8)):
         step = torch.compile(mix, fullgraph=True, backend="eager")
-        print(f"{type(mix).__name__}, torch.compile(fullgraph=True): {attempt(lambda step=step: step(x, y)).split(':')[0]}")
+        outcome = attempt(lambda step=step: step(x, y)).split(":")[0]
+        print(f"{type(mix).__name__}, torch.compile(fullgraph=True): {outcome}")
 
 
 def attempt(call: Callable[[], object]) -> str:

@@ -1,5 +1,10 @@
 """MixTrainer beside the real transformers: losses, counts, metrics, and what is refused."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,6 +13,7 @@ from transformers import TrainingArguments, ViTConfig, ViTForImageClassification
 from multimix import ManifoldMixup, MultiMix
 from multimix.adapters.hugging_face import MixTrainer
 
+ROOT = Path(__file__).parent.parent.parent
 MIX = MultiMix("mixup", num_mixes=3, num_classes=4)
 
 
@@ -249,3 +255,38 @@ def test_what_cannot_be_mixed_is_refused(tmp_path):
 
     with pytest.raises(ValueError, match='must hold "pixel_values" and "labels" to be mixed, got'):
         trainer(tmp_path, data=Masked(4), remove_unused_columns=False).train()
+
+
+TWO_PROCESSES = """
+import sys
+sys.path[:0] = ["tests/bridges", "."]
+import torch
+import test_hugging_face as here
+from multimix import MultiMix
+unmixed = MultiMix("none", num_classes=4)
+model = here.vit()
+t = here.trainer(sys.argv[1], model, mix=unmixed, data=here.Images(8), per_device_train_batch_size=int(sys.argv[2]))
+t.train()
+weights = torch.cat([p.detach().flatten() for p in model.parameters()])
+torch.save((t.state.global_step, weights), f"{sys.argv[1]}/{t.args.process_index}.pt")
+"""
+
+
+def test_two_processes(tmp_path):
+    # Unmixed, so that nothing is drawn: a step of two processes with four samples each is one of one with eight.
+    results = {}
+    for name, processes, batch in (("one", 1, 8), ("two", 2, 4)):
+        folder = tmp_path / name
+        folder.mkdir()
+        script = tmp_path / "script.py"
+        script.write_text(TWO_PROCESSES)
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command = [*torchrun, str(script), str(folder), str(batch)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
+        results[name] = [torch.load(folder / f"{rank}.pt") for rank in range(processes)]
+    (steps, alone), (steps_of_two, first), (_, second) = *results["one"], *results["two"]
+    assert steps == steps_of_two == 1
+    torch.testing.assert_close(first, alone, atol=1e-6, rtol=0)
+    torch.testing.assert_close(first, second, atol=0, rtol=0)
