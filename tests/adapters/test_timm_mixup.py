@@ -148,7 +148,7 @@ def test_picklable():
         ({"cutmix_minmax": (0.2, 0.8)}, "cutmix_minmax must be None, .* got cutmix_minmax=\\(0.2, 0.8\\); leave it"),
         ({"mode": "pair"}, 'mode must be "batch" or "elem", got mode="pair", .*take "elem"'),
         ({"mode": "half"}, "mode must be one of batch, elem, got mode='half'"),
-        ({"correct_lam": False}, "correct_lam must be True, .* got correct_lam=False; leave it out"),
+        ({"correct_lam": False}, "correct_lam must be True .* got correct_lam=False; leave it out"),
         ({"mixup_alpha": 0.0}, "mixup_alpha and cutmix_alpha must be >= 0 and not both 0, got mixup_alpha=0.0"),
         ({"cutmix_alpha": -1.0}, "must be >= 0 and not both 0, got mixup_alpha=1.0, cutmix_alpha=-1.0"),
         ({"mixup_alpha": float("nan")}, "alpha must be a finite number > 0, got alpha=nan"),
