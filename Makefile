@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= runs/demo
-BRIDGES = timm torchvision kornia hugging-face
+BRIDGES = timm torchvision kornia hugging-face fastai
 
 .PHONY: demo test bridges check lint format clean
 

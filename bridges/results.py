@@ -12,6 +12,7 @@ PACKAGES = {
     "torchvision": ["torchvision"],
     "kornia": ["kornia"],
     "hugging-face": ["transformers", "accelerate"],
+    "fastai": ["fastai", "torchvision"],
 }
 HEAD = """# Tests beside frameworks with environments of their own
 

@@ -15,6 +15,7 @@ FRAMEWORKS = {
     "kornia": "kornia",
     "hugging-face": "transformers",
     "lightning": "lightning",
+    "fastai": "fastai",
 }
 HERE = [name for name, module in FRAMEWORKS.items() if find_spec(module) is not None]
 
