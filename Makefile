@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= runs/demo
+BRIDGES = timm torchvision kornia hugging-face fastai
 
-.PHONY: demo test check lint format clean
+.PHONY: demo test bridges check lint format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +20,15 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest --numprocesses auto
 
+# Adapters beside frameworks that cannot share .venv: an environment for each, and bridges/results.md.
+.bridges/%/installed: bridges/%.txt bridges/common.txt constraints.txt
+	$(PYTHON) -m venv .bridges/$*
+	.bridges/$*/bin/python -m pip install --quiet --no-deps --requirement $<
+	touch $@
+
+bridges: $(BRIDGES:%=.bridges/%/installed)
+	$(PYTHON) -m bridges.results
+
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -31,4 +41,4 @@ format: $(VENV)/installed
 check: lint test
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .bridges build dist *.egg-info

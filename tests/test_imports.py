@@ -34,6 +34,7 @@ ORDER = [
     "mixer",
     "variance",
     "__init__",
+    "adapters",
 ]
 
 

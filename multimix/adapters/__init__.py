@@ -1,0 +1,1 @@
+"""Bridges to the frameworks people train with: one file each, which imports its framework only where it must."""

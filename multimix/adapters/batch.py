@@ -1,0 +1,48 @@
+"""What an adapter that only sees batches may mix, and how: pairs (x, y), by methods that work at the input."""
+
+from typing import Any
+
+from torch import Tensor
+
+from multimix import MultiMix
+from multimix.methods import mixes_inside, needs_saliency, options
+
+
+def check_mix(mix: object, owner: str) -> None:
+    """Refuse, before any work, what a batch alone is not enough for.
+
+    Args:
+        mix: what the user gave.
+        owner: the name of the adapter, for the message.
+
+    Raises:
+        TypeError: if mix is no MultiMix.
+        ValueError: if a method that may be drawn needs the model.
+    """
+    if not isinstance(mix, MultiMix):
+        raise TypeError(f'mix must be a MultiMix, got mix={mix!r}; pass {owner}(MultiMix("mixup", num_classes=10))')
+    for method in options(mix.method):
+        if mixes_inside(method) or needs_saliency(method):
+            raise ValueError(
+                f"mix must need nothing but the batch to be used by {owner}, got method={method!r}, which needs the "
+                f"model; use logits, y_mix = mix.run(model, x, y) in the training step"
+            )
+
+
+def check_pair(batch: Any, owner: str, instead: str) -> tuple[Tensor, Tensor]:
+    """The x and y of a batch.
+
+    Args:
+        batch: what the framework gave.
+        owner: the name of the adapter, for the message.
+        instead: what to do with any other batch, for the message.
+
+    Raises:
+        TypeError: if the batch is not a list or tuple of two tensors.
+    """
+    parts = batch if isinstance(batch, (list, tuple)) else None
+    if parts is None or len(parts) != 2 or not all(isinstance(part, Tensor) for part in parts):
+        got = type(batch).__name__ if parts is None else "(" + ", ".join(type(part).__name__ for part in parts) + ")"
+        raise TypeError(f"{owner} mixes batches of two tensors (x, y), got batch={got}; {instead}")
+    x, y = parts
+    return x, y

@@ -1,0 +1,62 @@
+"""torchvision v2: mixing as a transform of batches, beside `v2.CutMix` and `v2.MixUp`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from multimix import MultiMix
+from multimix.adapters.batch import check_mix, check_pair
+
+
+@dataclass(frozen=True)
+class MixTransform:
+    """A transform of batches: `images, labels = transform(images, labels)`, or one batch `[images, labels]`.
+
+    Fits wherever `v2.CutMix` does: after the loader, in a `collate_fn`, in `v2.RandomChoice` and `v2.Compose`.
+    `tv_tensors.Image` and `tv_tensors.Video` stay what they are; all frames of a video (B, T, C, H, W) are mixed
+    alike, so CutMix cuts height and width only. Plain tensors need no torchvision.
+
+    Args:
+        mix: what to do; methods that need the model are refused.
+
+    Raises:
+        TypeError, ValueError: if mix is no MultiMix, or needs the model.
+
+    Example:
+        >>> transform = v2.RandomChoice([MixTransform(cutmix), MixTransform(mixup)])
+        >>> images, labels = transform(images, labels)
+    """
+
+    mix: MultiMix
+
+    def __post_init__(self) -> None:
+        check_mix(self.mix, "MixTransform")
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Mix a batch.
+
+        Returns:
+            (images, labels), as a list if one list was given.
+
+        Raises:
+            TypeError: if the inputs are not two tensors.
+            ValueError: if they do not fit.
+        """
+        batch = inputs[0] if len(inputs) == 1 else inputs
+        images, labels = check_pair(batch, "MixTransform", "take images and labels out of it first")
+        frames = _is_video(images)
+        plain = images.as_subclass(Tensor)
+        x_mix, y_mix = self.mix(plain.flatten(1, 2) if frames else plain, labels.as_subclass(Tensor))
+        if frames:
+            x_mix = x_mix.reshape(-1, *plain.shape[1:])
+        mixed = (x_mix.as_subclass(type(images)), y_mix)
+        return list(mixed) if isinstance(batch, list) else mixed
+
+
+def _is_video(images: Tensor) -> bool:
+    if type(images) is Tensor:
+        return False
+    from torchvision import tv_tensors
+
+    return isinstance(images, tv_tensors.Video)

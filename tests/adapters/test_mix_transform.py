@@ -1,0 +1,35 @@
+"""MixTransform without torchvision; tests/bridges/test_torchvision.py uses it among torchvision's own transforms."""
+
+import pickle
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from multimix import MultiMix
+from multimix.adapters.torchvision import MixTransform
+
+MIX = MixTransform(MultiMix("cutmix", num_mixes=3, num_classes=4))
+Y = torch.arange(7) % 4
+X = F.one_hot(Y, 4).float()[:, :, None, None].expand(7, 4, 8, 8)
+
+
+def test_two_arguments_or_one_batch():
+    for batch, kind in (((X, Y), tuple), (([X, Y],), list), (((X, Y),), tuple)):
+        mixed = MIX(*batch)
+        assert type(mixed) is kind
+        x_mix, y_mix = mixed
+        assert x_mix.shape == (21, 4, 8, 8)
+        torch.testing.assert_close(x_mix.mean((2, 3)), y_mix)
+
+
+def test_picklable():
+    assert pickle.loads(pickle.dumps(MIX)) == MIX
+
+
+def test_anything_else_is_refused():
+    for batch in ((X,), ({"image": X, "label": Y},), (X, Y, Y), (X, 3)):
+        with pytest.raises(TypeError, match=r"MixTransform mixes batches of two tensors \(x, y\), got batch="):
+            MIX(*batch)
+    with pytest.raises(ValueError, match="to be used by MixTransform, got method=PuzzleMix"):
+        MixTransform(MultiMix("puzzlemix", num_classes=4))

@@ -1,0 +1,48 @@
+"""The pages for those who come from another framework: their snippets run, and what is said of others is so."""
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+FRAMEWORKS = {
+    "timm": "timm",
+    "torchvision": "torchvision",
+    "kornia": "kornia",
+    "hugging-face": "transformers",
+    "lightning": "lightning",
+    "fastai": "fastai",
+}
+HERE = [name for name, module in FRAMEWORKS.items() if find_spec(module) is not None]
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / f"coming-from-{name}.md").read_text()
+
+
+def test_there_is_a_page_for_each():
+    pages = (ROOT / "docs").glob("coming-from-*.md")
+    assert {path.stem.removeprefix("coming-from-") for path in pages} == set(FRAMEWORKS)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", HERE)
+def test_snippets(name, tmp_path, monkeypatch):
+    # Those marked py need the framework; they are read from top to bottom. Those marked python run by themselves.
+    monkeypatch.chdir(tmp_path)
+    together: dict[str, object] = {"__name__": "snippet"}
+    for kind, code in re.findall(r"```(py|python)\n(.*?)```", page(name), flags=re.DOTALL):
+        exec(compile(code, "snippet", "exec"), together if kind == "py" else {"__name__": "snippet"})
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_what_others_do_is_what_the_page_says(name):
+    module = f"bridges.faults_{name.replace('-', '_')}"
+    command = [sys.executable, "-W", "ignore", "-m", module]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    (printed,) = re.findall(r"```text\n(.*?)```", page(name), flags=re.DOTALL)
+    assert [line.rstrip() for line in done.stdout.splitlines()] == [line.rstrip() for line in printed.splitlines()]
