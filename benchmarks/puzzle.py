@@ -132,7 +132,7 @@ def agreement(reference: ModuleType, x: Tensor, s: Tensor, partner: np.ndarray, 
     mix = mixer(grid, levels=2)
     plan = mix.plan(x, images(128, 32)[1], saliency=s)
     mask = Blocks(kept, 1, plan.mask.rows, plan.mask.columns, source, (32, 32))  # type: ignore[union-attr]
-    plan = replace(plan, mask=mask, partner=other, weight=mask.weight((32, 32)))
+    plan = replace(plan, mask=mask, partner=other, weight=mask.weight())
     mine = mix.apply(plan, x)[0].unflatten(0, (len(LAMS), -1))
     theirs = torch.stack([reference_mix(reference, x, s, partner, lam, grid)[0] for lam in LAMS])
     return f"{(mine == theirs).flatten(2).all(2).float().mean():.1%}"

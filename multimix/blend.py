@@ -46,7 +46,7 @@ def _blend_torch(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
         return _paste_resized(x, plan, plan.mask, out)
     partner = x[plan.partner] if plan.partner.ndim == 2 else x[plan.partner][None]
     if isinstance(plan.mask, Boxes):
-        inside = plan.mask.inside(spatial_shape(x))
+        inside = plan.mask.inside()
         return torch.where(inside.unsqueeze(2) if x.ndim > 2 else inside, partner, own, out=out)
     if isinstance(plan.mask, Ordered):
         keeps = plan.mask.keeps()
@@ -67,14 +67,13 @@ def _lerp(start: Tensor, end: Tensor, share: Tensor, out: Tensor | None) -> Tens
 
 def _paste_resized(x: Tensor, plan: Plan, mask: Resized, out: Tensor | None) -> Tensor:
     """One mix at a time: positions to look up take the memory of a mix, not of all K."""
-    spatial = spatial_shape(x)
     flat = x.flatten(2) if x.ndim > 2 else x[:, None]
     own = flat if plan.sample is None else flat[plan.sample]
-    inside = mask.boxes.inside(spatial).flatten(2).unsqueeze(2)
+    inside = mask.boxes.inside().flatten(2).unsqueeze(2)
     mixes = []
     for k in range(plan.num_mixes):
         partner = flat[plan.partner[k] if plan.partner.ndim == 2 else plan.partner]
-        resized = partner.gather(2, mask.shown(k, spatial)[:, None].expand_as(partner))
+        resized = partner.gather(2, mask.shown(k)[:, None].expand_as(partner))
         mixed = torch.where(inside[k], resized, own)
         mixes.append(mixed if out is None else out[k].copy_(mixed.view_as(out[k])))
     return torch.stack(mixes).view(len(mixes), plan.num_pairs, *x.shape[1:]) if out is None else out
@@ -82,14 +81,13 @@ def _paste_resized(x: Tensor, plan: Plan, mask: Resized, out: Tensor | None) -> 
 
 def _blend_blocks(x: Tensor, plan: Plan, mask: Blocks, out: Tensor | None) -> Tensor:
     """One mix at a time: positions to look up take the memory of a mix, not of all K."""
-    spatial = spatial_shape(x)
     flat = x.flatten(2) if x.ndim > 2 else x[:, None]
-    share = mask.share(spatial).flatten(2).unsqueeze(2)
+    share = mask.share().flatten(2).unsqueeze(2)
     mixes = []
     for k in range(plan.num_mixes):
         rows = (plan.sample, plan.partner[k] if plan.partner.ndim == 2 else plan.partner)
         sides = [flat if row is None else flat[row] for row in rows]
-        shown = [mask.shown(k, which, spatial) for which in (0, 1)]
+        shown = [mask.shown(k, which) for which in (0, 1)]
         own, partner = (
             side if s is None else side.gather(2, s[:, None].expand_as(side))
             for side, s in zip(sides, shown, strict=True)

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from multimix.masks import Blocks, Bump, Ordered, Resized
 from multimix.methods.step import spatial_shape
 from multimix.plan import Plan
 
@@ -111,7 +110,7 @@ def check_plan(x: Tensor, plan: Plan) -> None:
             f"plan must be made for this batch size, got plan for {plan.batch_size} samples, x: {tuple(x.shape)}; "
             f"make one with mix.plan(x)"
         )
-    if isinstance(plan.mask, (Blocks, Bump, Ordered, Resized)) and spatial_shape(x) != plan.mask.spatial:
+    if plan.mask.spatial not in (None, spatial_shape(x)):
         raise ValueError(
             f"plan must be made for images of this size, got plan for {plan.mask.spatial}, x: {tuple(x.shape)}; "
             f"make one with mix.plan(x)"

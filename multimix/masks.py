@@ -1,8 +1,8 @@
 """What a mix keeps of its sample: the kinds of mask a method may return."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Float32, Int16, Int32, Int64, UInt8
@@ -22,9 +22,10 @@ class Constant:
     """
 
     share: Float32[Tensor, "K P"]
+    spatial: ClassVar[None] = None
 
-    def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
-        """Mean of the mask over the positions of an image of this size: the label weight."""
+    def weight(self) -> Float32[Tensor, "K P"]:
+        """Mean of the mask: the label weight."""
         return self.share
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Constant":
@@ -41,8 +42,9 @@ class Everything:
     """
 
     share: Float32[Tensor, "1 P"]
+    spatial: ClassVar[None] = None
 
-    def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "1 P"]:
+    def weight(self) -> Float32[Tensor, "1 P"]:
         """The label weight: one."""
         return self.share
 
@@ -58,35 +60,37 @@ class Boxes:
     Attributes:
         low: first position inside, per spatial axis.
         high: one past the last position inside; `low == high` is an empty box.
+        spatial: the sizes of the images' spatial axes.
     """
 
     low: Int64[Tensor, "K P d"]
     high: Int64[Tensor, "K P d"]
+    spatial: tuple[int, ...]
 
     @property
     def axes(self) -> int:
         """Number of spatial axes."""
         return self.low.shape[-1]
 
-    def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
-        """Mean of the mask over the positions of an image of this size: the label weight, rounded once."""
+    def weight(self) -> Float32[Tensor, "K P"]:
+        """Mean of the mask over the positions: the label weight, rounded once."""
         area = (self.high - self.low).prod(-1)
-        return (1 - area.double() / math.prod(spatial)).float()
+        return (1 - area.double() / math.prod(self.spatial)).float()
 
-    def inside(self, spatial: Sequence[int]) -> Bool[Tensor, "K P *spatial"]:
+    def inside(self) -> Bool[Tensor, "K P *spatial"]:
         """The boxes as boolean images, True inside."""
         inside = torch.ones((), dtype=torch.bool, device=self.low.device)
-        for axis, size in enumerate(spatial):
+        for axis, size in enumerate(self.spatial):
             position = torch.arange(size, device=self.low.device)
             low, high = self.low[..., axis, None], self.high[..., axis, None]
             along = (position >= low) & (position < high)
-            shape = [*along.shape[:2], *(size if a == axis else 1 for a in range(len(spatial)))]
+            shape = [*along.shape[:2], *(size if a == axis else 1 for a in range(self.axes))]
             inside = inside & along.reshape(shape)
         return inside
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Boxes":
         """The masks of these pairs."""
-        return Boxes(self.low[:, pairs], self.high[:, pairs])
+        return Boxes(self.low[:, pairs], self.high[:, pairs], self.spatial)
 
 
 @dataclass(frozen=True)
@@ -97,35 +101,38 @@ class Resized:
 
     Attributes:
         boxes: where the partner is pasted.
-        spatial: the sizes of the images' spatial axes.
     """
 
     boxes: Boxes
-    spatial: tuple[int, ...]
 
     @property
     def axes(self) -> int:
         """Number of spatial axes."""
         return self.boxes.axes
 
-    def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
-        """Mean of the mask over the positions of an image of this size: the label weight, rounded once."""
-        return self.boxes.weight(spatial)
+    @property
+    def spatial(self) -> tuple[int, ...]:
+        """The sizes of the images' spatial axes."""
+        return self.boxes.spatial
 
-    def shown(self, k: int, spatial: Sequence[int]) -> Int64[Tensor, "P N"]:
+    def weight(self) -> Float32[Tensor, "K P"]:
+        """Mean of the mask over the positions: the label weight, rounded once."""
+        return self.boxes.weight()
+
+    def shown(self, k: int) -> Int64[Tensor, "P N"]:
         """The partner's position, in reading order, at each position of the box; anything outside of it."""
         flat = torch.zeros((), dtype=torch.int64, device=self.boxes.low.device)
-        for axis, size in enumerate(spatial):
+        for axis, size in enumerate(self.spatial):
             low, high = self.boxes.low[k, :, axis, None], self.boxes.high[k, :, axis, None]
             step = torch.arange(size, device=low.device) - low
             there = (2 * step + 1) * size // (2 * (high - low).clamp_min(1))
-            shape = [len(low), *(size if a == axis else 1 for a in range(len(spatial)))]
+            shape = [len(low), *(size if a == axis else 1 for a in range(self.axes))]
             flat = flat * size + there.clamp(0, size - 1).reshape(shape)
         return flat.flatten(1)
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Resized":
         """The masks of these pairs."""
-        return Resized(self.boxes.select(pairs), self.spatial)
+        return Resized(self.boxes.select(pairs))
 
 
 @dataclass(frozen=True)
@@ -150,9 +157,9 @@ class Ordered:
         """The sizes of the images' spatial axes."""
         return tuple(self.level.shape[1:])
 
-    def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
-        """Mean of the mask over the positions of an image of this size: the label weight, rounded once."""
-        return (self.kept.double() / math.prod(spatial)).float()
+    def weight(self) -> Float32[Tensor, "K P"]:
+        """Mean of the mask over the positions: the label weight, rounded once."""
+        return (self.kept.double() / math.prod(self.spatial)).float()
 
     def keeps(self) -> Bool[Tensor, "K P *spatial"]:
         """The masks as boolean images, True where the sample is kept."""
@@ -184,7 +191,7 @@ class Bump:
         """The sizes of the images' spatial axes."""
         return tuple(factor.shape[2] for factor in self.factors)
 
-    def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
+    def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight. A product's mean is the product of the means."""
         wide = torch.float32 if self.factors[0].device.type == "mps" else torch.float64  # Apple's GPUs have no float64
         share = torch.ones((), dtype=wide, device=self.factors[0].device)
@@ -242,30 +249,30 @@ class Blocks:
         """Number of cells in a block, downwards and across."""
         return self.cells[0] // self.kept.shape[2], self.cells[1] // self.kept.shape[3]
 
-    def weight(self, spatial: Sequence[int]) -> Float32[Tensor, "K P"]:
-        """Mean of the mask over the positions of an image of this size: the label weight, rounded once."""
+    def weight(self) -> Float32[Tensor, "K P"]:
+        """Mean of the mask over the positions: the label weight, rounded once."""
         heights, widths = (
             edges[::n].diff() for edges, n in zip((self.rows, self.columns), self.per_block, strict=True)
         )
         areas = (heights[:, None] * widths).flatten().double()  # integers in float64: the sum is exact
-        return (self.kept.flatten(2).double() @ areas / (self.whole * math.prod(spatial))).float()
+        return (self.kept.flatten(2).double() @ areas / (self.whole * math.prod(self.spatial))).float()
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Blocks":
         """The masks of these pairs."""
         source = None if self.source is None else self.source[:, pairs]
         return replace(self, kept=self.kept[:, pairs], source=source)
 
-    def share(self, spatial: Sequence[int]) -> UInt8[Tensor, "K P H W"]:
+    def share(self) -> UInt8[Tensor, "K P H W"]:
         """`kept`, position by position; a series is an image of one row."""
-        height, width = (1, *spatial)[-2:]
+        height, width = (1, *self.spatial)[-2:]
         down, across = (n // per for n, per in zip(self._cell_of(height, width), self.per_block, strict=True))
         return self.kept[:, :, down[:, None], across]
 
-    def shown(self, k: int, which: int, spatial: Sequence[int]) -> Int64[Tensor, "P HW"] | None:
+    def shown(self, k: int, which: int) -> Int64[Tensor, "P HW"] | None:
         """The position, in reading order, shown at each position of the sample (0) or partner (1); None: itself."""
         if self.source is None:
             return None
-        height, width = (1, *spatial)[-2:]
+        height, width = (1, *self.spatial)[-2:]
         down, across = self._cell_of(height, width)
         wide = self.cells[1]
         source = self.source[k, :, which].long()[:, (down[:, None] * wide + across).flatten()]

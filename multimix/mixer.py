@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -182,7 +183,7 @@ class MultiMix:
             checks.check_saliency(saliency, x)
         step = Step(x, partner, lam, streams, shared, saliency)
         mask = method.mask(step)
-        weight = mask.weight(step.spatial)
+        weight = mask.weight()
         if weight.shape[1] < len(x):  # one geometry for all
             mask, weight = (
                 mask.select(torch.zeros(len(x), dtype=torch.int64, device=x.device)),

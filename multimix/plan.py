@@ -67,9 +67,14 @@ class Plan:
                 f"ask for fewer parts"
             )
         pairs = torch.arange(self.num_pairs, device=self.weight.device)
-        return [self._part(part) for part in pairs.tensor_split(n)]
+        return [self.select(part) for part in pairs.tensor_split(n)]
 
-    def _part(self, pairs: Int64[Tensor, "P2"]) -> "Plan":
+    def select(self, pairs: Int64[Tensor, "P2"]) -> "Plan":
+        """The plan of some of the pairs, applied to the whole batch like a part of `split`.
+
+        Args:
+            pairs: their numbers, on the plan's device.
+        """
         return replace(
             self,
             lam=self.lam[:, pairs.to("cpu")],

@@ -331,10 +331,10 @@ def test_weight_one_is_the_sample_weight_zero_the_partner(name, weight):
     plan = mix.plan(x, torch.arange(len(x)) % 4, model=Identity())
     if isinstance(plan.mask, Boxes):
         full = plan.mask.low.new_full(plan.mask.low.shape, 8)
-        mask = Boxes(torch.zeros_like(full), full * int(1 - weight))
+        mask = Boxes(torch.zeros_like(full), full * int(1 - weight), (8, 8))
     else:
         mask = Constant(torch.full_like(plan.weight, weight))
-    plan = replace(plan, mask=mask, weight=mask.weight((8, 8)))
+    plan = replace(plan, mask=mask, weight=mask.weight())
     x_mix, y_mix = run(mix, x, y, plan=plan)
     index = torch.arange(5) if weight == 1 else plan.partner
     assert torch.equal(x_mix, x[index].repeat(3, 1, 1, 1))

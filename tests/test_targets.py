@@ -191,8 +191,8 @@ def test_several_inputs_share_one_plan(x):
 
 
 def test_boxes_as_images_agree_with_their_edges():
-    boxes = Boxes(torch.tensor([[[1, 0]]]), torch.tensor([[[3, 2]]]))
-    assert boxes.inside((4, 3))[0, 0].tolist() == [
+    boxes = Boxes(torch.tensor([[[1, 0]]]), torch.tensor([[[3, 2]]]), (4, 3))
+    assert boxes.inside()[0, 0].tolist() == [
         [False, False, False],
         [True, True, False],
         [True, True, False],

@@ -132,7 +132,7 @@ class Mixup:
         ones = torch.ones_like(plan.weight)
         unmixed = replace(plan, lam=torch.ones_like(plan.lam), weight=ones, mask=Constant(ones))
         rows = ((plan, is_mixed & ~is_cut), (cut_plan, is_mixed & is_cut), (unmixed, ~is_mixed))
-        return [p if mine.all() else p._part(mine.nonzero()[:, 0].to(x.device)) for p, mine in rows if mine.any()]
+        return [p if mine.all() else p.select(mine.nonzero()[:, 0].to(x.device)) for p, mine in rows if mine.any()]
 
     def _check_target(self, x: Tensor, target: Tensor) -> None:
         dense = target.is_floating_point() or target.dtype == torch.bool or self.multi_label

@@ -44,7 +44,7 @@ class Blocks(Protocol):
     def cells(self) -> tuple[int, int]:
         """Number of cells downwards and across."""
 
-    def share(self, spatial: tuple[int, int]) -> Tensor:
+    def share(self) -> Tensor:
         """What is kept, position by position."""
 
 
@@ -67,7 +67,7 @@ def in_place_of_a_model(mix: MultiMix, x: Tensor) -> Tensor | None:
 def puzzle_tiles(plan: Plan, mask: Blocks, saliency: Tensor, path: Tensor) -> list[Tile]:
     """A row of saliency, masks and saliency; and, if blocks move, a row of what moves where."""
     height, width = path.shape[-2:]
-    share = mask.share((height, width))[:, 0].float() / mask.whole
+    share = mask.share()[:, 0].float() / mask.whole
     bright = (saliency / saliency.amax((1, 2), keepdim=True).clamp_min(1e-12)).sqrt()
     lam = plan.lam[:, 0].tolist()
     masks = [Tile(m[None], f"mask {k + 1}\nlam {lam[k]:.2f}", framed=True) for k, m in enumerate(share)]

@@ -54,7 +54,7 @@ class CutMix:
         centres = num_mixes if self.boxes == "independent" else 1
         centre = step.geometry.random((centres, columns, len(sizes))) * sizes
         low, high = box_edges(step.lam, centre, sizes, fit=self.boxes == "inside")
-        return Boxes(step.tensor(low, np.int64), step.tensor(high, np.int64))
+        return Boxes(step.tensor(low, np.int64), step.tensor(high, np.int64), step.spatial)
 
 
 def box_edges(

@@ -78,8 +78,8 @@ class SaliencyMix:
         limit = step.tensor(sizes, np.int64)
         if self.boxes == "inside":
             low = torch.minimum(low.clamp_min(0), limit - side)
-            return Boxes(low, low + side)
-        return Boxes(low.clamp_min(0), torch.minimum(low + side, limit))
+            return Boxes(low, low + side, step.spatial)
+        return Boxes(low.clamp_min(0), torch.minimum(low + side, limit), step.spatial)
 
 
 def peaks(saliency: Float[Tensor, "B *spatial"]) -> Int64[Tensor, "B d"]:

@@ -62,8 +62,8 @@ class Recorder:
         low, high = torch.zeros(1, n, 2).long(), torch.zeros(1, n, 2).long()
         low[0, cut] = corners(self.boxes, 0, 2)
         high[0, cut] = corners(self.boxes, 1, 3)
-        boxes = Boxes(low, high)
-        pasted = replace(blend, mask=boxes, weight=boxes.weight(x.shape[2:]))
+        boxes = Boxes(low, high, tuple(x.shape[2:]))
+        pasted = replace(blend, mask=boxes, weight=boxes.weight())
         rows = [(pasted, cut), (blend, ~cut)]
         return [p._part(mine.nonzero()[:, 0]) for p, mine in rows if mine.any()]
 

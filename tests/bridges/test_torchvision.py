@@ -113,8 +113,8 @@ def test_cutmix_equal_under_the_same_draws(monkeypatch):
     for _ in range(10):
         images, labels = theirs(x, Y)
         x1, y1, x2, y2 = drawn["box"]
-        mask = Boxes(torch.tensor([y1, x1]).expand(1, 8, 2), torch.tensor([y2, x2]).expand(1, 8, 2))
-        weight = mask.weight((9, 14))
+        mask = Boxes(torch.tensor([y1, x1]).expand(1, 8, 2), torch.tensor([y2, x2]).expand(1, 8, 2), (9, 14))
+        weight = mask.weight()
         plan = Plan(weight.double(), weight, torch.arange(8).roll(1), mask, 8)
         x_mix, y_mix = transform("cutmix", num_mixes=1).mix.apply(plan, x, Y)
         assert torch.equal(x_mix, images)

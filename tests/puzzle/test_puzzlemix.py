@@ -27,7 +27,7 @@ def test_masks_are_nested_and_labels_their_share(levels):
         plan = make(grid=n, levels=levels).plan(x, y, saliency=saliency)
         assert plan.mask.kept.shape == (5, 8, n, n)
         assert (plan.mask.kept[:-1] >= plan.mask.kept[1:]).all()
-        torch.testing.assert_close(plan.weight, plan.mask.share((32, 32)).float().mean((2, 3)) / (levels - 1))
+        torch.testing.assert_close(plan.weight, plan.mask.share().float().mean((2, 3)) / (levels - 1))
 
 
 def test_the_share_kept_follows_lam():
@@ -42,7 +42,7 @@ def test_a_mask_shows_what_is_salient():
     saliency = torch.zeros(2, 32, 32)
     saliency[0, :, :16], saliency[1, :, 16:] = 1.0, 1.0
     plan = make(grid=8, num_mixes=1, gamma=0.0).plan(x, y, saliency=saliency)
-    middle = plan.mask.share((32, 32))[0, 0].float()
+    middle = plan.mask.share()[0, 0].float()
     assert middle[:, :16].mean() > middle[:, 16:].mean()
 
 
@@ -154,13 +154,13 @@ def test_cells_from_anywhere_are_assembled_as_the_reference_does(size, whole):
     for source in (shift, scattered, shift.flip(-1)):
         kept = torch.randint(0, whole + 1, plan.mask.kept.shape, dtype=torch.uint8)
         mask = replace(plan.mask, kept=kept, source=source.int().contiguous())
-        moved = replace(plan, mask=mask, weight=mask.weight(size))
+        moved = replace(plan, mask=mask, weight=mask.weight())
         mixed, _ = mix.apply(moved, x)
         torch.testing.assert_close(mixed, references.puzzle(x, moved))
         by_torch, _ = mix.apply(moved, x.clone().requires_grad_())
         torch.testing.assert_close(by_torch, mixed)
         whole_rows = replace(mask, kept=torch.full_like(kept, whole))
-        moved = replace(plan, mask=whole_rows, weight=whole_rows.weight(size))
+        moved = replace(plan, mask=whole_rows, weight=whole_rows.weight())
         torch.testing.assert_close(mix.apply(moved, x)[0], references.puzzle(x, moved))
 
 
