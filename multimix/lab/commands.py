@@ -168,7 +168,9 @@ COMMANDS = {
         ("sources",),
         typed={"o": "output"},
     ),
-    "preview": Command("Draw the path between two images.", PreviewSettings, _preview, ("image_a", "image_b")),
+    "preview": Command(
+        "Draw the path between two pictures, sounds or series.", PreviewSettings, _preview, ("file_a", "file_b")
+    ),
     "variance": Command("Measure the variance of the gradient along a run.", VarianceSettings, _variance),
     "methods": Command("List the mixing methods, their options and what they need.", MethodsSettings, _methods),
     "doctor": Command("See what is on this machine, and whether mixing works on it.", DoctorSettings, _doctor),

@@ -8,27 +8,32 @@ from multimix.lab.config.mixing import Mixing
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewSettings(Mixing):
-    """A picture of one path.
+    """A picture of one path between two pictures, sounds (.wav, .flac, .ogg) or series (.csv, .npy).
 
     Args:
+        form: What is mixed of sounds, and shown: spectrogram (the default) or waveform.
         method: Name of the mixing method.
         num_mixes: K, the mixes made of the pair.
         seed: The source of chance.
         out: The picture to write, .png, .jpg, .svg or .pdf.
     """
 
-    image_a: str
-    image_b: str
+    file_a: str
+    file_b: str
+    form: str | None = None
     method: str = "mixup"
     num_mixes: int = 5
     seed: int = 0
     out: str
 
     def __post_init__(self) -> None:
+        from multimix.lab.data.options import check_form
         from multimix.lab.mixing import mixer
 
         check_at_least_one("num_mixes", self.num_mixes)
         check_seed(self.seed)
         suffixes = (".png", ".jpg", ".svg", ".pdf")
         check(self.out.endswith(suffixes), f"out must end in {', '.join(suffixes)}", "try path.png", out=self.out)
+        if self.form is not None:
+            check_form(self.form)
         mixer(self, num_classes=2, num_mixes=self.num_mixes)
