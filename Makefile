@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= runs/demo
 
-.PHONY: demo test check lint format clean
+.PHONY: demo test check lint format site package clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,19 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 
 check: lint test
+
+# The documentation, build/site; a warning is an error.
+site: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# Wheel and sdist, dist/; the wheel alone in an empty environment must run the README's snippets.
+package: $(VENV)/installed
+	rm -rf build/package dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(PYTHON) -m venv build/package
+	build/package/bin/pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build/package && bin/python -I ../../tests/run_snippets.py ../../README.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
