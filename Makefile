@@ -35,13 +35,14 @@ site: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 # Wheel and sdist, dist/; the wheel alone in an empty environment must run the README's snippets.
+# Isolated (-I): build/ is also a folder here.
 package: $(VENV)/installed
 	rm -rf build/package dist
-	$(BIN)/python -m build
+	$(BIN)/python -I -m build
 	$(BIN)/python -m twine check --strict dist/*
 	$(PYTHON) -m venv build/package
-	build/package/bin/pip install --quiet --constraint constraints.txt dist/*.whl
-	cd build/package && bin/python ../../tests/run_snippets.py ../../README.md --but lightning
+	build/package/bin/python -I -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build/package && bin/python -I ../../tests/run_snippets.py ../../README.md --but lightning
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -40,7 +40,7 @@ def built(tmp_path_factory):
     for file in repository():
         (source / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, source / file)
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(source)]
+    command = [sys.executable, "-I", "-m", "build", "--no-isolation", "--outdir", str(out), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return out
