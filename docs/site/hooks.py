@@ -20,6 +20,7 @@ PAGES = ("*.md", "docs/*.md", "benchmarks/**/*.md", "experiments/**/*.md")
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 METHODS_PAGE, MARK = "docs/methods.md", "<!-- every method -->"
 PICTURES = "docs/figures/methods"
+STYLE = Path(__file__).with_name("site.css")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -29,7 +30,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """
     pages = sorted({page for pattern in PAGES for page in ROOT.glob(pattern)})
     linked = {(page.parent / target).resolve() for page in pages for target in LINK.findall(page.read_text())}
-    others = sorted(file for file in linked - set(pages) if file.is_file())
+    others = [*sorted(file for file in linked - set(pages) if file.is_file()), STYLE]
     own = [file for file in files if file.src_dir != config.docs_dir]  # those of the theme
     added = [
         File(path.relative_to(ROOT).as_posix(), str(ROOT), config.site_dir, config.use_directory_urls)
@@ -50,13 +51,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def _section(fact: MethodFacts, drawn: bool) -> str:
     method = METHODS[fact.name]
-    said = [
-        f"## {fact.name}",
-        f"Mixes {', '.join(needs(fact))}." + (f" Options: `{options(fact)}`." * bool(fact.options)),
-    ]
+    said = [f"## {fact.name}", f"`{method.__name__}({options(fact)})`", f"Mixes {', '.join(needs(fact))}."]
     if drawn:
         said.append(f"![The path between two photographs, {fact.name}](figures/methods/{fact.name}.png)")
-    return "\n\n".join([*said, f"::: {method.__module__}.{method.__qualname__}"])
+    only_itself = "    options: {show_root_heading: false, show_root_toc_entry: false, members: false}"
+    return "\n\n".join([*said, f"::: {method.__module__}.{method.__qualname__}\n{only_itself}"])
 
 
 def _pictures(config: MkDocsConfig) -> list[File]:

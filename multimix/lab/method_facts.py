@@ -79,7 +79,7 @@ def _options(method: Method) -> dict[str, str]:
 def _written(value: Any) -> str:
     if isinstance(value, Callable):  # type: ignore[arg-type]
         return str(getattr(value, "__name__", value))
-    return value if isinstance(value, str) else repr(value)
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def _takes(method: Method, axes: int) -> bool:

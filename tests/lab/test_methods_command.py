@@ -38,7 +38,7 @@ def test_the_facts_are_what_mixing_shows(name):
 
 def test_known_facts():
     cutmix, puzzle, manifold = (method_facts(name) for name in ("cutmix", "puzzlemix", "manifold"))
-    assert cutmix.options == {"alpha": "1.0", "boxes": "nested"}
+    assert cutmix.options == {"alpha": "1.0", "boxes": '"nested"'}
     assert cutmix.paper == "Yun et al., 2019, CutMix, arXiv 1905.04899, eq. (1)-(2)."
     assert (cutmix.inside, cutmix.saliency, cutmix.blends, cutmix.axes) == (False, False, False, AXES)
     assert (puzzle.inside, puzzle.saliency, puzzle.blends, puzzle.axes) == (False, True, True, AXES[:2])
