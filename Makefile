@@ -30,9 +30,9 @@ format: $(VENV)/installed
 
 check: lint test
 
-# The documentation, build/site; a warning is an error.
+# The documentation, build/site; a warning is an error (but not with --quiet: what is not said is not counted).
 site: $(VENV)/installed
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # Wheel and sdist, dist/; the wheel alone in an empty environment must run the README's snippets.
 # Isolated (-I): build/ is also a folder here.

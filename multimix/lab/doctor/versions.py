@@ -4,7 +4,7 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 
-import multimix
+from multimix import __version__
 from multimix.lab.environment import installed
 
 ABSENT = "not installed"
@@ -31,7 +31,7 @@ class Package:
 
 def versions() -> dict[str, str]:
     """Returns what everything is made of."""
-    return {"multimix": multimix.__version__, "python": platform.python_version()} | {
+    return {"multimix": __version__, "python": platform.python_version()} | {
         name: installed(name) for name in ("torch", "numpy", "numba")
     }
 
