@@ -140,7 +140,7 @@ def test_in_a_browser_nothing_fails_and_nothing_sticks_out(site, scheme):
             page.on("console", lambda message: said.append(message.text))
             page.on("pageerror", lambda error: said.append(str(error)))
             page.on("request", lambda request: said.append(request.url) if not request.url.startswith(home) else None)
-            page.on("requestfailed", lambda request: said.append(request.url))
+            page.on("response", lambda response: said.append(response.url) if response.status >= 400 else None)
             for place in ("/", "/docs/methods/", "/docs/api/", "/docs/evidence/", "/experiments/"):
                 page.goto(home + place)
                 assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
