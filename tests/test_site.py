@@ -104,7 +104,7 @@ def test_nothing_is_loaded_from_elsewhere(pages, site):
 def test_every_method_and_every_public_name_is_there(pages, site):
     import multimix
 
-    methods = site / "docs" / "methods" / "index.html"
+    methods = site / "docs" / "method-options" / "index.html"
     assert set(METHODS) <= pages[methods].anchors
     shown = {load.rpartition("/")[2] for load in pages[methods].loads}
     assert {"mixup.png", "cutmix.png", "puzzlemix.png"} <= shown
@@ -141,7 +141,7 @@ def test_in_a_browser_nothing_fails_and_nothing_sticks_out(site, scheme):
             page.on("pageerror", lambda error: said.append(str(error)))
             page.on("request", lambda request: said.append(request.url) if not request.url.startswith(home) else None)
             page.on("response", lambda response: said.append(response.url) if response.status >= 400 else None)
-            for place in ("/", "/docs/methods/", "/docs/api/", "/docs/evidence/", "/experiments/"):
+            for place in ("/", "/docs/method-options/", "/docs/api/", "/docs/evidence/", "/experiments/"):
                 page.goto(home + place)
                 assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
             colour = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -18,7 +18,7 @@ from multimix.methods import METHODS
 ROOT = Path(__file__).parents[2]
 PAGES = ("*.md", "docs/*.md", "benchmarks/**/*.md", "experiments/**/*.md")
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
-METHODS_PAGE, MARK = "docs/methods.md", "<!-- every method -->"
+METHODS_PAGE, MARK = "docs/method-options.md", "<!-- every method -->"
 PICTURES = "docs/figures/methods"
 SEED = 4  # of the pictures; with it Puzzle Mix draws a grid of 8 x 8
 STYLE = Path(__file__).with_name("site.css")

@@ -31,7 +31,8 @@ class MethodFacts:
         does: The first line of its docstring.
         options: Its hyper-parameters and their defaults, as they are written.
         inside: Whether it mixes at a layer of the model, else at the input.
-        saliency: Whether it needs to know what is important in a sample.
+        saliency: Whether it asks what is important in a sample.
+        model: Whether it asks a model, where it is not told.
         blends: Whether it averages values, so that they must be floating point.
         axes: What it mixes, of AXES.
         paper: Where it is from; empty where its docstring names nothing.
@@ -42,6 +43,7 @@ class MethodFacts:
     options: dict[str, str]
     inside: bool
     saliency: bool
+    model: bool
     blends: bool
     axes: tuple[str, ...]
     paper: str
@@ -62,10 +64,22 @@ def method_facts(name: str) -> MethodFacts:
         options=_options(method),
         inside=mixes_inside(method),
         saliency=needs_saliency(method),
+        model=asks_model(method),
         blends=method.blends,
         axes=tuple(axes for count, axes in enumerate(AXES, start=1) if _takes(method, count)),
         paper=_section(said, "References"),
     )
+
+
+def asks_model(method: Method) -> bool:
+    """Whether a method cannot do without a model, or the saliency that it would ask it for."""
+    if not needs_saliency(method):
+        return False
+    try:
+        method.check_input(torch.zeros(2, 1, SIDE, SIDE), torch.zeros(2, dtype=torch.int64), None, None)
+    except ValueError:
+        return True
+    return False
 
 
 def _options(method: Method) -> dict[str, str]:

@@ -43,7 +43,9 @@ def needs(fact: MethodFacts) -> list[str]:
     what = ", ".join(fact.axes) if fact.axes != AXES else "any number of axes"
     where = "at a layer of the model" if fact.inside else "at the input"
     lines = [where, what, "floating point" if fact.blends else "any type of number"]
-    return [*lines, *["needs the names of layers"] * fact.inside, *["needs saliency, or a model"] * fact.saliency]
+    if fact.saliency:
+        lines.append("needs saliency, or a model" if fact.model else "may be given saliency")
+    return [*lines, *["needs the names of layers"] * fact.inside]
 
 
 def options(fact: MethodFacts) -> str:

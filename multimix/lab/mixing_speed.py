@@ -9,7 +9,8 @@ from itertools import cycle
 import torch
 
 from multimix import MultiMix, Plan
-from multimix.lab.method_facts import Layers
+from multimix.lab.method_facts import Layers, asks_model
+from multimix.methods import METHODS
 
 NUM_MIXES = 5
 SHAPE = (128, 3, 32, 32)
@@ -45,7 +46,7 @@ def mixing_speed(method: str, device: torch.device) -> Speed:
 
 def _speed(method: str, device: torch.device) -> Speed:
     x = torch.rand(SHAPE).to(device)
-    saliency = torch.rand(SHAPE[0], *SHAPE[2:]).to(device)
+    saliency = torch.rand(SHAPE[0], *SHAPE[2:]).to(device) if asks_model(METHODS[method]()) else None
     y = torch.zeros(len(x), dtype=torch.int64, device=device)
     mix = MultiMix(method, num_mixes=NUM_MIXES, num_classes=2)
 

@@ -42,6 +42,7 @@ def test_known_facts():
     assert cutmix.paper == "Yun et al., 2019, CutMix, arXiv 1905.04899, eq. (1)-(2)."
     assert (cutmix.inside, cutmix.saliency, cutmix.blends, cutmix.axes) == (False, False, False, AXES)
     assert (puzzle.inside, puzzle.saliency, puzzle.blends, puzzle.axes) == (False, True, True, AXES[:2])
+    assert (cutmix.model, puzzle.model) == (False, True)
     assert puzzle.options["criterion"] == "cross_entropy"
     assert manifold.inside
     assert manifold.options == {"layers": "None", "alpha": "2.0"}

@@ -15,11 +15,10 @@ from multimix.lab.preview.lines import draw_lines
 from multimix.lab.preview.pair import Pair, read_pair
 from multimix.lab.preview.path import Path as MixPath
 from multimix.lab.preview.path import make_path
-from multimix.lab.preview.puzzle_tiles import Blocks, local_contrast, puzzle_tiles
+from multimix.lab.preview.puzzle_tiles import Blocks, in_place_of_a_model, puzzle_tiles
 from multimix.lab.preview.tiles import Tile, draw_tiles
 from multimix.lab.randomness import seed_of
 from multimix.lab.whole import write_whole
-from multimix.methods import METHODS, needs_saliency
 
 DPI = 150
 MAX_COLUMNS = 9
@@ -35,8 +34,8 @@ def preview(settings: PreviewSettings) -> list[str]:
         UsageError: if a file cannot be read, or the method mixes inside a model, or cannot mix such samples.
     """
     pair = read_pair(settings)
-    saliency = local_contrast(pair.x)
     mix = mixer(settings, num_classes=2, num_mixes=settings.num_mixes)
+    saliency = in_place_of_a_model(mix, pair.x)
     try:
         path = make_path(mix, pair.x, saliency, torch.Generator().manual_seed(seed_of(settings.seed, "mix")))
     except (TypeError, ValueError) as error:
@@ -45,14 +44,14 @@ def preview(settings: PreviewSettings) -> list[str]:
             f"choose another method ({error})"
         ) from error
     notes = [*pair.notes]
-    if needs_saliency(METHODS[settings.method]()):
+    if saliency is not None:
         notes.append("saliency is local contrast here: in training it is the gradient of the model's loss")
     _write(_figure(pair, path, saliency, settings), Path(settings.out))
     shares = ", ".join(f"{weight:.2f}" for weight in path.weights)
     return [*notes, f"{settings.out}: label weights of {Path(settings.file_a).name}: {shares}"]
 
 
-def _figure(pair: Pair, path: MixPath, saliency: Tensor, settings: PreviewSettings) -> Figure:
+def _figure(pair: Pair, path: MixPath, saliency: Tensor | None, settings: PreviewSettings) -> Figure:
     title = f"{settings.method}, K = {len(path.samples) - 2}"
     labels = [_label(i, len(path.weights), weight) for i, weight in enumerate(path.weights)]
     if pair.kind == "lines":
@@ -64,6 +63,7 @@ def _figure(pair: Pair, path: MixPath, saliency: Tensor, settings: PreviewSettin
     tiles = [Tile(sample, label, share=share, colours=colours) for sample, label, share in parts]
     columns = min(len(tiles), MAX_COLUMNS)
     if isinstance(path.plan.mask, Blocks):
+        assert saliency is not None
         columns = len(tiles)
         tiles += puzzle_tiles(path.plan, path.plan.mask, saliency, path.samples)
     return draw_tiles(tiles, columns, f"{title}\n{pair.across[0]}" if is_sound else title, upwards=is_sound)

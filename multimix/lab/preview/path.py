@@ -25,7 +25,7 @@ class Path:
     weights: list[float]
 
 
-def make_path(mix: MultiMix, x: Tensor, saliency: Tensor, generator: torch.Generator) -> Path:
+def make_path(mix: MultiMix, x: Tensor, saliency: Tensor | None, generator: torch.Generator) -> Path:
     """Returns the path between two samples.
 
     Raises:

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from multimix import Plan
+from multimix import MultiMix, Plan, PuzzleMix
 from multimix.lab.preview.tiles import Point, Tile
+from multimix.methods import options
 
 COLOURS = ("tab:orange", "tab:cyan")  # moves of the sample's cells, of the partner's
 
@@ -37,6 +38,11 @@ def local_contrast(x: Tensor) -> Tensor:
     side = max(1, min(x.shape[2:]) // 8) // 2 * 2 + 1
     pool = F.avg_pool2d if x.ndim == 4 else F.avg_pool1d
     return pool(contrast, side, stride=1, padding=side // 2, count_include_pad=False)[:, 0]
+
+
+def in_place_of_a_model(mix: MultiMix, x: Tensor) -> Tensor | None:
+    """Returns the saliency that a method would ask a model for; None if it asks none."""
+    return local_contrast(x) if any(isinstance(method, PuzzleMix) for method in options(mix.method)) else None
 
 
 def puzzle_tiles(plan: Plan, mask: Blocks, saliency: Tensor, path: Tensor) -> list[Tile]:

@@ -18,7 +18,7 @@ from multimix.lab.controls import Row
 from multimix.lab.data import Split, data_options_for, open_data
 from multimix.lab.errors import UsageError
 from multimix.lab.mixing import mixer, options_for
-from multimix.lab.preview.puzzle_tiles import local_contrast
+from multimix.lab.preview.puzzle_tiles import in_place_of_a_model
 
 NUM_MIXES = 9
 SEED = 0
@@ -146,7 +146,7 @@ def _path(method: str, alpha: float | None, x: Tensor, settings: Mapping[str, An
         num_mixes=NUM_MIXES,
     )
     y = torch.tensor([0, 1])
-    plan = mix.plan(x, y, saliency=local_contrast(x), generator=torch.Generator().manual_seed(SEED))
+    plan = mix.plan(x, y, saliency=in_place_of_a_model(mix, x), generator=torch.Generator().manual_seed(SEED))
     x_mix, y_mix = mix.apply(plan, x, y)
     assert y_mix is not None
     return torch.cat([x[:1], x_mix[::2], x[1:]]), [1.0, *y_mix[::2, 0].tolist(), 0.0]
