@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DEMO_OUT ?= runs/demo
 BRIDGES = timm torchvision kornia hugging-face fastai
 
-.PHONY: demo test bridges check lint format clean
+.PHONY: demo test bridges check lint format site package clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,20 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 
 check: lint test
+
+# The documentation, build/site; a warning is an error (but not with --quiet: what is not said is not counted).
+site: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# Wheel and sdist, dist/; the wheel alone in an empty environment must run the README's snippets.
+# Isolated (-I): build/ is also a folder here.
+package: $(VENV)/installed
+	rm -rf build/package dist
+	$(BIN)/python -I -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(PYTHON) -m venv build/package
+	build/package/bin/python -I -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build/package && bin/python -I ../../tests/run_snippets.py ../../README.md --but lightning
 
 clean:
 	rm -rf $(VENV) .bridges build dist *.egg-info

@@ -48,7 +48,7 @@ class MultiMix:
     References:
         Shen et al., 2024, Mixup Augmentation with Multiple Interpolations, arXiv 2406.01417, eq. (3)-(5).
 
-    Example:
+    Examples:
         >>> mix = MultiMix(CutMix(alpha=1.0), num_mixes=5, num_classes=100)
         >>> x, y = mix(x, y)  # (B, 3, 32, 32), (B,) -> (5 * B, 3, 32, 32), (5 * B, 100)
     """

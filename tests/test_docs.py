@@ -4,13 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from run_snippets import run, snippets
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "experiments" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SNIPPETS = [
-    pytest.param(code, id=f"{page.name}-{number}")
-    for page in PAGES
-    for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL))
+    pytest.param(code, id=f"{page.name}-{number}") for page in PAGES for number, code in enumerate(snippets(page))
 ]
 
 
@@ -22,7 +21,7 @@ def test_there_are_snippets():
 @pytest.mark.parametrize("code", SNIPPETS)
 def test_snippet(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "snippet", "exec"), {"__name__": "snippet"})
+    run(code)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,5 +1,6 @@
 """The subcommands of the program: what can be set, and what is called; what a command needs is imported by it alone."""
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -10,7 +11,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from multimix.lab.complaints import complain
-from multimix.lab.config import CompareSettings, EvaluateSettings, PreviewSettings, TrainSettings, VarianceSettings
+from multimix.lab.config import (
+    CompareSettings,
+    DoctorSettings,
+    EvaluateSettings,
+    MethodsSettings,
+    PreviewSettings,
+    TrainSettings,
+    VarianceSettings,
+)
 from multimix.lab.report.settings import ReportSettings
 
 
@@ -116,6 +125,27 @@ def _variance(settings: VarianceSettings, console: Console) -> int:
     return 0
 
 
+def _methods(settings: MethodsSettings, console: Console) -> int:
+    from multimix.lab.method_table import print_methods
+
+    print_methods(settings, console)
+    return 0
+
+
+def _doctor(settings: DoctorSettings, console: Console) -> int:
+    from multimix.lab.doctor import examine
+    from multimix.lab.doctor.screen import print_findings
+
+    found = examine()
+    if settings.json:
+        print(json.dumps(found.as_json(), indent=2))
+    else:
+        print_findings(found, console)
+    for line in found.wrong:
+        complain(line)
+    return 1 if found.wrong else 0
+
+
 COMMANDS = {
     "train": Command("Train one model.", TrainSettings, _train, try_out=_try_training),
     "compare": Command(
@@ -138,6 +168,10 @@ COMMANDS = {
         ("sources",),
         typed={"o": "output"},
     ),
-    "preview": Command("Draw the path between two images.", PreviewSettings, _preview, ("image_a", "image_b")),
+    "preview": Command(
+        "Draw the path between two pictures, sounds or series.", PreviewSettings, _preview, ("file_a", "file_b")
+    ),
     "variance": Command("Measure the variance of the gradient along a run.", VarianceSettings, _variance),
+    "methods": Command("List the mixing methods, their options and what they need.", MethodsSettings, _methods),
+    "doctor": Command("See what is on this machine, and whether mixing works on it.", DoctorSettings, _doctor),
 }

@@ -33,7 +33,7 @@ def environment(device: torch.device, jobs: int) -> dict[str, Any]:
     """Returns the conditions of a measurement: machine, versions, threads, and how many runs shared the machine."""
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "processor": _processor(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "jobs": jobs,
         "python": platform.python_version(),
@@ -43,7 +43,8 @@ def environment(device: torch.device, jobs: int) -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Returns the name of the processor."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -51,6 +52,7 @@ def _processor() -> str:
 
 
 def installed(package: str) -> str:
+    """Returns the version of a package, or that there is none."""
     try:
         return version(package)
     except PackageNotFoundError:  # run from a checkout that was never installed

@@ -21,7 +21,7 @@ class Choice:
     Raises:
         ValueError: if there are no methods, a name is unknown, or the weights do not fit.
 
-    Example:
+    Examples:
         >>> Choice(["mixup", CutMix(alpha=0.5), "none"], weights=[1, 2, 1])
     """
 

@@ -35,7 +35,7 @@ def solve_masks(
         Chambolle and Darbon, 2009, On total variation minimization and surface evolution using parametric maximum
         flows, prop. 2: the masks are the superlevel sets of one total-variation prox.
 
-    Example:
+    Examples:
         >>> gain = torch.tensor([[[3.0, 1.0, -1.0]]])
         >>> right, down = torch.full((1, 1, 2), 0.5), torch.zeros(1, 0, 3)
         >>> solve_masks(gain, right, down, torch.tensor([[0.0], [2.0]]))[:, 0, 0].int().tolist()

@@ -28,7 +28,7 @@ MISSING = "mps" if torch.cuda.is_available() else "cuda"
         (["compare", "--out", "o", "--nummixes", "1"], 'got nummixes; did you mean "num_mixes"?'),
         (["compare", "--out", "o", "--method", "mixup"], 'got method; did you mean "methods"?'),
         (["train"], "train needs out"),
-        (["preview", "a.png"], "preview needs image_b, out"),
+        (["preview", "a.png"], "preview needs file_b, out"),
         (["train", "--out", "o", "--steps", "many"], "steps must be of type int | None, got steps=many"),
         (["train", "--out", "o", "--seed", "1.5"], "seed must be of type int, got seed=1.5"),
         (["compare", "--out", "o", "--num-mixes", "1,x"], "num_mixes must be of type tuple[int, ...]"),

@@ -72,7 +72,7 @@ def test_a_comparison_refuses(settings, message):
 
 def test_a_preview_refuses_a_picture_it_cannot_write():
     with pytest.raises(UsageError, match=r"out must end in .*, got out='path.gif'; try path.png"):
-        PreviewSettings(image_a="a.png", image_b="b.png", out="path.gif")
+        PreviewSettings(file_a="a.png", file_b="b.png", out="path.gif")
 
 
 def test_without_mixing_every_row_is_loaded():

@@ -2,6 +2,7 @@
 
 from multimix.lab.config.comparing import CONTROLS, CompareSettings
 from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.config.help import DoctorSettings, MethodsSettings
 from multimix.lab.config.mixing import Mixing
 from multimix.lab.config.preview import PreviewSettings
 from multimix.lab.config.recipe import DEFAULT_STEPS, Recipe, shared
@@ -13,7 +14,9 @@ __all__ = [
     "CONTROLS",
     "DEFAULT_STEPS",
     "CompareSettings",
+    "DoctorSettings",
     "EvaluateSettings",
+    "MethodsSettings",
     "Mixing",
     "PreviewSettings",
     "Recipe",

@@ -27,10 +27,16 @@ FORMAT = 2  # raised when the same bytes are decoded to something else than befo
 Bad = dict[int, str]  # index of a sample that cannot be used -> why
 
 
+def cache_folder() -> Path | None:
+    """Returns where decoded samples are kept, or None if they are not to be."""
+    place = os.environ.get("MULTIMIX_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "multimix"
+    return None if place == "off" else Path(place).expanduser()
+
+
 def cache_file(blobs: Blobs, reader: object) -> Path | None:
     """Returns where the decoded samples of a folder are kept, or None if they are not worth keeping."""
-    place = os.environ.get("MULTIMIX_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "multimix"
-    if place == "off" or len(blobs) < WORTHWHILE or not _are_files(blobs):
+    folder = cache_folder()
+    if folder is None or len(blobs) < WORTHWHILE or not _are_files(blobs):
         return None
     digest = hashlib.sha256(f"{FORMAT} {reader!r}".encode())
     for path in map(blobs.name, range(len(blobs))):
@@ -40,7 +46,7 @@ def cache_file(blobs: Blobs, reader: object) -> Path | None:
         except OSError:
             state = "missing"
         digest.update(f"{os.path.abspath(path)}\0{state}\0".encode(errors="surrogateescape"))
-    return Path(place).expanduser() / f"{digest.hexdigest()}.safetensors"
+    return folder / f"{digest.hexdigest()}.safetensors"
 
 
 def _are_files(blobs: Blobs) -> bool:

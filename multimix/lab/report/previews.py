@@ -18,7 +18,7 @@ from multimix.lab.controls import Row
 from multimix.lab.data import Split, data_options_for, open_data
 from multimix.lab.errors import UsageError
 from multimix.lab.mixing import mixer
-from multimix.lab.puzzle_tiles import in_place_of_a_model
+from multimix.lab.preview.puzzle_tiles import in_place_of_a_model
 from multimix.lab.which_method import WhichMethod, options_for
 
 NUM_MIXES = 9
@@ -136,8 +136,8 @@ def _path(method: str, alpha: float | None, x: Tensor, settings: Mapping[str, An
     options = options_for(method, settings["method_options"]) | ({} if alpha is None else {"alpha": alpha})
     mix = mixer(
         PreviewSettings(
-            image_a="",
-            image_b="",
+            file_a="",
+            file_b="",
             out=".png",
             method=method,
             method_options=options,

@@ -1,33 +1,16 @@
 """What Puzzle Mix looked at, kept and moved, as pictures."""
 
-from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from multimix import MultiMix, Plan, PuzzleMix
+from multimix.lab.preview.tiles import Point, Tile
 from multimix.methods import options
 
-Point = tuple[float, float]
 COLOURS = ("tab:orange", "tab:cyan")  # moves of the sample's cells, of the partner's
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One picture of a preview.
-
-    Attributes:
-        picture: (C, H, W) in [0, 1].
-        label: what stands under it.
-        arrows: from where to where, in pixels, and their colour.
-        framed: whether it has a thin frame, as all-white masks need.
-    """
-
-    picture: Tensor
-    label: str
-    arrows: list[tuple[Point, Point, str]] = field(default_factory=list)
-    framed: bool = False
 
 
 @runtime_checkable
@@ -49,14 +32,12 @@ class Blocks(Protocol):
 
 
 def local_contrast(x: Tensor) -> Tensor:
-    """Stands in for a model's gradient where there is no model: squared differences, smoothed. (B, H, W)."""
-    across, down = (
-        F.pad(x, (0, 1, 0, 0), mode="replicate").diff(dim=3),
-        F.pad(x, (0, 0, 0, 1), mode="replicate").diff(dim=2),
-    )
-    contrast = (across.square() + down.square()).mean(1, keepdim=True)
+    """Stands in for a model's gradient where there is no model: squared differences, smoothed. (B, *spatial)."""
+    changes = [x.diff(dim=axis, append=x.narrow(axis, -1, 1)) for axis in range(2, x.ndim)]
+    contrast = torch.stack([change.square() for change in changes]).sum(0).mean(1, keepdim=True)
     side = max(1, min(x.shape[2:]) // 8) // 2 * 2 + 1
-    return F.avg_pool2d(contrast, side, stride=1, padding=side // 2, count_include_pad=False)[:, 0]
+    pool = F.avg_pool2d if x.ndim == 4 else F.avg_pool1d
+    return pool(contrast, side, stride=1, padding=side // 2, count_include_pad=False)[:, 0]
 
 
 def in_place_of_a_model(mix: MultiMix, x: Tensor) -> Tensor | None:

@@ -1,0 +1,25 @@
+"""What is there, and whether it works."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodsSettings:
+    """What is said about the methods.
+
+    Args:
+        cost: Also measure how fast each of them mixes here, some seconds.
+    """
+
+    cost: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorSettings:
+    """How a machine's state is told.
+
+    Args:
+        json: As JSON, for a report of a bug.
+    """
+
+    json: bool = False

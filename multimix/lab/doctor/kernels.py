@@ -1,0 +1,52 @@
+"""Which kernels and which solver are used: asked of the ones that ran in this process."""
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A loop that numba made machine code of.
+
+    Args:
+        name: Its module and function.
+        folder: Where its machine code is kept from process to process; None where it cannot be.
+    """
+
+    name: str
+    folder: str | None
+
+
+def used_kernels() -> list[Kernel]:
+    """Returns the compiled kernels of the library that were called so far."""
+    modules = [(name, module) for name, module in sorted(sys.modules.items()) if name.startswith("multimix.")]
+    return [
+        Kernel(f"{name.removeprefix('multimix.')}.{function}", _folder(kernel))
+        for name, module in modules
+        for function, kernel in vars(module).items()
+        if _was_called(kernel) and kernel.__module__ == name
+    ]
+
+
+def puzzle_solver(device: torch.device) -> str:
+    """Returns what found Puzzle Mix's masks on a device, once they were asked for."""
+    module, how = (
+        ("multimix.puzzle.solver_cpu", "exact, compiled")
+        if device.type == "cpu"
+        else ("multimix.puzzle.solver_torch", "PyTorch, a fixed number of steps")
+    )
+    return how if module in sys.modules else "not used"
+
+
+def _was_called(kernel: Any) -> bool:
+    """Whether this is a kernel that was called from Python; those have let go of the interpreter's lock."""
+    return bool(getattr(kernel, "signatures", ())) and bool(getattr(kernel, "targetoptions", {}).get("nogil"))
+
+
+def _folder(kernel: Any) -> str | None:
+    folder = kernel.stats.cache_path
+    return folder if folder is not None and os.access(folder, os.W_OK) else None

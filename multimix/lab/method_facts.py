@@ -1,0 +1,115 @@
+"""What a method is: asked of its code, so that a new one needs no line here."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+import torch
+from torch import nn
+
+from multimix import MultiMix
+from multimix.methods import METHODS, Method, mixes_inside, needs_saliency
+
+AXES = ("series", "images", "volumes")  # one, two, three spatial axes
+SIDE = 16  # positions per axis of the batch that is tried
+
+
+class Layers(nn.Identity):
+    """A model that does nothing and may be mixed at its input: it lets a method show its mixes."""
+
+    mix_layers = ("",)
+
+
+@dataclass(frozen=True)
+class MethodFacts:
+    """What a user chooses by.
+
+    Args:
+        name: As `--method` and `MultiMix` take it.
+        does: The first line of its docstring.
+        options: Its hyper-parameters and their defaults, as they are written.
+        inside: Whether it mixes at a layer of the model, else at the input.
+        saliency: Whether it asks what is important in a sample.
+        model: Whether it asks a model, where it is not told.
+        blends: Whether it averages values, so that they must be floating point.
+        axes: What it mixes, of AXES.
+        paper: Where it is from; empty where its docstring names nothing.
+    """
+
+    name: str
+    does: str
+    options: dict[str, str]
+    inside: bool
+    saliency: bool
+    model: bool
+    blends: bool
+    axes: tuple[str, ...]
+    paper: str
+
+
+def all_facts() -> list[MethodFacts]:
+    """Returns the facts of all methods, in the order of their table."""
+    return [method_facts(name) for name in METHODS]
+
+
+def method_facts(name: str) -> MethodFacts:
+    """Returns the facts of a method."""
+    method = METHODS[name]()
+    said = inspect.getdoc(type(method)) or ""
+    return MethodFacts(
+        name=name,
+        does=said.partition("\n")[0],
+        options=_options(method),
+        inside=mixes_inside(method),
+        saliency=needs_saliency(method),
+        model=asks_model(method),
+        blends=method.blends,
+        axes=tuple(axes for count, axes in enumerate(AXES, start=1) if _takes(method, count)),
+        paper=_section(said, "References"),
+    )
+
+
+def asks_model(method: Method) -> bool:
+    """Whether a method cannot do without a model, or the saliency that it would ask it for."""
+    if not needs_saliency(method):
+        return False
+    try:
+        method.check_input(torch.zeros(2, 1, SIDE, SIDE), torch.zeros(2, dtype=torch.int64), None, None)
+    except ValueError:
+        return True
+    return False
+
+
+def _options(method: Method) -> dict[str, str]:
+    found = {}
+    for item in fields(method):  # type: ignore[arg-type]
+        default = item.default if item.default is not MISSING else getattr(method, item.name)
+        found[item.name] = _written(default)
+    return found
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, Callable):  # type: ignore[arg-type]
+        return str(getattr(value, "__name__", value))
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _takes(method: Method, axes: int) -> bool:
+    """Whether a method mixes a batch with so many spatial axes."""
+    x = torch.zeros(2, 1, *[SIDE] * axes)
+    try:
+        if needs_saliency(method):  # refused before any work, so that nothing is compiled for a question
+            method.check_input(x, None, None, saliency=x[:, 0])
+        else:
+            MultiMix(method, num_mixes=1).plan(x, model=Layers())
+    except ValueError:
+        return False
+    return True
+
+
+def _section(doc: str, head: str) -> str:
+    """Returns a section of a docstring as one line."""
+    found = re.search(rf"^{head}:\n((?:[ \t]+\S.*\n?)+)", doc, re.MULTILINE)
+    return " ".join(found[1].split()) if found else ""

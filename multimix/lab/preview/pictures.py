@@ -1,0 +1,45 @@
+"""Two picture files as a pair."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from multimix.lab.errors import UsageError
+from multimix.lab.preview.pair import Pair, why
+
+
+def read(first: Path, second: Path, form: str | None) -> Pair:
+    """Reads two pictures; the second takes on the size of the first, and both are grey or both in colour."""
+    a, b = _read(first), _read(second)
+    notes = []
+    if a.mode != b.mode:
+        a, b = a.convert("RGB"), b.convert("RGB")
+    if a.size != b.size:
+        notes.append(f"{second} was resized from {_size(b)} to {_size(a)}, the size of {first}")
+        b = b.resize(a.size, Image.Resampling.BICUBIC)
+    return Pair(torch.stack([_tensor(a), _tensor(b)]), "picture", notes=tuple(notes))
+
+
+def _read(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            return upright.convert("L" if upright.mode in ("1", "L", "I;16") else "RGB")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise UsageError(
+            f"a file must be a readable picture, sound (.wav, .flac, .ogg) or series (.csv, .npy), got {str(path)!r}; "
+            f"{why(path, error)}"
+        ) from error
+
+
+def _size(image: Image.Image) -> str:
+    return f"{image.width} × {image.height}"
+
+
+def _tensor(image: Image.Image) -> Tensor:
+    """Returns (C, H, W) values in [0, 1]."""
+    pixels = np.asarray(image, dtype=np.float32) / 255
+    return torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)

@@ -1,0 +1,80 @@
+"""Two sound files as a pair, as a model would get them."""
+
+from pathlib import Path
+
+import torch
+
+from multimix.lab.data.audio import SUFFIXES, Sound, header
+from multimix.lab.data.bad_files import BadSample
+from multimix.lab.data.generic import sound_as
+from multimix.lab.errors import UsageError
+from multimix.lab.preview.pair import Pair, why
+
+__all__ = ["SUFFIXES", "read"]
+
+MAX_SECONDS = 10.0  # more cannot be told apart in a picture as wide as a page
+
+
+def read(first: Path, second: Path, form: str | None) -> Pair:
+    """Reads two sounds; the second is cut, or padded with silence, to the length of the first.
+
+    Raises:
+        UsageError: if one cannot be read, or their rates differ.
+    """
+    contents = [_content(path) for path in (first, second)]
+    (rate, length), (other_rate, other) = (
+        _header(path, content) for path, content in zip((first, second), contents, strict=True)
+    )
+    if rate != other_rate:
+        raise UsageError(
+            f"both sounds must have as many samples a second, got {rate} in {str(first)!r}, {other_rate} in "
+            f"{str(second)!r}; convert one of them"
+        )
+    samples, notes = length, []
+    if length > MAX_SECONDS * rate:
+        samples = int(MAX_SECONDS * rate)
+        notes.append(
+            f"{first} was cut from {_seconds(length, rate)} to {_seconds(samples, rate)}, the most that is shown"
+        )
+    if other != samples:
+        how = "cut" if other > samples else "padded with silence"
+        notes.append(
+            f"{second} was {how} from {_seconds(other, rate)} to {_seconds(samples, rate)}, as long as {first}"
+        )
+    window = round(rate / 50)
+    if samples < window:
+        raise UsageError(f"a sound must last a fiftieth of a second, got {_seconds(samples, rate)} in {str(first)!r}")
+    waves = torch.stack([_decoded(Sound(rate, samples), *item) for item in zip((first, second), contents, strict=True)])
+    if form == "waveform":
+        return Pair(sound_as("waveform", rate)(waves), "lines", ("time, s", samples / rate), tuple(notes))
+    across = (f"time to {_seconds(samples, rate)}, frequency up to {rate / 2000:g} kHz", samples / rate)
+    return Pair(sound_as("spectrogram", rate)(waves), "spectrogram", across, tuple(notes))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"a sound must be a readable file, got {str(path)!r}; {why(path, error)}") from error
+
+
+def _header(path: Path, content: bytes) -> tuple[int, int]:
+    try:
+        return header(content)
+    except BadSample as error:
+        raise _unreadable(path, error) from error
+
+
+def _decoded(reader: Sound, path: Path, content: bytes) -> torch.Tensor:
+    try:
+        return reader(content)
+    except BadSample as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> UsageError:
+    return UsageError(f"a sound must be a readable file, got {str(path)!r}; reading it failed: {error}")
+
+
+def _seconds(samples: int, rate: int) -> str:
+    return f"{samples / rate:.2f} s"

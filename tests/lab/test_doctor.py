@@ -1,0 +1,143 @@
+"""The doctor tells what is there, and finds what is broken."""
+
+import io
+import json
+from dataclasses import dataclass
+
+import pytest
+import torch
+from rich.console import Console
+
+from multimix.lab.cli import main
+from multimix.lab.doctor import examine
+from multimix.lab.doctor.machine import data_cache
+from multimix.lab.doctor.screen import print_findings
+from multimix.lab.doctor.selftest import checks
+from multimix.lab.doctor.versions import ABSENT, Package
+from multimix.masks import Constant
+from multimix.methods import METHODS, CutMix, MixUp, PuzzleMix
+from multimix.methods.step import Step
+
+
+@dataclass(frozen=True)
+class Lying(Constant):
+    """A mask whose label weight is not its mean."""
+
+    def weight(self, spatial):
+        return self.share**2
+
+
+class Crooked(MixUp):
+    """Labels do not follow pixels."""
+
+    def mask(self, step: Step) -> Lying:
+        return Lying(super().mask(step).share)
+
+
+class Broken(MixUp):
+    """It fails."""
+
+    def mask(self, step: Step) -> Constant:
+        raise RuntimeError("no such\nlibrary")
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Three methods are enough, and no time is taken for speed."""
+    monkeypatch.setattr("multimix.lab.mixing_speed.BUDGET_S", 0)
+    for name in list(METHODS):
+        monkeypatch.delitem(METHODS, name)
+    for name, method in {"mixup": MixUp, "cutmix": CutMix, "puzzlemix": PuzzleMix}.items():
+        monkeypatch.setitem(METHODS, name, method)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_well_on_the_cpu(name):
+    found = checks(name, torch.device("cpu"))
+    assert [check.what for check in found] == ["labels follow pixels", "kernels equal PyTorch"]
+    assert not any(check.wrong for check in found)
+
+
+def test_what_is_there_as_json(few, capsys):
+    assert main(["doctor", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["versions"]["torch"] == torch.__version__
+    assert told["machine"]["threads"] == torch.get_num_threads()
+    assert told["puzzle_solvers"]["cpu"] == "exact, compiled"
+    assert {"compiled._lerp", "compiled._cut", "puzzle.kernel.solve_pairs"} <= {k["name"] for k in told["kernels"]}
+    assert [(item["method"], item["device"]) for item in told["tried"][:2]] == [("mixup", "cpu"), ("cutmix", "cpu")]
+    assert told["tried"][0]["speed"]["mixing"] > 0
+    assert told["wrong"] == []
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_screen(few, width):
+    file = io.StringIO()
+    print_findings(examine(), Console(width=width, file=file))
+    printed = file.getvalue()
+    assert max(map(len, printed.splitlines())) <= width
+    for said in ("versions", "data cache", "off (MULTIMIX_CACHE)", "Self-test on cpu", "puzzlemix", "All is well."):
+        assert said in printed
+
+
+@pytest.mark.parametrize(
+    ("method", "line"),
+    [
+        (Crooked, "crooked on cpu: labels follow pixels does not hold: labels are up to 0.2"),
+        (Broken, "crooked on cpu: kernels equal PyTorch does not hold: RuntimeError: no such library"),
+    ],
+)
+def test_a_broken_method_is_found(few, monkeypatch, capsys, method, line):
+    monkeypatch.setitem(METHODS, "crooked", method)
+    assert main(["doctor"]) == 1
+    written = capsys.readouterr()
+    assert line in written.err
+    assert all(said.startswith("multimix: crooked on cpu: ") for said in written.err.splitlines())
+    assert "All is well." not in written.out
+    assert "thing(s) wrong:" in written.out
+
+
+def test_kernels_that_are_off_are_found(few, monkeypatch):
+    from multimix import compiled
+
+    right = compiled.lerp_rows
+
+    def off(x, sample, partner, weight, out, fresh=False):
+        right(x, sample, partner, weight, out, fresh)
+        out += 1e-3
+
+    monkeypatch.setattr(compiled, "lerp_rows", off)
+    wrong = {check.what: check.wrong for check in checks("mixup", torch.device("cpu"))}
+    assert wrong["kernels equal PyTorch"] == "compiled kernels are up to 0.001 away from PyTorch"
+
+
+@pytest.mark.parametrize(
+    ("package", "line"),
+    [
+        (Package("torch", ">=9", "2.13", "", False), "torch must be >=9, got 2.13; pip install 'torch>=9'"),
+        (Package("numba", ">=1", ABSENT, "", False), "numba must be >=1, got not installed; pip install 'numba>=1'"),
+        (Package("ray", ">=1", ABSENT, "ray", True), None),
+    ],
+)
+def test_packages_that_do_not_fit(few, monkeypatch, capsys, package, line):
+    monkeypatch.setattr("multimix.lab.doctor.findings.packages", lambda: [package])
+    assert main(["doctor"]) == (1 if line else 0)
+    assert capsys.readouterr().err == (f"multimix: {line}\n" if line else "")
+
+
+def test_metadata_are_read(monkeypatch):
+    from multimix.lab.doctor import versions
+
+    asked = ["torch>=2.13", "numpy>=99", 'ray>=2.60; extra == "ray"', 'multimix[lab]; extra == "ray"', "gone>=1"]
+    monkeypatch.setattr(versions, "requires", lambda name: asked)
+    found = {package.name: package for package in versions.packages()}
+    assert list(found) == ["torch", "numpy", "ray", "gone"]
+    assert [package.fits for package in found.values()] == [True, False, True, False]
+    assert [package.extra for package in found.values()] == ["", "", "ray", ""]
+
+
+def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
+    monkeypatch.setenv("MULTIMIX_CACHE", str(tmp_path / "new" / "place"))
+    assert data_cache() == {"folder": str(tmp_path / "new" / "place"), "bytes": 0, "writable": True}
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert not data_cache()["writable"]

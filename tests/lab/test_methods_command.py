@@ -1,0 +1,81 @@
+"""The table of methods says what their code does."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+
+from multimix import MultiMix
+from multimix.lab.cli import main
+from multimix.lab.method_facts import AXES, Layers, method_facts
+from multimix.methods import METHODS
+from multimix.methods.mixup import MixUp
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_facts_are_what_mixing_shows(name):
+    facts = method_facts(name)
+    assert facts.does.endswith(".")
+    for axes, kind in enumerate(AXES, start=1):
+        x, y = torch.rand(3, 2, *[16] * axes), torch.tensor([0, 1, 2])
+        mix = MultiMix(name, num_mixes=2, num_classes=3)
+        saliency = torch.rand(3, *[16] * axes)
+        try:
+            mix.run(Layers(), x, y, saliency=saliency)
+            mixed = True
+        except ValueError:
+            mixed = False
+        assert (kind in facts.axes) == mixed, kind
+    whole_numbers = torch.zeros(3, 2, 16, 16, dtype=torch.uint8)
+    try:
+        mix.run(Layers(), whole_numbers, y, saliency=torch.rand(3, 16, 16))
+        mixed = True
+    except ValueError:
+        mixed = False
+    assert mixed == (not facts.blends)
+
+
+def test_known_facts():
+    cutmix, puzzle, manifold = (method_facts(name) for name in ("cutmix", "puzzlemix", "manifold"))
+    assert cutmix.options == {"alpha": "1.0", "boxes": '"nested"'}
+    assert cutmix.paper == "Yun et al., 2019, CutMix, arXiv 1905.04899, eq. (1)-(2)."
+    assert (cutmix.inside, cutmix.saliency, cutmix.blends, cutmix.axes) == (False, False, False, AXES)
+    assert (puzzle.inside, puzzle.saliency, puzzle.blends, puzzle.axes) == (False, True, True, AXES[:2])
+    assert (cutmix.model, puzzle.model) == (False, True)
+    assert puzzle.options["criterion"] == "cross_entropy"
+    assert manifold.inside
+    assert manifold.options == {"layers": "None", "alpha": "2.0"}
+
+
+@dataclass(frozen=True)
+class Fourfold(MixUp):
+    """Blend four times.
+
+    References:
+        Nobody, 2031, Fourfold,
+        arXiv 3101.00001.
+    """
+
+    times: int = 4
+    blends: ClassVar[bool] = True
+
+
+def test_a_new_method_is_in_the_table_without_a_change(monkeypatch, capsys):
+    monkeypatch.setitem(METHODS, "fourfold", Fourfold)
+    assert main(["methods"]) == 0
+    printed = capsys.readouterr().out
+    for said in (*METHODS, "Blend four times.", "alpha=1.0, times=4", "Nobody, 2031, Fourfold, arXiv 3101.00001."):
+        assert said in printed
+    assert "copies" not in printed
+
+
+def test_costs_are_measured(monkeypatch, capsys):
+    monkeypatch.setattr("multimix.lab.mixing_speed.BUDGET_S", 0)
+    for name in set(METHODS) - {"mixup", "none"}:
+        monkeypatch.delitem(METHODS, name)
+    assert main(["methods", "--cost"]) == 0
+    printed = capsys.readouterr().out
+    assert "copies" in printed
+    (line,) = (line for line in printed.splitlines() if line.strip().startswith("mixup"))
+    assert float(line.split()[-1]) > 0
