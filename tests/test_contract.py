@@ -114,6 +114,18 @@ def boxes_of(plan) -> Boxes | None:
     return mask if isinstance(mask, Boxes) else None
 
 
+@pytest.mark.parametrize(
+    "name", [n for n in METHOD_ROWS if n not in ("none", "mixup", "choice") and "manifold" not in n]
+)
+def test_a_plan_for_one_size_is_refused_on_another(name):
+    x, y = batch((4, 4, 8, 8))
+    mix = make(name)
+    plan = mix.plan(x, y, model=Identity(), generator=torch.Generator().manual_seed(0))
+    other = x[..., :6]
+    with pytest.raises(ValueError, match=r"plan must be made for images of this size, got plan for \(8, 8\)"):
+        mix.apply(plan, other, y)
+
+
 def test_every_method_has_a_row():
     tested = {type(MultiMix(method).method) for method in METHOD_ROWS.values()}
     assert set(METHODS.values()) <= tested

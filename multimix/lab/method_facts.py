@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from multimix import MultiMix
-from multimix.methods import METHODS, Method, mixes_inside, needs_saliency
+from multimix.methods import METHODS, Method, asks_model, mixes_inside, needs_saliency
 
 AXES = ("series", "images", "volumes")  # one, two, three spatial axes
 SIDE = 16  # positions per axis of the batch that is tried
@@ -69,17 +69,6 @@ def method_facts(name: str) -> MethodFacts:
         axes=tuple(axes for count, axes in enumerate(AXES, start=1) if _takes(method, count)),
         paper=_section(said, "References"),
     )
-
-
-def asks_model(method: Method) -> bool:
-    """Whether a method cannot do without a model, or the saliency that it would ask it for."""
-    if not needs_saliency(method):
-        return False
-    try:
-        method.check_input(torch.zeros(2, 1, SIDE, SIDE), torch.zeros(2, dtype=torch.int64), None, None)
-    except ValueError:
-        return True
-    return False
 
 
 def _options(method: Method) -> dict[str, str]:

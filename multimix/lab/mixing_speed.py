@@ -9,8 +9,8 @@ from itertools import cycle
 import torch
 
 from multimix import MultiMix, Plan
-from multimix.lab.method_facts import Layers, asks_model
-from multimix.methods import METHODS
+from multimix.lab.method_facts import Layers
+from multimix.methods import METHODS, asks_model
 
 NUM_MIXES = 5
 SHAPE = (128, 3, 32, 32)

@@ -13,7 +13,7 @@ from multimix.methods.puzzlemix import PuzzleMix
 from multimix.methods.resizemix import ResizeMix
 from multimix.methods.saliencymix import SaliencyMix
 from multimix.methods.smoothmix import SmoothMix
-from multimix.methods.step import Method, Step, mixes_inside, needs_saliency
+from multimix.methods.step import Method, Step, asks_model, mixes_inside, needs_saliency
 
 __all__ = [
     "METHODS",
@@ -32,6 +32,7 @@ __all__ = [
     "SmoothMix",
     "Step",
     "as_method",
+    "asks_model",
     "mixes_inside",
     "needs_saliency",
     "options",

@@ -72,6 +72,7 @@ class PuzzleMix:
     saliency_chunk: int | None = None
     saliency_resolution: float = 1.0
     blends: ClassVar[bool] = True
+    asks_model: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_alpha("PuzzleMix", self.alpha)

@@ -47,6 +47,7 @@ class SaliencyMix:
     alpha: float = 1.0
     boxes: str = "nested"
     blends: ClassVar[bool] = False
+    asks_model: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_alpha("SaliencyMix", self.alpha)

@@ -128,6 +128,9 @@ class InsideMethod(Method, Protocol):
 class SaliencyMethod(Method, Protocol):
     """A method whose masks depend on what is important in x."""
 
+    asks_model: ClassVar[bool]
+    """True if it asks a model, with the targets, where no saliency is given; else it looks at x alone."""
+
     def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
         """Refuse, before any work, what cannot be mixed, or whose saliency cannot be found."""
 
@@ -143,6 +146,11 @@ def mixes_inside(method: Method) -> TypeGuard[InsideMethod]:
 def needs_saliency(method: Method) -> TypeGuard[SaliencyMethod]:
     """Whether a method needs to know what is important in x."""
     return hasattr(method, "find_saliency")
+
+
+def asks_model(method: Method) -> bool:
+    """Whether a method asks a model what is important in x, where no saliency is given."""
+    return needs_saliency(method) and method.asks_model
 
 
 def needs_shape(method: Method) -> TypeGuard[ShapedMethod]:

@@ -33,3 +33,11 @@ def test_anything_else_is_refused():
             MIX(*batch)
     with pytest.raises(ValueError, match="to be used by MixTransform, got method=PuzzleMix"):
         MixTransform(MultiMix("puzzlemix", num_classes=4))
+
+
+def test_a_method_that_finds_saliency_without_a_model_is_taken():
+    images, labels = MixTransform(MultiMix("saliencymix", num_mixes=3, num_classes=4))(
+        torch.rand(5, 3, 8, 8), torch.arange(5) % 4
+    )
+    assert images.shape == (15, 3, 8, 8)
+    assert labels.shape == (15, 4)

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from multimix import MultiMix, Plan, PuzzleMix
+from multimix import MultiMix, Plan
 from multimix.lab.preview.tiles import Point, Tile
-from multimix.methods import options
+from multimix.methods import asks_model, options
 
 COLOURS = ("tab:orange", "tab:cyan")  # moves of the sample's cells, of the partner's
 
@@ -42,7 +42,7 @@ def local_contrast(x: Tensor) -> Tensor:
 
 def in_place_of_a_model(mix: MultiMix, x: Tensor) -> Tensor | None:
     """Returns the saliency that a method would ask a model for; None if it asks none."""
-    return local_contrast(x) if any(isinstance(method, PuzzleMix) for method in options(mix.method)) else None
+    return local_contrast(x) if any(asks_model(method) for method in options(mix.method)) else None
 
 
 def puzzle_tiles(plan: Plan, mask: Blocks, saliency: Tensor, path: Tensor) -> list[Tile]:
