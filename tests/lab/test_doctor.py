@@ -23,7 +23,7 @@ from multimix.methods.step import Step
 class Lying(Constant):
     """A mask whose label weight is not its mean."""
 
-    def weight(self, spatial):
+    def weight(self):
         return self.share**2
 
 

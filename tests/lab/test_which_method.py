@@ -186,8 +186,8 @@ def test_where_there_must_be_one_method():
     with pytest.raises(UsageError, match="one method must mix all along"):
         VarianceSettings(method="mixup+cutmix", out="o")
     with pytest.raises(UsageError, match="a preview shows one moment"):
-        PreviewSettings(image_a="a", image_b="b", method=SCHEDULE, out="o.png")
-    PreviewSettings(image_a="a", image_b="b", method="mixup+cutmix", out="o.png")
+        PreviewSettings(file_a="a", file_b="b", method=SCHEDULE, out="o.png")
+    PreviewSettings(file_a="a", file_b="b", method="mixup+cutmix", out="o.png")
     with pytest.raises(UsageError, match="methods must stay the same for a K to be chosen"):
         settings(num_mixes="auto")
     with pytest.raises(UsageError, match="a method must mix for its K"):
