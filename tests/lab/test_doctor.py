@@ -45,10 +45,12 @@ class Broken(MixUp):
 def few(monkeypatch):
     """Three methods are enough, and no time is taken for speed."""
     monkeypatch.setattr("multimix.lab.mixing_speed.BUDGET_S", 0)
-    for name in list(METHODS):
-        monkeypatch.delitem(METHODS, name)
-    for name, method in {"mixup": MixUp, "cutmix": CutMix, "puzzlemix": PuzzleMix}.items():
-        monkeypatch.setitem(METHODS, name, method)
+    every = dict(METHODS)  # put back in the order that it has: others print it
+    METHODS.clear()
+    METHODS.update({"mixup": MixUp, "cutmix": CutMix, "puzzlemix": PuzzleMix})
+    yield
+    METHODS.clear()
+    METHODS.update(every)
 
 
 @pytest.mark.parametrize("name", METHODS)
