@@ -52,7 +52,7 @@ THEMES: dict[str, dict[str, Metric]] = {
         "error_fgsm_8": _percent("error, FGSM 8/255"),
         "error_fgsm_4": _percent("error, FGSM 4/255"),
         "error_pgd_4": _percent("error, PGD 4/255"),
-        "error_corruption": _percent("error, 15 corruptions"),
+        "error_corruption": _percent("error, corruptions"),
         "error_corruption_extra": _percent("error, 4 further corruptions"),
         "error_corruption_all": _percent("error, all 19 corruptions"),
         "ood_auroc": _percent("AUROC of other data (▲ better)", "higher"),
