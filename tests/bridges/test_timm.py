@@ -65,7 +65,7 @@ class Recorder:
         boxes = Boxes(low, high, tuple(x.shape[2:]))
         pasted = replace(blend, mask=boxes, weight=boxes.weight())
         rows = [(pasted, cut), (blend, ~cut)]
-        return [p._part(mine.nonzero()[:, 0]) for p, mine in rows if mine.any()]
+        return [p.select(mine.nonzero()[:, 0]) for p, mine in rows if mine.any()]
 
 
 @pytest.mark.parametrize("mode", ["batch", "elem"])
