@@ -13,6 +13,8 @@ chosen by the test split: the score is that of the last weights.
 """
 
 import argparse
+import shlex
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,8 +25,8 @@ from torch import Tensor, nn
 
 from multimix import MultiMix
 from multimix.lab.environment import environment
-from multimix.lab.report.words import with_interval
-from multimix.lab.statistics import Interval, paired, t_interval, verdict
+from multimix.lab.report.words import marked, with_interval
+from multimix.lab.statistics import paired, t_interval
 from multimix.lab.whole import write_json, write_whole
 
 MIXES = 5
@@ -175,10 +177,9 @@ def run(
         )
     asked.results.mkdir(parents=True, exist_ok=True)
     where = environment(torch.device("cpu"), 1)
-    write_json(
-        asked.results / f"{name}.json", {"command": f"python examples/{name}.py", "environment": where, "tasks": found}
-    )
-    write_whole(asked.results / f"{name}.md", "\n\n".join([f"Printed by `python examples/{name}.py`.", *pages]) + "\n")
+    command = shlex.join(["python", f"examples/{name}.py", *sys.argv[1:]])
+    write_json(asked.results / f"{name}.json", {"command": command, "environment": where, "tasks": found})
+    write_whole(asked.results / f"{name}.md", "\n\n".join([f"Printed by `{command}`.", *pages]) + "\n")
 
 
 def _page(task: Task, rows: list[Row], measured: list[list[tuple[float, float]]], seeds: int) -> str:
@@ -197,16 +198,10 @@ def _page(task: Task, rows: list[Row], measured: list[list[tuple[float, float]]]
     one: list[float] = []
     for row, values, time_s in zip(rows, scores, times, strict=True):
         one = values if row.num_mixes == 1 else one
-        change = "" if row.num_mixes == 1 else _change(paired(values, one).difference)
+        change = "" if row.num_mixes == 1 else marked(paired(values, one).difference)
         cells = [row.method, str(row.num_mixes), row.control, with_interval(t_interval(values)), change]
         lines.append(f"| {' | '.join(cells)} | {time_s / times[0]:.2f} |")
     return "\n".join(lines)
-
-
-def _change(difference: Interval) -> str:
-    mark = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}[verdict(difference)]
-    mean, low, high = (f"{v:+.2f}".replace("-", "−") for v in (difference.mean, difference.low, difference.high))
-    return f"{mark} {mean} ({low} to {high})"
 
 
 def error_percent(output: Tensor, y: Tensor) -> float:

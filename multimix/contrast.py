@@ -36,7 +36,7 @@ def contrast(x: Tensor) -> Float[Tensor, "B *spatial"]:
     total = torch.zeros_like(cells[:, 0])
     for reach in REACHES:
         surroundings = _local_mean(cells, max(1, round(reach * max(size) / CELLS)))
-        distance = (cells - surroundings).square().sum(1).sqrt()  # in a hundredth of the time of vector_norm
+        distance = (cells - surroundings).square().sum(1).sqrt()  # vector_norm is slow along this axis
         total += distance.where(distance > FLAT * most.reshape(-1, *[1] * len(size)), 0.0)
     total = total / len(REACHES)
     return F.interpolate(total[:, None], size=spatial, mode=MODES[len(size) - 1])[:, 0] if scale < 1 else total

@@ -50,10 +50,15 @@ def with_interval(value: Interval, scale: float = 1.0, digits: int = 2) -> str:
 def with_limits(difference: Interval, name: str) -> str:
     """Returns a paired difference of a metric, marked, with its interval and number of seeds; ▲ is worse, ▼ better."""
     shown = metric_of(name)
-    mark = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}[verdict(difference, shown.better)]
+    return f"{marked(difference, shown.scale, shown.digits, shown.better)}, n = {difference.n}"
+
+
+def marked(difference: Interval, scale: float = 1.0, digits: int = 2, better: str = "lower") -> str:
+    """Returns a paired difference with its interval: ▲ is worse, ▼ better, ≈ not distinguishable."""
+    mark = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}[verdict(difference, better)]
     values = (difference.mean, difference.low, difference.high)
-    mean, low, high = (f"{v * shown.scale:+.{shown.digits}f}".replace("-", "−") for v in values)
-    return f"{mark} {mean} ({low} to {high}), n = {difference.n}"
+    mean, low, high = (f"{v * scale:+.{digits}f}".replace("-", "−") for v in values)
+    return f"{mark} {mean} ({low} to {high})"
 
 
 def metric(row: TableRow, name: str) -> str:
