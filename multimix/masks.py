@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int16, Int32, Int64, UInt8
 from torch import Tensor
 
+from multimix.precision import widest
 from multimix.puzzle.blocks import cell_of
 
 LEVELS = 255  # mixes that the levels of `Ordered` count in a byte; more take two
@@ -74,8 +75,9 @@ class Boxes:
 
     def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight, rounded once."""
-        area = (self.high - self.low).prod(-1)
-        return (1 - area.double() / math.prod(self.spatial)).float()
+        positions = math.prod(self.spatial)
+        kept = positions - (self.high - self.low).prod(-1)
+        return (kept.to(widest(kept.device)) / positions).float()
 
     def inside(self) -> Bool[Tensor, "K P *spatial"]:
         """The boxes as boolean images, True inside."""
@@ -159,7 +161,7 @@ class Ordered:
 
     def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight, rounded once."""
-        return (self.kept.double() / math.prod(self.spatial)).float()
+        return (self.kept.to(widest(self.kept.device)) / math.prod(self.spatial)).float()
 
     def keeps(self) -> Bool[Tensor, "K P *spatial"]:
         """The masks as boolean images, True where the sample is kept."""
@@ -193,7 +195,7 @@ class Bump:
 
     def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight. A product's mean is the product of the means."""
-        wide = torch.float32 if self.factors[0].device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+        wide = widest(self.factors[0].device)
         share = torch.ones((), dtype=wide, device=self.factors[0].device)
         for factor in self.factors:
             share = share * factor.to(wide).mean(-1)
@@ -254,8 +256,9 @@ class Blocks:
         heights, widths = (
             edges[::n].diff() for edges, n in zip((self.rows, self.columns), self.per_block, strict=True)
         )
-        areas = (heights[:, None] * widths).flatten().double()  # integers in float64: the sum is exact
-        return (self.kept.flatten(2).double() @ areas / (self.whole * math.prod(self.spatial))).float()
+        wide = widest(self.kept.device)
+        areas = (heights[:, None] * widths).flatten().to(wide)  # integers: the sum is exact
+        return (self.kept.flatten(2).to(wide) @ areas / (self.whole * math.prod(self.spatial))).float()
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Blocks":
         """The masks of these pairs."""

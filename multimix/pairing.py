@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from multimix.precision import widest
+
 PARTNERS = ("same", "fresh")
 
 
@@ -75,8 +77,9 @@ class SimilarTargets:
 
     def draw(self, y: Float[Tensor, "B *target"], rng: np.random.Generator) -> Int64[Tensor, "B"]:
         """Draw a partner for every sample: random numbers are made on the CPU, no value of y is read there."""
-        chance = torch.from_numpy(rng.random((len(y), 1))).to(y.device)
-        flat = y.detach().reshape(len(y), -1).double()
+        wide = widest(y.device)
+        chance = torch.from_numpy(rng.random((len(y), 1))).to(wide).to(y.device)
+        flat = y.detach().reshape(len(y), -1).to(wide)
         distance = (flat[:, None] - flat[None]).square().sum(-1)
         if len(y) > 1:
             distance.fill_diagonal_(math.inf)

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
+
+from multimix.precision import widest
 
 CONFIDENCE = 0.95
 CHUNK = 1 << 16  # columns at a time in float64: bounds the memory
@@ -280,10 +283,10 @@ def _scaled(products: Float64[np.ndarray, "R"]) -> tuple[float, Float64[np.ndarr
 
 
 def _chunks(*matrices: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The columns of several matrices, some at a time, in float64; on the CPU where the device has none."""
+    """The columns of several matrices, some at a time, in float64; on the CPU where the device has no such type."""
     for start in range(0, matrices[0].shape[1], CHUNK):
         parts = (matrix.detach()[:, start : start + CHUNK] for matrix in matrices)
-        yield tuple((part.cpu() if part.device.type == "mps" else part).double() for part in parts)
+        yield tuple((part if widest(part.device) == torch.float64 else part.cpu()).double() for part in parts)
 
 
 def _estimate(value: float, left_out: Float64[np.ndarray, "n"], positive: bool) -> Estimate:

@@ -15,6 +15,7 @@ PACKAGE = Path(multimix.__file__).parent
 # Rooms of the library from left to right; a room imports only from rooms before it.
 ORDER = [
     "suggest",
+    "precision",
     "streams",
     "coefficients",
     "pairing",

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from multimix.masks import Blocks
-from multimix.methods.step import Step, check_alpha, spatial_shape
+from multimix.methods.step import Step, check_alpha, spatial_shape, to_device
+from multimix.precision import widest
 from multimix.puzzle.blocks import cell_edges, cut
 from multimix.puzzle.energy import Energy, block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
@@ -142,8 +142,8 @@ class PuzzleMix:
     def _kept(self, step: Step, energy: Energy, lam: Tensor) -> UInt8[Tensor, "K P h w"]:
         """The masks, as integers from 0 to `levels - 1`."""
         pairs, *sides = energy.gain.shape
-        wide = np.float32 if energy.gain.device.type == "mps" else np.float64  # Apple's GPUs have no float64
-        limits = step.tensor(thresholds(lam, self.eta, math.prod(sides)).numpy(), wide)
+        limits = thresholds(lam, self.eta, math.prod(sides))
+        limits = to_device(limits.to(widest(energy.gain.device)), energy.gain.device)
         spread = self.eta / math.prod(sides) * math.log(2)
         spreads = limits.new_full((pairs,), spread) if self.levels == 3 else None
         return solve_levels(energy.gain, energy.right, energy.down, limits, spreads)

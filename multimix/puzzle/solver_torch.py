@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from multimix.precision import widest
+
 EXACT_SIDE = 8  # 256 states a step
 TIE = 2e-6  # of the range of the gains: levels as close as this to a threshold count as equal to it
 
@@ -166,7 +168,7 @@ def _walk_back(state: Int64[Tensor, "K P"], choices: list[Tensor], m: int) -> Bo
 
 def _integers(gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor) -> tuple[Tensor, ...]:
     """Energies as integers: ties are ties, and no sum of them overflows."""
-    wide = gain.dtype if gain.device.type == "mps" else torch.float64
+    wide = widest(gain.device)
     gain, right, down, thresholds = (a.to(wide) for a in (gain, right, down, thresholds))
     height, width = gain.shape[1:]
     blocks = height * width
