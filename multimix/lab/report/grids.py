@@ -143,6 +143,7 @@ def _style(row: TableRow, name: str) -> str:
 def _main(rows: Sequence[TableRow]) -> Columns:
     metrics = {metric.title: _metric_cell(name) for name, metric in MAIN.items()}
     error = MAIN["error"].title
+    title, times = words.main_time(rows)
     return Columns(
         "Results",
         {
@@ -151,8 +152,8 @@ def _main(rows: Sequence[TableRow]) -> Columns:
                 words.change(row), words.change_interval(row), _style(row, "error")
             ),
             **metrics,
-            "training time, s": lambda row: Cell(words.time(row.time_s)),
-            f"× {rows[0].row.label}": lambda row: Cell(words.ratio(row.time_ratio)),
+            title: lambda row: Cell(words.time(times(row)[0])),
+            f"× {rows[0].row.label}": lambda row: Cell(words.ratio(times(row)[1])),
         },
     )
 

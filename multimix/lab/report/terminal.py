@@ -49,6 +49,7 @@ def _cells(rows: Sequence[TableRow]) -> dict[str, Cell]:
     """The columns, and what each shows of a row that has results."""
     alpha: dict[str, Cell] = {"alpha": lambda row: words.alpha(row)} if words.has_alphas(rows) else {}
     variant: dict[str, Cell] = {"variant": lambda row: row.row.variant} if words.has_variants(rows) else {}
+    title, times = words.main_time(rows)
     return {
         "method": lambda row: row.row.method,
         **alpha,
@@ -60,8 +61,8 @@ def _cells(rows: Sequence[TableRow]) -> dict[str, Cell]:
         words.difference_title(rows): lambda row: Text(words.change(row), style=_colour(row, "error")),
         "NLL": lambda row: _metric(row, "nll"),
         "ECE, %": lambda row: _metric(row, "ece"),
-        "time, s": lambda row: words.time(row.time_s),
-        f"× {rows[0].row.label}": lambda row: words.ratio(row.time_ratio),
+        title.replace("training ", ""): lambda row: words.time(times(row)[0]),
+        f"× {rows[0].row.label}": lambda row: words.ratio(times(row)[1]),
         "rows": lambda row: words.count(row.rows_seen),
         "images": lambda row: words.count(row.images_loaded),
     }

@@ -1,7 +1,7 @@
 """The table in words: the same on the terminal and on the page."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from multimix.lab.report.metrics import metric_of
@@ -137,8 +137,20 @@ def conditions(rows: Sequence[TableRow]) -> str:
     if len(found) > 1:
         return f"Training times are not comparable: measured under {len(found)} conditions, {'; '.join(found)}."
     share = waited(rows)
-    busy = f" Other programs kept the runs waiting {share:.0%} of the time, so times are too long and uneven."
+    busy = (
+        f" Other programs kept the runs waiting {share:.0%} of the time, so the first table has the time that the "
+        f"processor worked: what the clock says is too long and uneven."
+    )
     return f"Training times without evaluation: {found[0]}.{busy * bool(share)}"
+
+
+def main_time(rows: Sequence[TableRow]) -> tuple[str, Callable[[TableRow], tuple[Interval | None, float | None]]]:
+    """Returns the title of the time that a table shows, and what gives a row's time and ratio: the clock's, or the
+    processor's where other programs kept the runs waiting.
+    """
+    if waited(rows):
+        return "processor time, s", lambda row: (row.cpu_time_s, row.cpu_time_ratio)
+    return "training time, s", lambda row: (row.time_s, row.time_ratio)
 
 
 def waited(rows: Sequence[TableRow]) -> float:
