@@ -5,7 +5,7 @@
 FOLDER has MUTAG.txt and PROTEINS.txt in the format of the Graph Isomorphism Network's code: the number of graphs; for
 each graph a line with its number of nodes and its label, then a line for every node: its tag, the number of its
 neighbours, and who they are. The network gets the numbers of graphs, not their nodes: `mix.run` mixes at its layer
-"head", so everything below runs once per graph whatever K is. A fifth of a fixed order is tested on. Four minutes on
+"head", so everything below runs once per graph whatever K is. A fifth of a fixed order is tested on. A minute on
 one core.
 """
 

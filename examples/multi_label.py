@@ -3,7 +3,7 @@
     python examples/multi_label.py
 
 Which digits are in the picture? scikit-learn's 8 × 8 digits, two to four of them in a row of four places; ten labels,
-each 0 or 1, so that mixed labels are shares of each. Labels are made from the images, the images are real. Two minutes
+each 0 or 1, so that mixed labels are shares of each. Labels are made from the images, the images are real. Ten minutes
 on one core.
 """
 

@@ -4,7 +4,8 @@
 
 Which digit, or none, does each pixel of a handwritten digit belong to? scikit-learn's 8 × 8 digits, four of them beside
 and above each other in an image of 16 × 16; a pixel with ink is of its digit's class, the others are background. Labels
-are made from the images, the images are real. `dense_targets=True` is all that mixing needs. Three minutes on one core.
+are made from the images, the images are real. `dense_targets=True` is all that mixing needs. Twelve minutes on
+one core.
 """
 
 import argparse

@@ -6,7 +6,7 @@
 Three UCR sets: OSULeaf (outlines of leaves, 6 kinds, 200 to learn from), ItalyPowerDemand (days, summer or winter, 67)
 and JapaneseVowels (nine speakers, 270; 12 channels of 7 to 29 moments). Series of unequal length are padded with zeros,
 and a last channel says where there is something: it is mixed as well, so that the network knows whose moments are half
-there. Four minutes on one core.
+there. Eighteen minutes on one core.
 """
 
 import argparse

@@ -5,7 +5,7 @@
 
 Breast cancer (569 rows, 30 numbers) and wine (178 rows, 13 numbers), both shipped by scikit-learn, by input mixup; and
 a survey of 6,366 women (statsmodels' "fair": six numbers, two occupations as categories; who reports an affair?) by
-manifold mixup, because half of one occupation and half of another is none. Two minutes on one core.
+manifold mixup, because half of one occupation and half of another is none. A minute on one core.
 """
 
 import argparse
