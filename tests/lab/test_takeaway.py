@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from multimix.lab.controls import Row
+from multimix.lab.report import words
 from multimix.lab.report.results import Result
 from multimix.lab.report.summary import summary
 from multimix.lab.report.table import TableRow, corrected, table_row
@@ -150,3 +151,17 @@ def test_costs_are_processor_time_where_runs_waited():
         run.environment.update(device="cpu", threads=1)
     assert cost([waiting]) == "5.0 × the processor time"
     assert cost([row("equal-pairs", 0.0, 5.0)]) == "5.0 × the training time"
+
+
+def test_tables_show_processor_time_where_runs_waited():
+    quiet = row("equal-pairs", 0.0, 5.0)
+    title, times = words.main_time([quiet])
+    assert title == "training time, s"
+    assert times(quiet) == (quiet.time_s, quiet.time_ratio)
+    waiting = row("equal-pairs", 0.0, 5.0)
+    for run in waiting.results:
+        run.cost["cpu_time_s"] /= 2
+        run.environment.update(device="cpu", threads=1)
+    title, times = words.main_time([waiting])
+    assert title == "processor time, s"
+    assert times(waiting) == (waiting.cpu_time_s, waiting.cpu_time_ratio)

@@ -138,8 +138,8 @@ def conditions(rows: Sequence[TableRow]) -> str:
         return f"Training times are not comparable: measured under {len(found)} conditions, {'; '.join(found)}."
     share = waited(rows)
     busy = (
-        f" Other programs kept the runs waiting {share:.0%} of the time, so the first table has the time that the "
-        f"processor worked: what the clock says is too long and uneven."
+        f" Other programs kept the runs waiting {share:.0%} of the time: what the clock says is too long and uneven, "
+        "the processor's time tells more."
     )
     return f"Training times without evaluation: {found[0]}.{busy * bool(share)}"
 
