@@ -18,6 +18,7 @@ results/late_layers_DATA. Nothing is chosen by the test split: all rows are prin
 """
 
 import argparse
+import shlex
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,6 @@ from multimix.lab.statistics import Interval, paired, t_interval
 from multimix.lab.whole import write_whole
 
 HERE = Path(__file__).parent / "results"
-COMMAND = "python experiments/late_layers.py"
 DATA = "fashion-mnist"
 LAYERS = {"stage3": "before the last stage", "head.2": "at the pooled embedding"}
 MIXES = (1, 4, 16, 64)
@@ -73,18 +73,20 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
+    typed = ("OUT" if word == str(asked.out) else word for word in sys.argv[1:])
+    command = shlex.join(["python", "experiments/late_layers.py", *typed])
     try:
-        trials, results = _compared(asked)
+        trials, results = _compared(asked, command)
     except (UsageError, RunFailed) as error:
         parser.exit(2 if isinstance(error, UsageError) else 1, f"{error}\n")
     name = "late_layers" if asked.data == DATA else f"late_layers_{asked.data}"
     HERE.mkdir(exist_ok=True)
     write_results(HERE / f"{name}.json", [trials, results])
     _figure(results).savefig(HERE / f"{name}.png", dpi=80)
-    write_whole(HERE / f"{name}.md", as_page(trials, results, name))
+    write_whole(HERE / f"{name}.md", as_page(trials, results, name, command))
 
 
-def _compared(asked: argparse.Namespace) -> tuple[Results, Results]:
+def _compared(asked: argparse.Namespace, command: str) -> tuple[Results, Results]:
     common: dict[str, Any] = {
         "data": (asked.data,),
         "data_root": asked.data_root,
@@ -103,7 +105,8 @@ def _compared(asked: argparse.Namespace) -> tuple[Results, Results]:
             evaluations=1,
             seeds=ROUNDS,
             out=str(asked.out / "step_times"),
-        )
+        ),
+        command,
     )
     results = _done(
         CompareSettings(
@@ -114,13 +117,14 @@ def _compared(asked: argparse.Namespace) -> tuple[Results, Results]:
             evaluations=10,
             seeds=asked.seeds,
             out=str(asked.out / "runs"),
-        )
+        ),
+        command,
     )
     return trials, results
 
 
-def _done(settings: CompareSettings) -> Results:
-    if compare(settings, f"{COMMAND} OUT", Console(width=140)):
+def _done(settings: CompareSettings, command: str) -> Results:
+    if compare(settings, command, Console(width=140)):
         raise RunFailed("all runs must come to a good end, got failures, see above; the same command tries them again")
     return gather(Comparison.read(Path(settings.out)))
 
@@ -163,13 +167,13 @@ def difference(row: Sequence[Result], one: Sequence[Result], name: str) -> Inter
     return paired([run.evaluation[name] for run in both], [there[run.seed] for run in both]).difference
 
 
-def as_page(trials: Results, results: Results, name: str) -> str:
+def as_page(trials: Results, results: Results, name: str, command: str) -> str:
     """Returns the page."""
     rows = {row.row.variant or row.row.label: row for row in table(results)}
     seeds = max(len(row.results) for row in rows.values())
     parts = [
         f"# Late manifold layers at equal time, {results.settings['data'][0]}",
-        f"Printed by `{COMMAND} OUT`: small-cnn, {PAIRS} pairs in every step, {seeds} seeds, "
+        f"Printed by `{command}`: small-cnn, {PAIRS} pairs in every step, {seeds} seeds, "
         f"{trials.core_hours + results.core_hours:.2f} core-hours. Mean ± half-width of the 95 % t-interval over "
         "seeds; differences to K = 1 of the same layer are paired by seed, with 95 % t-intervals; ▲ worse, ▼ better, ≈ "
         "not distinguishable at 95 %, without correction for the number of comparisons.",

@@ -94,7 +94,8 @@ class TestLateLayers:
         rows = [row("manifold", variant=worse, errors=(0.15, 0.37)) if r.row.variant == worse else r for r in rows]
         shift = late.difference(rows[-6].runs, [result(1, 0.3), result(0, 0.1)], "error")  # the order does not matter
         assert (shift.mean, shift.half_width) == pytest.approx((0.06, 0.127), rel=1e-2)
-        page = late.as_page(self.trials(), comparison("runs", rows), "late_layers")
+        page = late.as_page(self.trials(), comparison("runs", rows), "late_layers", "python late.py OUT --steps 9")
+        assert "Printed by `python late.py OUT --steps 9`" in page
         assert "+6.00 (−6.71 to +18.71), n = 2" in page  # 0.05 and 0.07: t is 12.71
         assert page.count("| equal time |") == 6
         assert page.count("| equal pairs |") == 5
