@@ -2,11 +2,11 @@
 
     python examples/graphs.py FOLDER
 
-FOLDER has MUTAG.txt and PROTEINS.txt in the format of the Graph Isomorphism Network's code: the number of graphs; for
-each graph a line with its number of nodes and its label, then a line for every node: its tag, the number of its
-neighbours, and who they are. The network gets the numbers of graphs, not their nodes: `mix.run` mixes at its layer
-"head", so everything below runs once per graph whatever K is. A fifth of a fixed order is tested on. A minute on
-one core.
+FOLDER has MUTAG.txt and PROTEINS.txt, or MUTAG/MUTAG.txt and PROTEINS/PROTEINS.txt, as in dataset.zip beside the
+Graph Isomorphism Network's code (https://github.com/weihua916/powerful-gnns): the number of graphs; for each graph a
+line with its number of nodes and its label, then a line for every node: its tag, the number of its neighbours, and who
+they are. The network gets the numbers of graphs, not their nodes: `mix.run` mixes at its layer "head", so everything
+below runs once per graph whatever K is. A fifth of a fixed order is tested on. A minute on one core.
 """
 
 import argparse
@@ -48,9 +48,9 @@ def read(file: Path) -> Graphs:
         labels.append(label)
         ends = []
         for node in range(size):
-            tag, degree, *neighbours = map(int, next(lines).split())
-            tags.append(tag)
-            ends += [(other, node) for other in neighbours[:degree]]
+            tag, degree, *neighbours = next(lines).split()
+            tags.append(int(tag))
+            ends += [(int(other), node) for other in neighbours[: int(degree)]]  # numbers of the node may follow
         edges.append(torch.tensor(ends, dtype=torch.int64).reshape(-1, 2).T)
     kinds = {tag: i for i, tag in enumerate(sorted(set(tags)))}
     names = sorted(set(labels))
@@ -92,9 +92,15 @@ class GIN(nn.Module):
         return logits
 
 
+def place(folder: Path, name: str) -> Path:
+    """Returns where a set's file lies: in a folder of its name, or beside the others."""
+    own = folder / name / f"{name}.txt"
+    return own if own.is_file() else folder / f"{name}.txt"
+
+
 def task(folder: Path, name: str) -> Task:
     """Returns one set's task."""
-    graphs = read(folder / f"{name}.txt")
+    graphs = read(place(folder, name))
     order = torch.randperm(len(graphs.labels), generator=torch.Generator().manual_seed(0))
     test, train = order[: len(order) // 5], order[len(order) // 5 :]
     mix = ManifoldMixup(layers=["head"], alpha=1.0)
@@ -116,7 +122,7 @@ def task(folder: Path, name: str) -> Task:
 def tasks(asked: argparse.Namespace) -> list[Task]:
     """Returns both tasks."""
     names = ("MUTAG", "PROTEINS")
-    missing = [name for name in names if not (asked.folder / f"{name}.txt").is_file()]
+    missing = [name for name in names if not place(asked.folder, name).is_file()]
     if missing:
         raise SystemExit(f"folder must have {missing[0]}.txt, got none in {asked.folder}; give another")
     return [task(asked.folder, name) for name in names]

@@ -2,10 +2,11 @@
 
     python examples/speech.py FOLDER
 
-FOLDER has the Free Spoken Digit Dataset, free-spoken-digit-dataset/recordings/*.wav (3,000 recordings of six speakers);
-the usual split is used. Three tasks: the waveform (B, 1, samples); the log-spectrogram as an image (B, 1, frequencies,
-time), where CutMix cuts a box; the same with frequencies as channels (B, frequencies, time), where it cuts a stretch of
-time, every frequency of it. Forty minutes on one core, a quarter hour with --seeds 2.
+FOLDER has free-spoken-digit-dataset/recordings/*.wav: 3,000 recordings of six speakers
+(https://github.com/Jakobovski/free-spoken-digit-dataset); the usual split is used. Three tasks: the waveform (B, 1,
+samples); the log-spectrogram as an image (B, 1, frequencies, time), where CutMix cuts a box; the same with frequencies
+as channels (B, frequencies, time), where it cuts a stretch of time, every frequency of it. Forty minutes on one core, a
+quarter hour with --seeds 2.
 """
 
 import argparse

@@ -173,6 +173,12 @@ class TestGraphs:
         assert found.edges[1].T.tolist() == [[1, 0], [2, 0], [0, 1], [0, 2]]
         assert found.labels.tolist() == [0, 1] * 3
 
+    def test_numbers_after_the_neighbours_are_not_neighbours(self, tmp_path):
+        (tmp_path / "x.txt").write_text("1\n2 0\n0 1 1 0.5 -2e-3\n3 1 0 1.5 7\n")
+        found = graphs.read(tmp_path / "x.txt")
+        assert found.tags.tolist() == [0, 1]
+        assert found.edges[0].T.tolist() == [[1, 0], [0, 1]]
+
     def test_a_batch_of_graphs_is_each_of_them_alone(self, tmp_path):
         (tmp_path / "x.txt").write_text(TINY_GRAPHS)
         model = graphs.GIN(graphs.read(tmp_path / "x.txt")).eval()
@@ -183,8 +189,9 @@ class TestGraphs:
     def test_it_runs_on_files_and_refuses_a_folder_without(self, monkeypatch, tmp_path):
         with pytest.raises(SystemExit, match=r"folder must have MUTAG\.txt"):
             tables(graphs, monkeypatch, tmp_path, tmp_path)
-        for name in ("MUTAG", "PROTEINS"):
-            (tmp_path / f"{name}.txt").write_text(TINY_GRAPHS)
+        (tmp_path / "MUTAG.txt").write_text(TINY_GRAPHS)
+        (tmp_path / "PROTEINS").mkdir()
+        (tmp_path / "PROTEINS" / "PROTEINS.txt").write_text(TINY_GRAPHS)
         assert len(tables(graphs, monkeypatch, tmp_path, tmp_path)) == 2
 
 
