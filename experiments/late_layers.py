@@ -10,8 +10,8 @@ as long; and, as in equal-pairs, as many steps as K = 1, unless a step costs mor
 References: no mixing, and K = 1 at the model's own layers.
 
 Time is the processor's: seconds on the clock depend on who else is at work. Both are printed. The same command does
-what is missing; the times of steps are those measured first (OUT/step_times). On Fashion-MNIST about 2 core-hours,
-on digits (--data digits) half an hour.
+what is missing; the times of steps are those measured first (OUT/step_times). On digits
+(--data digits) a quarter of a core-hour; on Fashion-MNIST several core-hours, not run so far.
 
 Writes results/late_layers.json (the short runs and the others), .md and .png beside this file; for other data
 results/late_layers_DATA. Nothing is chosen by the test split: all rows are printed.
