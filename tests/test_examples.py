@@ -17,6 +17,7 @@ sys.path.insert(0, str(EXAMPLES))
 import graphs  # noqa: E402
 import harness  # noqa: E402
 import multi_label  # noqa: E402
+import overview  # noqa: E402
 import regression  # noqa: E402
 import segmentation  # noqa: E402
 import series  # noqa: E402
@@ -229,3 +230,10 @@ def test_bad_options_are_refused_in_a_line():
     )
     assert done.returncode == 2
     assert "seeds must be >= 2 and steps >= 1, got seeds=1" in done.stderr
+
+
+def test_the_page_has_the_table_of_what_the_examples_wrote(capsys):
+    overview.main()
+    table = capsys.readouterr().out
+    assert table.count("\n") == 32
+    assert table in (EXAMPLES.parent / "docs" / "modalities.md").read_text()
