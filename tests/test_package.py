@@ -58,8 +58,8 @@ def test_the_wheel_is_the_package_alone(built):
         (metadata,) = (name for name in names if name.endswith("METADATA"))
         told = BytesParser().parsebytes(wheel.read(metadata))
     assert {name.partition("/")[0] for name in names} == {"multimix", f"multimix-{multimix.__version__}.dist-info"}
-    kept = {name for name in names if name.startswith("multimix/")}
-    assert kept == {file for file in repository() if file.startswith("multimix/")}
+    kept = {f"src/{name}" for name in names if name.startswith("multimix/")}
+    assert kept == {file for file in repository() if file.startswith("src/")}
     assert told["Version"] == SETTINGS["version"]
     assert told["License-Expression"] == "Apache-2.0"
     assert "docs" in told.get_all("Provides-Extra")

@@ -65,7 +65,7 @@ def resumed(tmp_path_factory):
     """A run that was killed after a record that is in no checkpoint, and went on."""
     out = tmp_path_factory.mktemp("killed") / "run"
     command = [sys.executable, str(Path(__file__).parent / "killed_run.py"), str(out), *THERE]
-    root = str(Path(__file__).parent.parent.parent)
+    root = str(Path(__file__).parents[2] / "src")
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": root}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == -signal.SIGKILL, done.stderr

@@ -24,7 +24,7 @@ class SaliencyMix:
     falls. Labels weigh the positions kept. Series, images and volumes.
 
     Saliency is given (`saliency=...`), or found without a model: contrast with the surroundings at several scales, over
-    all channels (`multimix/contrast.py`). The paper uses OpenCV's fine-grained static saliency, from one grey channel,
+    all channels (`multimix.contrast`). The paper uses OpenCV's fine-grained static saliency, from one grey channel,
     which also compares centres with surroundings, pixel by pixel; ours averages cells of 1/32 of larger
     images, runs on any device and takes any number of channels and axes. In the authors' code the whole batch
     gets the box of the first pair, as here with `MultiMix(share="batch")`, and sides are rounded down to even numbers.
