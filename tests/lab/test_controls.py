@@ -64,6 +64,12 @@ def test_epochs_are_those_of_the_row_with_one_mix():
     assert planned[Row("mixup", 5, "equal-epochs")].steps == 5 * steps
 
 
+@pytest.mark.parametrize(("held", "samples"), [({"validation_share": 0.25}, 675), ({"labels_per_class": 12}, 120)])
+def test_epochs_are_those_of_what_is_trained_on(held, samples):
+    planned = runs(compare(steps=None, epochs=8, seeds=1, **held))
+    assert {run.steps for _, run in planned} == {-(-8 * samples // B)}
+
+
 def test_a_method_gets_the_options_it_has():
     settings = compare(methods=("none", "mixup", "cutmix"), method_options={"boxes": "inside", "alpha": 0.5})
     options = {row.method: run.method_options for row, run in runs(settings)}

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from multimix.lab.data import SampleOrder, open_data
+from multimix.lab.errors import UsageError
 
 
 def test_digits_are_normalised_by_the_training_split_and_stratified():
@@ -43,3 +44,24 @@ def test_epochs_and_seeds_differ_and_a_step_needs_no_history():
     assert not torch.equal(order.at(0), order.at(1))
     assert not torch.equal(order.at(0), SampleOrder(50, 50, seed=1).at(0))
     assert torch.equal(SampleOrder(50, 50, seed=0).at(7), later)
+
+
+def test_few_labels_are_as_many_of_each_class_and_more_contain_fewer():
+    data = open_data("digits")
+    few, more = (data.with_splits(0.4, per_class, seed=3) for per_class in (5, 20))
+    assert few.train.labels.bincount().tolist() == [5] * 10
+    assert more.train.labels.bincount().tolist() == [20] * 10
+    rows = {tuple(x.flatten().tolist()) for x in more.train.x}
+    assert all(tuple(x.flatten().tolist()) in rows for x in few.train.x)
+    # The validation split is held out first: the same for both, and none of it is trained on.
+    assert torch.equal(few.validation.x, more.validation.x)
+    assert not rows & {tuple(x.flatten().tolist()) for x in few.validation.x}
+    other = data.with_splits(0.4, 5, seed=4)
+    assert not torch.equal(other.train.x, few.train.x)
+    assert not torch.equal(other.validation.x, few.validation.x)
+
+
+@pytest.mark.parametrize("per_class", [0, 1000])
+def test_a_class_must_have_the_labels_that_are_asked_for(per_class):
+    with pytest.raises(UsageError, match=f"labels_per_class must be at least 1 .* got labels_per_class={per_class}"):
+        open_data("digits").limit_labels(per_class)

@@ -88,8 +88,7 @@ def measured_num_mixes(
     check_device(settings.device, settings.precision)
     fabric = launched(settings.device, settings.precision)
     data = open_data().to(fabric.device)
-    if settings.validation_share:
-        data = data.hold_out(settings.validation_share)
+    data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
     steps = one.length(len(data.train)).steps
     warm_up = min(WARM_UP_STEPS, math.ceil(WARM_UP_SHARE * steps))
     with locked(folder, tell), private_random_state(fabric.device):

@@ -140,6 +140,7 @@ def _base_steps(compare: CompareSettings, data: str) -> int:
         return compare.steps
     options = data_options_for(data, compare.data_options)
     opened = open_data(data, options, root=compare.data_root, on_bad_file=compare.on_bad_file)
+    opened = opened.with_splits(compare.validation_share, compare.labels_per_class, compare.split_seed)
     return compare.total_steps(len(opened.train), compare.batch_size)
 
 

@@ -42,7 +42,7 @@ def dry_run(settings: TrainSettings) -> list[str]:
         return ["mixes: K is measured before the run, if it was not before (auto)", *dry_run(tried)]
     RunFolder(Path(settings.out)).check(settings)
     data, num_train, about_data = _data(settings)
-    length = settings.length(num_train - math.ceil(num_train * settings.validation_share))
+    length = settings.length(num_train)
     schedule = parse_schedule(settings.schedule)
     check_within(schedule, length)
     course = Course.of(settings, data.num_classes, length)
@@ -68,15 +68,19 @@ def _data(settings: TrainSettings) -> tuple[Data, int, str]:
         num_train = PUBLISHED[settings.data].num_train
         data = stand_in(settings.data, settings.data_options, SAMPLES)
         shape = tuple(data.sample_shape)
+        left = num_train - math.ceil(num_train * settings.validation_share)
+        if settings.labels_per_class is not None:
+            left = settings.labels_per_class * data.num_classes
         return (
             data,
-            num_train,
+            left,
             (
                 f"data: {settings.data}, not opened (no --data-root): made-up samples of shape {shape}, "
                 f"{data.num_classes} classes; {num_train:,} to train on are published"
             ),
         )
     data = open_data_of(settings, sharing=1)
+    data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
     num_train = len(data.train)
     few = replace(data, train=_few(data.train), test=_few(data.test), validation=_few(data.validation or data.test))
     return (
@@ -123,6 +127,7 @@ def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
             steps=STEPS,
             learning_rate=settings.rate * pairs / settings.samples_per_step,  # the whole batch's would be too high
             epochs=None,
+            labels_per_class=None,  # the samples are few already
             batch_size=pairs * math.lcm(*settings.mixes.values),
             micro_batch_size=math.ceil(pairs / 2) * settings.most_rows_per_pair if in_parts else None,
             schedule=str(parse_schedule(settings.schedule).in_percent(length.steps / length.epoch)),

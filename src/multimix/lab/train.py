@@ -80,8 +80,7 @@ def train(
         if by_first(fabric, lambda: folder.holds_result(settings)):
             return False
         data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
-        if settings.validation_share:
-            data = data.hold_out(settings.validation_share)
+        data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
         run = _prepared(settings, fabric, folder, data, on_record, on_step)
         by_first(fabric, lambda: stack.enter_context(locked(folder.path, tell)))
         run.resume(tell)

@@ -25,9 +25,9 @@ def check_at_least_one(name: str, value: int) -> None:
     check(value >= 1, f"{name} must be an integer >= 1", "give at least 1", **{name: value})
 
 
-def check_seed(value: int) -> None:
+def check_seed(value: int, name: str = "seed") -> None:
     """Refuses a negative seed."""
-    check(value >= 0, "seed must be an integer >= 0", "give one that is not negative", seed=value)
+    check(value >= 0, f"{name} must be an integer >= 0", "give one that is not negative", **{name: value})
 
 
 def check_finite(name: str, value: float, remedy: str) -> None:

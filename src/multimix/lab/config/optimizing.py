@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from multimix.lab.config.checks import check, check_at_least_one, check_finite, check_name
+from multimix.lab.config.checks import check, check_at_least_one, check_finite, check_name, check_seed
 from multimix.lab.moments import Moment
 from multimix.lab.schedule import parse_schedule
 
@@ -33,7 +33,9 @@ class Optimizing:
         precision: Numbers to compute with: fp32, bf16 or fp16 (weights stay fp32).
         channels_last: Whether images are laid out channels last, faster on some devices.
         compile: Whether the model is compiled with torch.compile.
-        validation_share: Share of the training split held out, to stop by.
+        validation_share: Share of the training split held out, to choose and to stop by.
+        labels_per_class: Samples of each class to train on; the others are left out. Of what is not held out.
+        split_seed: Draws which samples are held out and which are trained on; the same whatever the seed of the run.
         patience: Evaluations without a better error on the held-out samples after which a run stops; the weights of
             the best one are the result.
     """
@@ -52,6 +54,8 @@ class Optimizing:
     channels_last: bool = False
     compile: bool = False
     validation_share: float = 0.0
+    labels_per_class: int | None = None
+    split_seed: int = 0
     patience: int | None = None
 
     def __post_init__(self) -> None:
@@ -75,6 +79,9 @@ class Optimizing:
         check_name("precision", self.precision, PRECISIONS)
         share = self.validation_share
         check(0 <= share < 1, "validation_share must be in [0, 1)", "try 0.1", validation_share=share)
+        if self.labels_per_class is not None:
+            check_at_least_one("labels_per_class", self.labels_per_class)
+        check_seed(self.split_seed, "split_seed")
         if self.patience is not None:
             check_at_least_one("patience", self.patience)
 

@@ -14,9 +14,6 @@ from multimix.lab.errors import UsageError
 
 Batch = tuple[Tensor, Tensor]  # samples, ready for the model, and their labels, on the split's device
 
-# Which samples are held out is the same for every run: seeds vary the training, not the question.
-HOLD_OUT_SEED = 0
-
 
 class Split(Protocol):
     """Samples and their labels, held on a device (`HeldSplit`) or read as they are needed (`StreamedSplit`)."""
@@ -89,34 +86,74 @@ class Data:
         validation = None if self.validation is None else self.validation.to(device)
         return replace(self, train=self.train.to(device), test=self.test.to(device), validation=validation)
 
-    def hold_out(self, share: float) -> "Data":
-        """Returns the data with a validation split taken out of the training split, the same share of every class.
+    def with_splits(self, validation_share: float, labels_per_class: int | None, seed: int) -> "Data":
+        """Return the data as a run uses it: a validation split held out first, then few labels kept, if so wished.
+
+        Args:
+            validation_share: Share of the training split, in [0, 1).
+            labels_per_class: Samples of each class that stay in the training split; None for all.
+            seed: Draws both.
+
+        Raises:
+            UsageError: if a split would be empty, or a class has fewer samples.
+        """
+        held = self.hold_out(validation_share, seed) if validation_share else self
+        return held if labels_per_class is None else held.limit_labels(labels_per_class, seed)
+
+    def hold_out(self, share: float, seed: int = 0) -> "Data":
+        """Return the data with a validation split taken out of the training split, the same share of every class.
 
         Data that already have a validation split are returned as they are.
 
         Args:
             share: Share of the training split, in (0, 1).
+            seed: Draws which samples are held out.
 
         Raises:
             UsageError: if nothing would be left on one of the sides.
         """
         if self.validation is not None:
             return self
-        kept, held = stratified(self.train.labels, share, HOLD_OUT_SEED)
+        kept, held = stratified(self.train.labels, share, seed)
         if not 0 < share < 1 or not len(kept) or not len(held):
             raise UsageError(
                 f"validation share must leave samples on both sides, got {share} of {len(self.train)}; try 0.1"
             )
         return replace(self, train=self.train.subset(kept), validation=self.train.subset(held))
 
+    def limit_labels(self, per_class: int, seed: int = 0) -> "Data":
+        """Return the data with as many training samples of each class; with one seed more labels contain fewer.
+
+        Args:
+            per_class: Samples of each class, at least 1.
+            seed: Draws which ones stay.
+
+        Raises:
+            UsageError: if a class has fewer samples.
+        """
+        shuffled, place = _shuffled_by_class(self.train.labels, seed)
+        fewest = int(self.train.labels.cpu().bincount(minlength=self.num_classes).min())
+        if not 1 <= per_class <= fewest:
+            raise UsageError(
+                f"labels_per_class must be at least 1 and no more than the smallest class has, {fewest}, "
+                f"got labels_per_class={per_class}; choose one of these"
+            )
+        return replace(self, train=self.train.subset(shuffled[place < per_class].sort().values))
+
 
 def stratified(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Returns the indices that stay and those that are taken out: the share of every class, drawn by the seed."""
-    generator = torch.Generator().manual_seed(seed)
-    shuffled = torch.randperm(len(labels), generator=generator)
-    shuffled = shuffled[labels.cpu()[shuffled].argsort(stable=True)]  # class by class, each in random order
+    """Return the indices that stay and those that are taken out: the share of every class, drawn by the seed."""
+    shuffled, place = _shuffled_by_class(labels, seed)
     counts = labels.cpu().bincount()
-    starts = counts.cumsum(0) - counts
-    place = torch.arange(len(labels)) - starts.repeat_interleave(counts)
     out = place < (counts * share).round().long().repeat_interleave(counts)
     return shuffled[~out].sort().values, shuffled[out].sort().values
+
+
+def _shuffled_by_class(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Return all indices class by class, each class in random order, and the place of each within its class."""
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = torch.randperm(len(labels), generator=generator)
+    shuffled = shuffled[labels.cpu()[shuffled].argsort(stable=True)]
+    counts = labels.cpu().bincount()
+    starts = counts.cumsum(0) - counts
+    return shuffled, torch.arange(len(labels)) - starts.repeat_interleave(counts)

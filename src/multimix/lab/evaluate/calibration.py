@@ -2,9 +2,8 @@
 
 import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error
 
-NUM_BINS = 15
+from multimix.lab.evaluate.reliability import NUM_BINS, bins
 
 
 def nll(logits: Tensor, labels: Tensor) -> float:
@@ -13,14 +12,16 @@ def nll(logits: Tensor, labels: Tensor) -> float:
 
 
 def ece(logits: Tensor, labels: Tensor, num_bins: int = NUM_BINS) -> float:
-    """Returns the expected calibration error of the top class over equal-width bins, in [0, 1].
+    """Return the expected calibration error of the top class over equal-width bins, in [0, 1].
+
+    The bins are those of the reliability diagram. torchmetrics' function gives a confidence of exactly 1 a bin of its
+    own, where the definition puts it into the last one.
 
     References:
         Guo et al., 2017, arXiv 1706.04599, equation 3.
     """
-    probabilities = logits.double().softmax(dim=1)
-    gap = multiclass_calibration_error(probabilities, labels, logits.shape[1], n_bins=num_bins, norm="l1")
-    return gap.item()
+    count, confidence, correct = bins(logits, labels, num_bins)
+    return ((confidence - correct).abs().sum() / count.sum()).item()
 
 
 def brier(logits: Tensor, labels: Tensor) -> float:

@@ -45,7 +45,10 @@ class FinishedRun:
     def data_settings(self) -> str:
         """What decides which samples it meets; the same for runs that can share them."""
         run = self.trained
-        parts = (run.data, run.data_options, run.data_root, run.on_bad_file, run.validation_share)
+        parts = (
+            *(run.data, run.data_options, run.data_root, run.on_bad_file),
+            *(run.validation_share, run.labels_per_class, run.split_seed),
+        )
         return json.dumps(parts, sort_keys=True)
 
 
@@ -146,8 +149,10 @@ def _opened(runs: Iterable[FinishedRun], device: torch.device) -> dict[str, Data
     for run in runs:
         if run.data_settings not in opened:
             data = open_data_of(run.trained, sharing=1).to(device)
-            share = run.trained.validation_share
-            opened[run.data_settings] = data.hold_out(share) if share else data
+            trained = run.trained
+            opened[run.data_settings] = data.with_splits(
+                trained.validation_share, trained.labels_per_class, trained.split_seed
+            )
     return opened
 
 

@@ -14,6 +14,7 @@ from multimix.lab.models.lenet import LeNet
 from multimix.lab.models.mlp import MLP
 from multimix.lab.models.preact_resnet18 import PreActResNet18
 from multimix.lab.models.resnet50 import ResNet50
+from multimix.lab.models.resnet9 import ResNet9
 from multimix.lab.models.resnext import ResNeXt29
 from multimix.lab.models.small_cnn import SmallCNN
 from multimix.lab.models.vgg11 import VGG11
@@ -25,6 +26,7 @@ __all__ = ["MODELS", "build_model", "check_model"]
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "small-cnn": SmallCNN,
     "mlp": MLP,
+    "resnet9": ResNet9,
     "preact-resnet18": PreActResNet18,
     "wrn-16-8": wrn16_8,
     "wrn-28-10": wrn28_10,

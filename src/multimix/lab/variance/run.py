@@ -85,8 +85,7 @@ def measure(
     check_device(settings.device, settings.precision)
     fabric = launched(settings.device, settings.precision)
     data = (data or open_data_of(settings.run, 1)).to(fabric.device)
-    if settings.validation_share:
-        data = data.hold_out(settings.validation_share)
+    data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
     length = settings.run.length(len(data.train))
     stops = sorted((min(length.steps, round(Moment.parse("at", at).step(length))), at) for at in settings.at)
     result: dict[str, Any] = {"settings": asked, "environment": environment(fabric.device, 1), "command": command}
