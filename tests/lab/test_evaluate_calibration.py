@@ -158,8 +158,8 @@ def test_a_sample_that_is_certain_is_in_the_last_bar():
 
 @pytest.mark.parametrize("certain", [1e3, 20.0], ids=["one", "one in float32"])
 def test_a_confidence_of_one_shares_the_last_bin(certain):
-    # 50 samples are certain, one of them wrong: +1. 50 have a confidence of 0.94 and are right: -3. In one bin |1 - 3| of
-    # 100; were those that are certain in a bin of their own, 1 + 3.
+    # 50 samples are certain, one of them wrong: +1. 50 have a confidence of 0.94 and are right: -3. In one bin |1 - 3|
+    # of 100; were those that are certain in a bin of their own, 1 + 3.
     logits = torch.tensor([[certain, 0.0]] * 50 + [[0.94, 0.06]] * 50)
     logits[50:] = logits[50:].log()
     labels = torch.tensor([1] + [0] * 99)

@@ -13,8 +13,8 @@ from multimix.lab.errors import UsageError
 from multimix.lab.models.lenet import LeNet
 from multimix.lab.models.mlp import MLP
 from multimix.lab.models.preact_resnet18 import PreActResNet18
-from multimix.lab.models.resnet50 import ResNet50
 from multimix.lab.models.resnet9 import ResNet9
+from multimix.lab.models.resnet50 import ResNet50
 from multimix.lab.models.resnext import ResNeXt29
 from multimix.lab.models.small_cnn import SmallCNN
 from multimix.lab.models.vgg11 import VGG11
