@@ -1,0 +1,35 @@
+"""python -m experiments.frontier {run,report} PROTOCOL.yaml [--data-root DIR] [--out DIR]"""
+
+import argparse
+from pathlib import Path
+
+from experiments.frontier.protocol import Protocol
+from experiments.frontier.stages import Study, one_thread
+from multimix.lab.data import open_data
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+def main() -> None:
+    """Do what is missing of a study, or print its tables."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.frontier", description=__doc__)
+    parser.add_argument("action", choices=("run", "report"))
+    parser.add_argument("protocol", type=Path, help="a .yaml file of this folder")
+    parser.add_argument("--data-root", help="folder of local copies of data sets")
+    parser.add_argument("--out", type=Path, help="folder of the records (default: results/frontier-NAME)")
+    given = parser.parse_args()
+    protocol = Protocol.read(given.protocol)
+    out = given.out or RESULTS / f"frontier-{protocol.name}"
+    if given.action == "report":
+        from experiments.frontier.page import write_page
+
+        write_page(protocol, out)
+        return
+    one_thread()
+    data = open_data(protocol.data, protocol.data_options, root=given.data_root)
+    study = Study(protocol, data, out, say=lambda line: print(line, flush=True))
+    study.finish(study.tune())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Which samples a seed trains on, chooses by and is judged on."""
+
+from dataclasses import replace
+
+import torch
+
+from experiments.frontier.protocol import Protocol
+from multimix.lab.data import Data, HeldSplit
+
+
+def draw(data: Data, protocol: Protocol, seed: int) -> Data:
+    """Draw the splits of one seed from all samples of a data set, so that intervals contain the draw of each.
+
+    The training split has as many samples of every class; validation and test come from the rest, in random order.
+
+    Args:
+        data: All of the data set; its own splits are put together first.
+        protocol: How many samples each split has.
+        seed: Draws them.
+    """
+    pool = _pooled(data)
+    limited = replace(data, train=pool).limit_labels(protocol.labels_per_class, seed)
+    used = _rows_of(pool, protocol, seed)
+    rest = torch.ones(len(pool), dtype=torch.bool)
+    rest[used] = False
+    others = rest.nonzero().flatten()
+    others = others[torch.randperm(len(others), generator=torch.Generator().manual_seed(seed))]
+    end = protocol.validation + protocol.test if protocol.test else len(others)
+    if len(others) < max(end, protocol.validation + 1):
+        raise ValueError(
+            f"validation and test must fit into what is not trained on, {len(others)} samples, got "
+            f"validation={protocol.validation}, test={protocol.test}; ask for fewer"
+        )
+    plain = replace(pool, augment=None)
+    validation, test = plain.subset(others[: protocol.validation]), plain.subset(others[protocol.validation : end])
+    return replace(limited, validation=validation, test=test)
+
+
+def _pooled(data: Data) -> HeldSplit:
+    train, test = data.train, data.test
+    if not isinstance(train, HeldSplit) or not isinstance(test, HeldSplit):
+        raise ValueError("the data must fit the memory; choose a smaller set")
+    return replace(train, x=torch.cat([train.x, test.x]), labels=torch.cat([train.labels, test.labels]), boxes=None)
+
+
+def _rows_of(pool: HeldSplit, protocol: Protocol, seed: int) -> torch.Tensor:
+    """Return the places of the training samples in the pool: the same draw, of the places themselves."""
+    places = replace(pool, x=torch.arange(len(pool)).unsqueeze(1), augment=None)
+    numbered = Data(train=places, test=places, num_classes=int(pool.labels.max()) + 1)
+    kept = numbered.limit_labels(protocol.labels_per_class, seed).train
+    assert isinstance(kept, HeldSplit)
+    return kept.x.flatten()

@@ -1,0 +1,96 @@
+"""The runs of a study in their order: tuning first, then the final seeds, seed by seed."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from experiments.frontier.choose import Choice, choose, is_done, means
+from experiments.frontier.protocol import FINAL_SEEDS, TUNING_SEEDS, Arm, Protocol
+from experiments.frontier.records import Record, Records, judged, save_logits
+from experiments.frontier.samples import draw
+from experiments.frontier.trial import logits_of, train
+from multimix.lab.data import Data
+
+
+class Study:
+    """A data set, the records so far, and how to add to them.
+
+    Args:
+        protocol: What is compared.
+        data: All of the data set.
+        folder: Of the records.
+        say: Called with one line per finished run.
+    """
+
+    def __init__(self, protocol: Protocol, data: Data, folder: Path, say: Callable[[str], None]) -> None:
+        self.protocol, self.data, self.folder, self.say = protocol, data, folder, say
+        self.records = Records(folder)
+        self.commit = commit()
+        self._drawn: tuple[int, Data] | None = None
+
+    def tune(self) -> dict[str, Choice]:
+        """Do the tuning runs that are missing, and return what each arm trains with."""
+        seeds = range(TUNING_SEEDS, TUNING_SEEDS + self.protocol.tuning_seeds)
+        lengths = self.protocol.all_lengths()
+        choices: dict[str, Choice] = {}
+        for arm in self.protocol.arms():
+            rates = [choices[f"{arm.method} {arm.rate_of}"].rate] if arm.rate_of else list(self.protocol.rates)
+            for rate in rates:
+                for length in lengths:
+                    known = means(self.records.of(arm.name, seeds), rate)
+                    earlier = {known_length: known[known_length] for known_length in known if known_length < length}
+                    if is_done(earlier, lengths):
+                        break
+                    for seed in seeds:
+                        self.run(arm, length, rate, seed)
+            choices[arm.name] = choose(self.protocol, arm, self.records.of(arm.name, seeds), rates)
+        return choices
+
+    def finish(self, choices: dict[str, Choice]) -> None:
+        """Do the final runs that are missing: each arm at its rate, up to one length beyond its best."""
+        for seed in range(FINAL_SEEDS, FINAL_SEEDS + self.protocol.final_seeds):
+            for arm in self.protocol.arms():
+                choice = choices[arm.name]
+                for length in self.final_lengths(choice):
+                    self.run(arm, length, choice.rate, seed, keep_logits=length == choice.length)
+
+    def final_lengths(self, choice: Choice) -> Iterator[int]:
+        """Yield the lengths of an arm's final runs."""
+        return (length for length in self.protocol.all_lengths() if length <= 2 * choice.length)
+
+    def run(self, arm: Arm, length: int, rate: float, seed: int, keep_logits: bool = False) -> None:
+        """Do one run, unless it was done before."""
+        if (arm.name, length, rate, seed) in self.records.all:
+            return
+        data = self._samples(seed)
+        model, cpu_time_s = train(self.protocol, arm, data, length, rate, seed)
+        assert data.validation is not None
+        validation, test = logits_of(model, data.validation), logits_of(model, data.test)
+        found = judged(validation, test)
+        record = Record(arm.name, length, rate, seed, cpu_time_s, self.commit, **found)  # type: ignore[arg-type]
+        if keep_logits:
+            save_logits(self.folder / "logits", record, test[0])
+        self.records.add(record)
+        self.say(
+            f"{arm.name}, {length} updates, rate {rate:g}, seed {seed}: {100 * record.error:.1f} %, {cpu_time_s:.1f} s"
+        )
+
+    def _samples(self, seed: int) -> Data:
+        if self._drawn is None or self._drawn[0] != seed:
+            self._drawn = seed, draw(self.data, self.protocol, seed)
+        return self._drawn[1]
+
+
+def commit() -> str:
+    """Return the commit of the code, with a + if files were changed since."""
+    here = Path(__file__).parent
+    ask = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def one_thread() -> None:
+    """Compute with one thread: times are processor times, and several studies may share a machine."""
+    torch.set_num_threads(1)

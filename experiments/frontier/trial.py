@@ -1,0 +1,69 @@
+"""One run of one arm: train, and judge the last weights."""
+
+from time import process_time
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from experiments.frontier.protocol import Arm, Protocol
+from multimix import MultiMix
+from multimix.lab.data import Data, SampleOrder, Split
+from multimix.lab.models import build_model
+from multimix.lab.randomness import seed_of
+
+MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
+ROWS = 500  # of a forward pass while a model is judged
+
+
+def train(protocol: Protocol, arm: Arm, data: Data, length: int, rate: float, seed: int) -> tuple[nn.Module, float]:
+    """Train one model: SGD with Nesterov momentum, the rate falling to zero along a cosine.
+
+    Args:
+        protocol: Sizes and the model.
+        arm: How to train.
+        data: The splits of this seed.
+        length: Updates of the arm with K = 1.
+        rate: The highest learning rate.
+        seed: First weights, order of samples, mixing. The same seed gives every arm the same first weights.
+
+    Returns:
+        The model, and the seconds of processor time that training took.
+    """
+    torch.manual_seed(seed)
+    model = build_model(protocol.model, data.sample_shape, data.num_classes, protocol.model_options)
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=rate, momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY
+    )
+    updates = length * arm.updates
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
+    mix = MultiMix(
+        arm.method,
+        num_mixes=arm.num_mixes,
+        num_classes=data.num_classes,
+        partners="fresh" if arm.fresh else "same",
+    )
+    samples = round(protocol.batch_size * (1 if arm.fresh else arm.pairs))
+    order = SampleOrder(len(data.train), samples, seed)
+    generator = torch.Generator()
+    model.train()
+    begun = process_time()
+    for step, (x, labels) in enumerate(data.train.batches(order, range(updates))):
+        generator.manual_seed(seed_of(seed, "mix", step))
+        plan = mix.plan(x, labels, model=model, generator=generator)
+        if arm.fresh:  # every sample of the pool may be a partner, a part of them is kept
+            plan = plan.split(round(1 / arm.pairs))[0]
+        logits, y_mix = mix.run(model, x, labels, plan=plan)
+        loss = F.cross_entropy(logits, y_mix)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return model.eval(), process_time() - begun
+
+
+@torch.no_grad()
+def logits_of(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
+    """Return the (N, C) logits of all samples of a split, and their labels."""
+    parts = [(model(x), labels) for x, labels in split.chunks(ROWS)]
+    return torch.cat([logits for logits, _ in parts]), torch.cat([labels for _, labels in parts])

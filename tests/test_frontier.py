@@ -1,0 +1,101 @@
+"""The frontier study: splits, arms and choices, where the answer is known."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.frontier.choose import best_length, choose, is_done
+from experiments.frontier.protocol import Arm, Protocol
+from experiments.frontier.records import Record, Records, judged, wrong_of
+from experiments.frontier.samples import draw
+from experiments.frontier.stages import Study
+from multimix.lab.data import open_data
+
+FOLDER = Path(__file__).parents[1] / "experiments" / "frontier"
+TINY = Protocol(
+    name="tiny",
+    data="digits",
+    model="small-cnn",
+    labels_per_class=2,
+    validation=30,
+    test=50,
+    batch_size=10,
+    first_length=1,
+    lengths=2,
+    rates=(0.1,),
+    methods=("mixup",),
+    tuning_seeds=1,
+    final_seeds=1,
+)
+
+
+def record(length, error, rate=0.1, seed=0, arm="none K=1"):
+    return Record(arm, length, rate, seed, 1.0, "x", error, 0.0, error, 0.0, 0.0, 0.0, "")
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_protocol_can_be_read_and_its_arms_see_as_many_rows(file):
+    protocol = Protocol.read(file)
+    for arm in protocol.arms():
+        pairs = protocol.batch_size * arm.pairs
+        assert pairs == round(pairs)
+        rows = pairs * arm.num_mixes * arm.updates
+        assert rows == protocol.batch_size * (5 if arm.kind == "K=5 same pairs" else 1)
+
+
+def test_splits_are_apart_and_drawn_by_the_seed():
+    data = open_data("digits")
+    splits = {}
+    for seed in (0, 1):
+        drawn = draw(data, TINY, seed)
+        parts = (drawn.train, drawn.validation, drawn.test)
+        assert [len(part) for part in parts] == [20, 30, 50]
+        assert drawn.train.labels.bincount().tolist() == [2] * 10
+        splits[seed] = [{tuple(x.flatten().tolist()) for x in part.x} for part in parts]
+        assert len(set.union(*splits[seed])) == 100
+    assert all(first != second for first, second in zip(splits[0], splits[1], strict=True))
+
+
+def test_a_run_is_done_once_and_again_to_the_same_bits(tmp_path):
+    lines: list[str] = []
+    study = Study(TINY, open_data("digits"), tmp_path, lines.append)
+    choices = study.tune()
+    study.finish(choices)
+    done = len(lines)
+    assert {record.arm for record in study.records.all.values()} == {arm.name for arm in TINY.arms()}
+    study.finish(study.tune())
+    assert len(lines) == done
+    text = (tmp_path / "records.jsonl").read_text()
+    (tmp_path / "records.jsonl").write_text(text[:-40])  # a process was killed in the middle of a line
+    again = Study(TINY, open_data("digits"), tmp_path, lines.append)
+    again.finish(again.tune())
+    assert len(lines) == done + 1
+    before, after = (Records(tmp_path).all, study.records.all)
+    assert before.keys() == after.keys()
+    assert all(before[key].wrong == after[key].wrong for key in after)
+
+
+def test_the_bits_say_which_samples_were_wrong():
+    logits, labels = torch.eye(3)[[0, 1, 2, 0, 1]], torch.tensor([0, 1, 0, 0, 2])
+    found = judged((logits, labels), (logits, labels))
+    assert found["error"] == found["validation_error"] == pytest.approx(0.4)
+    some = Record("a", 1, 0.1, 0, 1.0, "x", **found)
+    assert wrong_of(some, 5).tolist() == [False, False, True, False, True]
+
+
+def test_lengths_are_tried_until_two_in_a_row_are_no_better():
+    lengths = [1, 2, 4, 8, 16, 32]
+    assert not is_done({1: 0.5, 2: 0.6, 4: 0.7}, lengths)  # at least four
+    assert is_done({1: 0.5, 2: 0.6, 4: 0.7, 8: 0.8}, lengths)
+    assert not is_done({1: 0.5, 2: 0.4, 4: 0.3, 8: 0.4}, lengths)
+    assert is_done({1: 0.5, 2: 0.4, 4: 0.3, 8: 0.4, 16: 0.3}, lengths)
+    assert is_done(dict.fromkeys(lengths, 0.1) | {32: 0.0}, lengths)
+
+
+def test_rate_and_length_are_those_with_the_least_validation_error():
+    protocol = Protocol(**{**vars(TINY), "rates": (0.1, 0.3, 1.0)})
+    runs = [record(1, 0.5), record(2, 0.4), record(1, 0.3, 0.3), record(2, 0.3, 0.3), record(1, 0.9, 1.0)]
+    found = choose(protocol, Arm("none", "K=1"), runs, protocol.rates)
+    assert (found.rate, found.length, found.reached, found.at_edge) == (0.3, 1, True, False)
+    assert best_length({1: 0.5, 2: 0.4, 4: 0.1}, budget=3) == 2
