@@ -1,11 +1,15 @@
 """The frontier study: splits, arms and choices, where the answer is known."""
 
+import base64
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from experiments.frontier.analysis import Findings
 from experiments.frontier.choose import best_length, choose, is_done
+from experiments.frontier.page import write_page
 from experiments.frontier.protocol import Arm, Protocol
 from experiments.frontier.records import Record, Records, judged, wrong_of
 from experiments.frontier.samples import draw
@@ -99,3 +103,36 @@ def test_rate_and_length_are_those_with_the_least_validation_error():
     found = choose(protocol, Arm("none", "K=1"), runs, protocol.rates)
     assert (found.rate, found.length, found.reached, found.at_edge) == (0.3, 1, True, False)
     assert best_length({1: 0.5, 2: 0.4, 4: 0.1}, budget=3) == 2
+
+
+def test_the_page_compares_what_the_protocol_names(tmp_path):
+    study = Study(TINY, open_data("digits"), tmp_path / "frontier-tiny", lambda line: None)
+    study.finish(study.tune())
+    text = write_page(TINY, study.folder).read_text()
+    assert "0 of 1 final seeds" not in text
+    assert "Fewer than 5 seeds: nothing is claimed." in text
+    found = Findings(TINY, study.records)
+    a, b = (found.at_best(f"mixup {kind}", "error")[0] for kind in ("K=5 same rows", "K=1"))
+    assert found.difference("mixup K=5 same rows", "mixup K=1").mean == pytest.approx(a - b)
+    assert found.pooled("K=5 same rows", {"mixup": "mixup K=1"}).mean == pytest.approx(a - b)
+    for arm, draws in found.draws.items():
+        lengths = np.array(list(found.errors[arm].values()))
+        assert lengths.min() - 0.25 < draws.mean() < lengths.max() + 0.25
+    (shown,) = (line for line in text.splitlines() if line.startswith("| A, mixup"))
+    assert f"{100 * (a - b):+.1f} [" in shown
+
+
+def test_bootstrap_draws_of_the_error_have_its_binomial_spread(tmp_path):
+    # One length, one tuning seed, many final seeds with the same true error: what is left are seeds and samples.
+    rng = np.random.default_rng(0)
+    protocol = Protocol(**{**vars(TINY), "lengths": 1, "final_seeds": 20, "methods": ()})
+    records = Records(tmp_path)
+    for arm in protocol.arms():
+        for seed in [0, *range(100, 120)]:
+            wrong = rng.random(50) < 0.3
+            bits = base64.b64encode(np.packbits(wrong).tobytes()).decode()
+            error = float(wrong.mean())
+            records.add(Record(arm.name, 1, 0.1, seed, 1.0, "x", error, 0.0, error, 0.0, 0.0, 0.0, bits))
+    draws = Findings(protocol, records).draws["none K=1"]
+    # Seeds are drawn, then samples within them: twice the variance of one of the two.
+    assert draws.std() == pytest.approx(np.sqrt(2 * 0.3 * 0.7 / 50 / 20), rel=0.35)

@@ -1,0 +1,151 @@
+"""The tables and the picture of a study, from its records."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from experiments.frontier.analysis import FEWEST_SEEDS, Difference, Findings
+from experiments.frontier.protocol import Protocol
+from experiments.frontier.records import Records
+from multimix.lab.whole import write_json, write_whole
+
+MAIN, SINGLE, SMALL = "K=5 same rows", "K=1", "small batch"
+
+
+def write_page(protocol: Protocol, folder: Path) -> Path:
+    """Write `<folder>.md`, `.json` and `.png` beside the folder of the records, and return the page's path."""
+    found = Findings(protocol, Records(folder))
+    page = folder.parent / f"{folder.name}.md"
+    picture = folder.parent / f"{folder.name}.png"
+    _draw(found, picture)
+    differences = _differences(found)
+    write_whole(page, "\n".join([*_head(found, picture.name), *_arms(found), "", *_compared(found, differences), ""]))
+    choices = {arm: asdict(choice) for arm, choice in found.choices.items()}
+    write_json(
+        folder.parent / f"{folder.name}.json",
+        {
+            "protocol": asdict(protocol),
+            "seeds": found.seeds,
+            "commits": sorted({record.commit for record in found.records.all.values()}),
+            "choices": choices,
+            "frontiers": {arm: found.frontier(arm) for arm in found.errors},
+            "differences": {title: asdict(each) for title, each in differences.items()},
+        },
+    )
+    print(page)
+    return page
+
+
+def _head(found: Findings, picture: str) -> list[str]:
+    protocol, seeds = found.protocol, len(found.seeds)
+    commits = ", ".join(sorted({record.commit for record in found.records.all.values()}))
+    hours = sum(record.cpu_time_s for record in found.records.all.values()) / 3600
+    few = "" if seeds >= FEWEST_SEEDS else f" Fewer than {FEWEST_SEEDS} seeds: nothing is claimed."
+    return [
+        f"# Study F on {protocol.data}, {protocol.labels_per_class} labels per class",
+        "",
+        f"`python -m experiments.frontier report experiments/frontier/{protocol.name}.yaml` printed this page; what is "
+        f"compared and why: [the protocol](../frontier/README.md). {protocol.model}, B = {protocol.batch_size} rows, "
+        f"{protocol.tuning_seeds} tuning seeds, {seeds} of {protocol.final_seeds} final seeds finished, "
+        f"{hours:.2f} core-hours of training, commit {commits}.{few}",
+        "",
+        f"![Test error against processor time of training]({picture})",
+        "",
+    ]
+
+
+def _arms(found: Findings) -> list[str]:
+    lines = [
+        "| arm | rate | updates | rows | error, % | NLL | ECE, % | training, s | note |",
+        "|---|---:|---:|---:|---|---:|---:|---:|---|",
+    ]
+    for arm in found.protocol.arms():
+        choice = found.choices[arm.name]
+        low, high = found.interval(found.draws[arm.name])
+        mean = {metric: found.at_best(arm.name, metric).mean() for metric in ("error", "nll", "ece")}
+        updates = choice.length * arm.updates
+        rows = updates * found.protocol.batch_size * arm.pairs * arm.num_mixes
+        notes = ["" if choice.reached else "not reached", "rate at the end of the list" if choice.at_edge else ""]
+        lines.append(
+            f"| {arm.name} | {choice.rate:g} | {updates:,} | {rows:,.0f} | {100 * mean['error']:.1f} "
+            f"[{100 * low:.1f}, {100 * high:.1f}] | {mean['nll']:.3f} | {100 * mean['ece']:.1f} | "
+            f"{found.time_s(arm.name, choice.length):.1f} | {', '.join(note for note in notes if note)} |"
+        )
+    return lines
+
+
+def _differences(found: Findings) -> dict[str, Difference]:
+    methods, none = found.protocol.methods, found.better_none()
+    differences = {
+        "A, pooled": found.pooled(MAIN, {method: f"{method} {SINGLE}" for method in methods}),
+        "B, pooled": found.pooled(MAIN, {method: f"{method} {SMALL}" for method in methods}),
+    }
+    for method in methods:
+        arms = [arm.name for arm in found.arms_of(method)]
+        main = f"{method} {MAIN}"
+        differences[f"A, {method}"] = found.difference(main, f"{method} {SINGLE}")
+        differences[f"B, {method}"] = found.difference(main, f"{method} {SMALL}")
+        differences[f"against no mixing, {method}"] = found.difference(main, none)
+        for arm in arms:
+            kind = arm.removeprefix(f"{method} ")
+            if kind not in (MAIN, SINGLE, SMALL):
+                differences[f"secondary, {arm}"] = found.difference(arm, f"{method} {SINGLE}")
+    return differences
+
+
+def _compared(found: Findings, differences: dict[str, Difference]) -> list[str]:
+    lines = [
+        "Points of error, the first minus the second, at the rates and lengths of the table; the first is better below zero.",
+        "p: t-test over seeds, before Holm's correction over the pooled A and B of all data sets.",
+        "",
+        "| contrast | first | second | points | p |",
+        "|---|---|---|---|---:|",
+    ]
+    for title, each in differences.items():
+        p = f"{each.p:.2g}" if "pooled" in title else ""
+        lines.append(
+            f"| {title} | {each.name} | {each.other} | {100 * each.mean:+.1f} [{100 * each.low:+.1f}, "
+            f"{100 * each.high:+.1f}] | {p} |"
+        )
+    lines += [
+        "",
+        "Processor seconds of training until the frontier reaches the error that the worse of the two reaches at best:",
+        "",
+        "| method | error, % | small batch | K=5 same rows | small batch / K=5 |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for method in found.protocol.methods:
+        main, small = f"{method} {MAIN}", f"{method} {SMALL}"
+        error = max(min(reached for _, _, reached in found.frontier(arm)) for arm in (main, small))
+        times = [found.seconds_to(arm, error) for arm in (small, main)]
+        lines.append(f"| {method} | {100 * error:.1f} | {times[0]:.1f} | {times[1]:.1f} | {times[0] / times[1]:.1f} |")
+    return lines
+
+
+def _draw(found: Findings, file: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    methods = found.protocol.methods
+    kinds = {"K=1": "C0", "small batch": "C1", "K=5 same rows": "C3", "K=5 same pairs": "C4"}
+    figure, axes = plt.subplots(1, len(methods), figsize=(4.2 * len(methods), 3.6), sharey=True, squeeze=False)
+    for axis, method in zip(axes[0], methods, strict=True):
+        for arm in found.arms_of("none"):
+            _line(axis, found, arm.name, "0.55", "--" if arm.kind == "small batch" else "-")
+        for arm in found.arms_of(method):
+            if arm.kind in kinds:
+                _line(axis, found, arm.name, kinds[arm.kind], "-")
+        axis.set(xscale="log", title=method, xlabel="processor time of training, s")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    axes[0][0].set_ylabel("test error, %")
+    figure.tight_layout()
+    figure.savefig(file, dpi=130, facecolor="white")
+    plt.close(figure)
+
+
+def _line(axis: object, found: Findings, arm: str, colour: str, style: str) -> None:
+    points = found.frontier(arm)
+    times, errors = [time_s for _, time_s, _ in points], [100 * error for _, _, error in points]
+    axis.plot(times, errors, style, marker="o", markersize=3, color=colour, label=arm)  # type: ignore[attr-defined]
