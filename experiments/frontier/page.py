@@ -94,8 +94,8 @@ def _differences(found: Findings) -> dict[str, Difference]:
 
 def _compared(found: Findings, differences: dict[str, Difference]) -> list[str]:
     lines = [
-        "Points of error, the first minus the second, at the rates and lengths of the table; the first is better below zero.",
-        "p: t-test over seeds, before Holm's correction over the pooled A and B of all data sets.",
+        "Points of error, the first minus the second, at the rates and lengths of the table. Below zero the first is",
+        "better. p: t-test over seeds, before Holm's correction over the pooled A and B of all data sets.",
         "",
         "| contrast | first | second | points | p |",
         "|---|---|---|---|---:|",
@@ -126,6 +126,7 @@ def _draw(found: Findings, file: Path) -> None:
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
+    from matplotlib import ticker
 
     methods = found.protocol.methods
     kinds = {"K=1": "C0", "small batch": "C1", "K=5 same rows": "C3", "K=5 same pairs": "C4"}
@@ -137,6 +138,8 @@ def _draw(found: Findings, file: Path) -> None:
             if arm.kind in kinds:
                 _line(axis, found, arm.name, kinds[arm.kind], "-")
         axis.set(xscale="log", title=method, xlabel="processor time of training, s")
+        axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
     axes[0][0].set_ylabel("test error, %")
