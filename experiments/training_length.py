@@ -1,6 +1,6 @@
 """When does K pay at equal compute? Training length × K on digits, and a K that grows during training.
 
-    python experiments/training_length.py OUT [--lengths 100,500,2500,12500] [--seeds 5] [--jobs 2]
+    python experiments/training_length.py OUT [--lengths 100,500,2500] [--seeds 5] [--jobs 2]
 
 K = 1 takes 120 pairs a step, K = 5 24 pairs × 5, the growing one 1 mix of 120 pairs in the first half of the steps, 2
 of 60 until 80 %, then 5 of 24: as many rows in every step for all three. Lengths are in steps; with K = 1 an epoch has
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument(
-        "--lengths", type=lambda text: [int(part) for part in text.split(",")], default=[100, 300, 1000, 3000, 9000]
+        "--lengths", type=lambda text: [int(part) for part in text.split(",")], default=[100, 500, 2500]
     )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=2)
