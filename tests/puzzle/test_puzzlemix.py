@@ -302,3 +302,23 @@ def test_apply_is_one_graph_and_compiles_once():
         torch.testing.assert_close(x_mix, expected[0])
         torch.testing.assert_close(y_mix, expected[1])
     assert counts.frame_count == 1
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+def test_gradients_flow_as_the_mixes_say_in_double_precision(levels):
+    x, _, saliency = images(3, 1, (6, 6))
+    mix = make(grid=3, levels=levels, beta=0.2, num_mixes=2)
+    x = x.double().requires_grad_()
+    plan = mix.plan(x, saliency=saliency, generator=torch.Generator().manual_seed(1))
+    half = plan.mask.kept == 1
+    assert levels == 2 or half.any()
+    assert torch.autograd.gradcheck(lambda x: mix.apply(plan, x)[0], x, fast_mode=True)
+    torch.testing.assert_close(mix.apply(plan, x)[0], mix.apply(plan, x.detach())[0], atol=1e-15, rtol=1e-15)
+
+
+def test_complex_images_are_refused_before_a_draw():
+    x, y, saliency = images(4)
+    state = torch.get_rng_state()
+    with pytest.raises(ValueError, match=r"x must be real, because .*got x.dtype=torch.complex64"):
+        make()(torch.complex(x, x), y, saliency=saliency)
+    assert torch.equal(state, torch.get_rng_state())

@@ -95,9 +95,15 @@ class PuzzleMix:
         """Refuse a batch that cannot be mixed, and one whose saliency cannot be found.
 
         Raises:
-            ValueError: if x is neither series nor images, no grid fits, or saliency, and model or targets, are missing.
+            ValueError: if x is neither series nor images, or complex, no grid fits, or saliency, and model or targets,
+                are missing.
         """
         self._grids(x)
+        if x.dtype.is_complex:
+            raise ValueError(
+                f"x must be real, because PuzzleMix compares the images along borders, got x.dtype={x.dtype}; give real "
+                f"and imaginary parts as channels, or mix with MixUp or CutMix"
+            )
         if saliency is None and (model is None or y is None):
             raise ValueError(
                 f"PuzzleMix needs saliency, got model={'None' if model is None else 'given'}, "
