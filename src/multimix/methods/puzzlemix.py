@@ -101,7 +101,7 @@ class PuzzleMix:
         self._grids(x)
         if x.dtype.is_complex:
             raise ValueError(
-                f"x must be real, because PuzzleMix compares the images along borders, got x.dtype={x.dtype}; give real "
+                f"x must be real, because PuzzleMix compares images along borders, got x.dtype={x.dtype}; give real "
                 f"and imaginary parts as channels, or mix with MixUp or CutMix"
             )
         if saliency is None and (model is None or y is None):
