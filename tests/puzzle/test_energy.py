@@ -60,11 +60,13 @@ def test_weights_are_never_negative_at_any_scale_of_pixels(scale):
     torch.testing.assert_close(scaled.right, plain.right, atol=1e-8, rtol=0)
 
 
-@pytest.mark.parametrize("scale", [1e-44, 1e-30, 3e38])
+@pytest.mark.parametrize("pixel", [0.0, torch.nan, torch.inf])
+@pytest.mark.parametrize(("scale", "offset"), [(1e-44, 0), (1e-30, 0), (3e38, 0), (1e37, 1.2e38)])
 @pytest.mark.parametrize("method", ["fold_compiled", "fold"])
-def test_energies_are_finite_at_the_ends_of_float32(scale, method, monkeypatch):
+def test_energies_are_finite_whatever_the_pixels(scale, offset, pixel, method, monkeypatch):
     monkeypatch.setattr("multimix.puzzle.folding.fold_compiled", {"fold": fold, "fold_compiled": fold_compiled}[method])
-    x = scale * (2 * torch.rand(4, 2, 8, 8) - 1)
+    x = scale * (2 * torch.rand(4, 2, 8, 8) - 1) + offset
+    x[1, 0, 3, 3] = pixel
     rows, columns = cut((8, 8), 4)
     energy = pair_energy(x, torch.full((4, 4, 4), 1 / 16), None, torch.arange(4).roll(1), rows, columns, 1.2, 1.0, 4)
     for terms in (energy.gain, energy.right, energy.down):
