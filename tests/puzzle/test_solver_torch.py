@@ -53,6 +53,14 @@ def test_of_large_grids_one_block_in_a_thousand_may_be_wrong(grid, kind, device)
     masks = solve_two_levels_batched(*(t.to(device) for t in tensors[:4])).cpu()
     assert (masks[:-1] >= masks[1:]).all()
     assert (masks != solve_two_levels(*tensors[:4])).float().mean() <= 1e-3
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("kind", ["flat", "peaky"])
+@pytest.mark.parametrize("grid", [(4, 4), (8, 8), (16, 16), (12, 20)], ids=str)
+def test_with_three_levels_one_block_in_a_thousand_may_be_wrong_on_any_grid(grid, kind, device):
+    rng = np.random.default_rng(KINDS.index(kind))
+    tensors = [torch.from_numpy(a).float() for a in problem(rng, kind, 16, *grid)]
     levels = solve_three_levels_batched(*(t.to(device) for t in tensors)).cpu()
     assert (levels[:-1] >= levels[1:]).all()
     assert (levels != solve_three_levels(*tensors)).float().mean() <= 1e-3

@@ -152,6 +152,9 @@ def _border_cells(
 
 
 def thresholds(lam: Float64[Tensor, "K P"], eta: float, blocks: int) -> Float64[Tensor, "K P"]:
-    """Where the prior of lam cuts the total-variation prox of the gains; rises as lam falls."""
+    """Where the prior of lam cuts the total-variation prox of the gains; rises as lam falls.
+
+    The authors' code adds 1e-8 to probabilities inside the logarithm; here lam is kept as far from 0 and 1.
+    """
     lam = lam.clamp(1e-8, 1 - 1e-8)
     return eta / blocks * torch.log((1 - lam) / lam)
