@@ -152,7 +152,7 @@ def mixup_cifar10(x: Tensor, y: Tensor, lam: float, index: Tensor, criterion, mo
 
 
 def cutmix_published(x: Tensor, index: Tensor, lam: float, centre: Sequence[float]) -> tuple[Tensor, float]:
-    """Published CutMix on (B, C, H, W): one box for the batch, clipped, lam corrected to the kept share."""
+    """CutMix as Puzzle Mix's code has it, on (B, C, H, W): a box for the batch, clipped, lam corrected to its share."""
     height, width = x.shape[-2:]
     cut = math.sqrt(1 - lam)
     top, bottom = (min(max(math.floor(centre[0] + s * height * cut / 2), 0), height) for s in (-1, 1))

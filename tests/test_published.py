@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import references
 import torch
@@ -66,6 +67,16 @@ def test_cutmix_draws_the_published_box():
         (top, left), (bottom, right) = low[0, 0].astype(int), high[0, 0].astype(int)
         mixed[:, :, top:bottom, left:right] = x[index, :, top:bottom, left:right]
         assert torch.equal(mixed, expected)
+
+
+def test_at_32_pixels_boxes_keep_068_of_the_sample_and_the_authors_070():
+    plan = MultiMix(CutMix(), num_mixes=1, sampling="iid").plan(torch.empty(60_000, 1, 32, 32))
+    assert float(plan.weight.mean()) == pytest.approx(0.6795, abs=0.004)  # four deviations
+    rng = np.random.default_rng(0)
+    half = (32 * np.sqrt(1 - rng.random(60_000))).astype(int) // 2
+    centre = rng.integers(32, size=(2, 60_000))
+    sides = np.minimum(centre + half, 32) - np.maximum(centre - half, 0)
+    assert 1 - sides.prod(0).mean() / 32**2 == pytest.approx(0.7008, abs=0.004)
 
 
 def test_manifold_mixup_weighs_the_sample_by_lam(batch):

@@ -94,7 +94,7 @@ def _blend_blocks(x: Tensor, plan: Plan, mask: Blocks, out: Tensor | None) -> Te
         )
         mixed = torch.where(share[k] == mask.whole, own, partner)
         if mask.whole > 1:
-            between = torch.lerp(partner.float(), own.float(), share[k] / mask.whole).to(x.dtype)
+            between = _lerp(partner, own, share[k] / mask.whole, None)
             mixed = torch.where((share[k] > 0) & (share[k] < mask.whole), between, mixed)
         mixes.append(mixed if out is None else out[k].copy_(mixed.view_as(out[k])))
     return torch.stack(mixes).view(len(mixes), plan.num_pairs, *x.shape[1:]) if out is None else out

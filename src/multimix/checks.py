@@ -95,11 +95,13 @@ def check_saliency(saliency: Any, x: Tensor) -> None:
             f"use saliency.float().to(x.device)"
         )
     if saliency.device.type == "cpu" and not torch.compiler.is_compiling():
-        lowest, highest = (float(v) for v in torch.aminmax(saliency.detach()))
-        if not (lowest >= 0 and highest < float("inf")):
+        lowest, highest = torch.aminmax(saliency.detach())
+        if not bool((lowest >= 0) & (highest < torch.inf)):
+            lows, highs = torch.aminmax(saliency.detach().flatten(1), dim=1)
+            row = int(((lows >= 0) & (highs < torch.inf)).int().argmin())
             raise ValueError(
-                f"saliency must be finite and >= 0, got values from {lowest} to {highest}; take its absolute value, "
-                f"and look for a loss that is nan"
+                f"saliency must be finite and >= 0, got values from {float(lows[row])} to {float(highs[row])} in row "
+                f"{row}; look for nan or inf in x and in the loss, or take the absolute value of your own"
             )
 
 

@@ -60,6 +60,31 @@ def test_weights_are_never_negative_at_any_scale_of_pixels(scale):
     torch.testing.assert_close(scaled.right, plain.right, atol=1e-8, rtol=0)
 
 
+@pytest.mark.parametrize("pixel", [0.0, torch.nan, torch.inf])
+@pytest.mark.parametrize(("scale", "offset"), [(1e-44, 0), (1e-30, 0), (3e38, 0), (1e37, 1.2e38)])
+@pytest.mark.parametrize("method", ["fold_compiled", "fold"])
+def test_energies_are_finite_whatever_the_pixels(scale, offset, pixel, method, monkeypatch):
+    monkeypatch.setattr("multimix.puzzle.folding.fold_compiled", {"fold": fold, "fold_compiled": fold_compiled}[method])
+    x = scale * (2 * torch.rand(4, 2, 8, 8) - 1) + offset
+    x[1, 0, 3, 3] = pixel
+    rows, columns = cut((8, 8), 4)
+    energy = pair_energy(x, torch.full((4, 4, 4), 1 / 16), None, torch.arange(4).roll(1), rows, columns, 1.2, 1.0, 4)
+    for terms in (energy.gain, energy.right, energy.down):
+        assert terms.isfinite().all()
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 7)], ids=str)
+def test_where_no_value_is_looked_at_saliency_that_is_not_finite_counts_as_none(size):
+    saliency = torch.rand(4, *size)
+    rows, columns = cut(size, 2)
+    broken = saliency.clone()
+    broken[1, 2, 3], broken[3, 1, 1] = torch.nan, torch.inf
+    blocks = block_saliency(broken, rows, columns)
+    none = block_saliency(torch.zeros(4, *size), rows, columns)
+    assert torch.equal(blocks[1::2], none[1::2])
+    assert torch.equal(blocks[::2], block_saliency(saliency, rows, columns)[::2])
+
+
 def test_a_constant_batch_has_borders_that_cost_the_same():
     rows, columns = cut((8, 8), 2)
     saliency = torch.full((2, 2, 2), 0.25)

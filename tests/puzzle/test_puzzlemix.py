@@ -302,3 +302,54 @@ def test_apply_is_one_graph_and_compiles_once():
         torch.testing.assert_close(x_mix, expected[0])
         torch.testing.assert_close(y_mix, expected[1])
     assert counts.frame_count == 1
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("size", [(16, 16), (15, 17)], ids=str)
+def test_a_pixel_that_is_not_finite_concerns_its_own_pairs_only(size, bad):
+    x, _, saliency = images(8, 2, size)
+    broken = x.clone()
+    broken[3, 0, 5, 6] = bad
+    mix = make(grid=4, gamma=1.0, levels=3)
+    plans = [
+        mix.plan(batch, saliency=saliency, generator=torch.Generator().manual_seed(0))
+        for batch in (x, broken, broken.index_fill(0, torch.tensor([3]), bad), torch.full_like(x, bad))
+    ]
+    others = (plans[0].partner != 3) & (torch.arange(8) != 3)
+    for plan in plans[1:]:
+        assert plan.weight.isfinite().all()
+        assert (plan.mask.kept[:-1] >= plan.mask.kept[1:]).all()
+    for plan in plans[1:3]:
+        assert torch.equal(plan.mask.kept[:, others], plans[0].mask.kept[:, others])
+        assert torch.equal(plan.mask.source[:, others], plans[0].mask.source[:, others])
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_saliency_that_is_not_finite_is_refused_with_its_row(bad):
+    x, y, saliency = images(5)
+    saliency[3, 1, 2] = bad
+    with pytest.raises(ValueError, match=r"saliency must be finite and >= 0, got values from .* in row 3; "):
+        make()(x, y, saliency=saliency)
+    x[2, 0, 0, 0] = bad
+    with pytest.raises(ValueError, match=r"saliency must be finite.* in row 2; look for nan or inf in x"):
+        make()(x, y, model=nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4), nn.Softplus()))
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+def test_gradients_flow_as_the_mixes_say_in_double_precision(levels):
+    x, _, saliency = images(3, 1, (6, 6))
+    mix = make(grid=3, levels=levels, beta=0.2, num_mixes=2)
+    x = x.double().requires_grad_()
+    plan = mix.plan(x, saliency=saliency, generator=torch.Generator().manual_seed(1))
+    half = plan.mask.kept == 1
+    assert levels == 2 or half.any()
+    assert torch.autograd.gradcheck(lambda x: mix.apply(plan, x)[0], x, fast_mode=True)
+    torch.testing.assert_close(mix.apply(plan, x)[0], mix.apply(plan, x.detach())[0], atol=1e-15, rtol=1e-15)
+
+
+def test_complex_images_are_refused_before_a_draw():
+    x, y, saliency = images(4)
+    state = torch.get_rng_state()
+    with pytest.raises(ValueError, match=r"x must be real, because .*got x.dtype=torch.complex64"):
+        make()(torch.complex(x, x), y, saliency=saliency)
+    assert torch.equal(state, torch.get_rng_state())

@@ -19,7 +19,8 @@ class CutMix:
     """Paste a box of the partner; label weights are the exact shares of kept positions.
 
     On d spatial axes (one, two or three) of sizes S the box has sides `S * (1 - lam) ** (1 / d)` around a uniform
-    centre; a real edge e lies at position `floor(e)`, and boxes are clipped at the border.
+    centre; a real edge e lies at position `floor(e)`, and boxes are clipped at the border. So does the CutMix in Puzzle
+    Mix's code; the authors' own makes whole numbers of sides, half sides and centres first, and smaller boxes with it.
 
     Args:
         alpha: shape of the Beta(alpha, alpha) law of the coefficients, > 0; the paper uses 1.0.

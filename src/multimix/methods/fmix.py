@@ -23,9 +23,10 @@ class FMix:
     keeps the `round(lam[k] * N)` highest of N positions, so masks are nested and labels weigh lam to half a position.
     Series, images and volumes.
 
-    The paper's field, with three differences. The authors' code draws real coefficients, whose fields are symmetric
-    about a point; these are complex, as in the paper's formula. It rounds lam * N up or down by the toss of a coin.
-    And it can soften borders (`max_soft`), which is left out, as its default is 0.
+    The paper's field, with three differences from the authors' code. That takes real and imaginary parts from the wrong
+    axis of its draws, so that its fields hold frequencies 0 and 1 only along their last axis; these hold all, with the
+    same power in all directions. It rounds lam * N up or down by the toss of a coin. And it can soften borders
+    (`max_soft`), which is left out, as its default is 0.
 
     Fields cost a Fourier transform per pair on the CPU; where x is on an accelerator, it is done there, and only the
     coefficients are drawn on the CPU. `MultiMix(share="batch")` draws one field, as the authors do.
@@ -67,7 +68,11 @@ class FMix:
 def low_spectra(
     num: int, spatial: tuple[int, ...], decay: float, rng: np.random.Generator
 ) -> tuple[Complex64[np.ndarray, "num *low"], list[np.ndarray]]:
-    """Fourier coefficients of real fields, those of negligible amplitude left out.
+    """Fourier coefficients of real, isotropic fields, those of negligible amplitude left out.
+
+    Of a real field's spectrum half of the last axis is stored, as each coefficient also stands for its mirror image.
+    But frequency 0 and, in even sizes, the highest hold both: there the inverse transform averages mirror images and
+    loses half of the power, so these are drawn with twice as much.
 
     Args:
         num: number of fields.
@@ -86,6 +91,7 @@ def low_spectra(
     for frequency, place in zip(frequencies, places, strict=True):
         squared = squared[..., None] + frequency[place] ** 2
     amplitude = (np.maximum(np.sqrt(squared), lowest) / lowest) ** -decay
+    amplitude[..., 2 * places[-1] % spatial[-1] == 0] *= math.sqrt(2)
     parts = rng.standard_normal((num, *amplitude.shape, 2), dtype=np.float32)
     return (parts * amplitude[..., None].astype(np.float32)).view(np.complex64)[..., 0], places
 

@@ -45,8 +45,8 @@ class PuzzleMix:
         transport_cost: price of a move across the whole grid, in shares of an image's saliency (`t_eps`: 0.8).
         transport_size: side in positions of what is moved; None: the mask's own blocks (`t_size`: 4 / own blocks / own
             blocks).
-        levels: 3: a block may be half of each image; 2: it is of one (`n_labels`: 3 / 3 / 3). Both are exact; 3 had the
-            lower error where they were compared (docs/puzzle-mix.md), 2 has masks at a quarter of the time.
+        levels: 3: a block may be half of each image; 2: it is of one (`n_labels`: 3 / 3 / 3). Both are exact on the
+            CPU; 3 had the lower error where they were compared (docs/puzzle-mix.md), 2 has masks in less time.
         criterion: the loss whose gradient is the saliency.
         saliency_chunk: rows at a time when the gradient is taken; None: all.
         saliency_resolution: 0.5 takes it from images of half the size, at a quarter of the cost.
@@ -95,9 +95,15 @@ class PuzzleMix:
         """Refuse a batch that cannot be mixed, and one whose saliency cannot be found.
 
         Raises:
-            ValueError: if x is neither series nor images, no grid fits, or saliency, and model or targets, are missing.
+            ValueError: if x is neither series nor images, or complex, no grid fits, or saliency, and model or targets,
+                are missing.
         """
         self._grids(x)
+        if x.dtype.is_complex:
+            raise ValueError(
+                f"x must be real, because PuzzleMix compares images along borders, got x.dtype={x.dtype}; give real "
+                f"and imaginary parts as channels, or mix with MixUp or CutMix"
+            )
         if saliency is None and (model is None or y is None):
             raise ValueError(
                 f"PuzzleMix needs saliency, got model={'None' if model is None else 'given'}, "

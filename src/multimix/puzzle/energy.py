@@ -17,7 +17,7 @@ Reference: Kim et al., 2020, Puzzle Mix, arXiv 2009.06962, eq. (3)-(6).
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from multimix.puzzle.blocks import Axis, as_images, cell_areas, cell_means
@@ -39,15 +39,15 @@ class Energy:
 
 
 def block_saliency(saliency: Float[Tensor, "B *spatial"], rows: Axis, columns: Axis) -> Float[Tensor, "B h w"]:
-    """The share of an image's saliency in each cell; uniform where an image has none."""
+    """The share of an image's saliency in each cell; uniform where an image has none, or one that is not finite."""
     means = cell_means(as_images(saliency[:, None]), rows, columns)[:, 0]
     if rows.even and columns.even:
         total = means.sum((1, 2), keepdim=True)
-        return torch.where(total > 0, means / total, 1 / (rows.total * columns.total))
+        return torch.where(_positive(total), means / total, 1 / (rows.total * columns.total))
     areas = cell_areas(rows, columns).to(means)
     mass = means * areas
     total = mass.sum((1, 2), keepdim=True)
-    return torch.where(total > 0, mass / total, areas)
+    return torch.where(_positive(total), mass / total, areas)
 
 
 def pair_energy(
@@ -64,7 +64,8 @@ def pair_energy(
     """The energy of every pair, for all lam.
 
     Args:
-        x: the batch, at any scale: inside this term it is brought to unit range, all of it by one factor.
+        x: the batch, at any scale: inside this term it is brought to unit range, all of it by one factor. Cells with a
+            pixel that is not finite count as the lowest pixel.
         saliency: from `block_saliency`.
         sample: which row each pair keeps; None: pair i keeps row i.
         partner: which row it mixes with.
@@ -84,9 +85,9 @@ def pair_energy(
     down = gain.new_full((len(gain), rows.blocks - 1, columns.blocks), strength)
     if gamma > 0:
         r, c = rows.divided(neighbourhood), columns.divided(neighbourhood)
-        cells = cell_means(as_images(x.detach()), r, c).to(gain.dtype)
+        cells, factor = _unit_range(x.detach(), cell_means(as_images(x.detach()), r, c).to(gain.dtype))
         cells = cells.view(*cells.shape[:2], r.blocks, r.cells, c.blocks, c.cells)
-        scale = strength * gamma / 2 * _unit_range(x)
+        scale = strength * gamma / 2 * factor
         if gain.device.type == "cpu":
             from multimix.puzzle.folding import fold_compiled  # numba takes half a second to import
 
@@ -121,11 +122,23 @@ def fold(
         gain.narrow(axis - 1, 1, length - 1).add_(scale * (p10 + p00 - p01 - p11))
 
 
-def _unit_range(x: Tensor) -> Float[Tensor, ""]:
-    """The factor that brings the batch to unit range; 0 for a constant batch, whose cells do not differ."""
-    low, high = torch.aminmax(x.detach())
-    span = (high - low).float() if x.dtype.itemsize < 4 else high - low
-    return torch.where(span > 0, 1 / span, 0 * span)
+def _unit_range(x: Tensor, cells: Float[Tensor, "B C h w"]) -> tuple[Float[Tensor, "B C h w"], Float[Tensor, ""]]:
+    """The cells, all finite, and the factor that brings the batch to unit range; 0 where its cells do not differ."""
+    wide = torch.float32 if x.dtype.itemsize < 4 else x.dtype
+    lowest, highest = (limit.to(wide) for limit in torch.aminmax(x))
+    factor = 1 / (highest - lowest)
+    if x.device.type == "cpu" and bool(_positive(factor) & cells.sum().isfinite()):
+        return cells, factor
+    finite = x.isfinite()
+    lowest, highest = torch.where(finite, x, torch.inf).amin(), torch.where(finite, x, -torch.inf).amax()
+    factor = 1 / (highest.to(wide) - lowest.to(wide))
+    usable = _positive(factor)  # else the batch is constant, its range overflows, or no pixel is finite
+    lowest = torch.where(usable, lowest, 0).to(cells.dtype)
+    return torch.where(cells.isfinite() & usable, cells, lowest), torch.where(usable, factor, 0)
+
+
+def _positive(number: Tensor) -> Bool[Tensor, "..."]:
+    return (number > 0) & (number < torch.inf)
 
 
 def _border_cells(
@@ -139,6 +152,9 @@ def _border_cells(
 
 
 def thresholds(lam: Float64[Tensor, "K P"], eta: float, blocks: int) -> Float64[Tensor, "K P"]:
-    """Where the prior of lam cuts the total-variation prox of the gains; rises as lam falls."""
+    """Where the prior of lam cuts the total-variation prox of the gains; rises as lam falls.
+
+    The authors' code adds 1e-8 to probabilities inside the logarithm; here lam is kept as far from 0 and 1.
+    """
     lam = lam.clamp(1e-8, 1 - 1e-8)
     return eta / blocks * torch.log((1 - lam) / lam)

@@ -283,8 +283,9 @@ def to_integers(amount, low, high, unit, flow, size, graph, level, residual):
 @compiled
 def integer_threshold(threshold, lowest, highest, unit):
     """The threshold in units of `1 / unit`; beyond the range of the gains it keeps all, or nothing."""
-    t, bottom, top = np.rint(threshold * unit), np.rint(lowest * unit), np.rint(highest * unit)
-    return np.int64(bottom) - 1 if t < bottom else np.int64(min(t, top))
+    if threshold < lowest:  # by less than a unit, it may be
+        return np.int64(np.rint(lowest * unit)) - 1
+    return np.int64(min(np.rint(threshold * unit), np.rint(highest * unit)))
 
 
 @no_type_check
@@ -325,7 +326,10 @@ def warm_start(amount, low, high, size, graph, width, steps, flow, ahead, start,
 @no_type_check
 @compiled
 def solve_pairs(first, last, gain, spread, right, down, thresholds, graph, steps, kept):
-    """Fill `kept[:, p]` for the pairs from first to last: per block, how many of its nodes are on the sample's side."""
+    """Fill `kept[:, p]` for the pairs from first to last: per block, how many of its nodes are on the sample's side.
+
+    Problems come at unit size.
+    """
     num_mixes, blocks, families = thresholds.shape[0], gain.shape[1], graph.tail.size
     layers = 2 if families == 9 else 1
     nodes = layers * blocks
@@ -340,7 +344,7 @@ def solve_pairs(first, last, gain, spread, right, down, thresholds, graph, steps
         size = set_up(gain[p], spread[p], right[p], down[p], layers, amount, low, high)
         width = right.shape[2] + 1
         warm_start(amount, low, high, size, graph, width, steps, flow, ahead, start, bottom, top, floating)
-        unit = math.ldexp(1.0, min(BITS - math.frexp(size)[1], 1000))
+        unit = math.ldexp(1.0, BITS - math.frexp(size)[1])
         to_integers(amount, low, high, unit, flow, size, graph, level, residual)
         for k in range(num_mixes):
             integer[k] = integer_threshold(thresholds[k, p], amount.min(), amount.max(), unit)

@@ -1,6 +1,5 @@
 """Exact masks of a batch on the CPU."""
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
@@ -8,6 +7,7 @@ from torch import Tensor
 from multimix.puzzle.compiled import over_pairs
 from multimix.puzzle.graph import Graph, doubled_graph, grid_graph
 from multimix.puzzle.kernel import solve_pairs
+from multimix.puzzle.scaling import at_unit_size
 
 
 def solve_two_levels(
@@ -37,7 +37,9 @@ def _solve(
 ) -> UInt8[Tensor, "K P H W"]:
     pairs, height, width = gain.shape
     kept = torch.empty((len(thresholds), pairs, height * width), dtype=torch.uint8, device="cpu")
-    numbers = [_array(gain.reshape(pairs, -1)), *map(_array, (spread, right, down, thresholds))]
+    terms = at_unit_size(*(a.detach().to(torch.float64) for a in (gain, right, down, thresholds, spread)))
+    gain, right, down, thresholds, spread = (a.contiguous() for a in terms)
+    numbers = [a.numpy() for a in (gain.view(pairs, -1), spread, right, down, thresholds)]
     steps = warm_steps(height, width, levels=2 if len(graph.tail) == 2 else 3)
     over_pairs(solve_pairs, pairs, *numbers, graph, steps, kept.numpy())
     return kept.view(len(thresholds), pairs, height, width)
@@ -49,7 +51,3 @@ def warm_steps(height: int, width: int, levels: int) -> int:
     With three levels a step costs five times as much, so somewhat fewer pay.
     """
     return int((1.45 if levels == 2 else 1.1) * min(max(height, width), 64) ** 1.5)
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().to(torch.float64).contiguous().numpy()

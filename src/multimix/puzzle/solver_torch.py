@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from multimix.precision import widest
+from multimix.puzzle.scaling import at_unit_size
 
 EXACT_SIDE = 8  # 256 states a step
 TIE = 2e-6  # of the range of the gains: levels as close as this to a threshold count as equal to it
@@ -23,6 +24,7 @@ def solve_two_levels_batched(
     steps: int | None = None,
 ) -> Bool[Tensor, "K P H W"]:
     """As `solve_masks`. `steps` forces the prox with so many steps, whatever the grid."""
+    gain, right, down, thresholds, _ = at_unit_size(gain, right, down, thresholds, gain.new_zeros(len(gain)))
     if steps is None and min(gain.shape[1:]) <= EXACT_SIDE:
         return _profile_masks(gain, right, down, thresholds)
     level = tv_prox(gain, right, down, _steps(gain) if steps is None else steps)
@@ -38,6 +40,7 @@ def solve_three_levels_batched(
     steps: int | None = None,
 ) -> UInt8[Tensor, "K P H W"]:
     """Twice the mask with values 0, 1/2, 1."""
+    gain, right, down, thresholds, spread = at_unit_size(gain, right, down, thresholds, spread)
     offset = spread[:, None, None]
     doubled = torch.stack([gain / 2 + offset, gain / 2 - offset], dim=1)
     flows = [_Flow(right / 4, 3, 0, 0), _Flow(down / 4, 2, 0, 0), _Flow(right / 4, 3, 1, 1), _Flow(down / 4, 2, 1, 1)]
@@ -182,5 +185,5 @@ def _integers(gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor) -> 
     gain, right, down = (torch.round(a * unit[:, None, None]).long() for a in (gain, right, down))
     below, above = torch.round(lowest * unit), torch.round(highest * unit)
     limits = torch.minimum(torch.maximum(torch.round(thresholds * unit), below), above).long()
-    limits = torch.where(torch.round(thresholds * unit) < below, limits - 1, limits)
+    limits = torch.where(thresholds < lowest, limits - 1, limits)
     return gain, right, down, limits
