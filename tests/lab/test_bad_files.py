@@ -3,15 +3,19 @@
 import os
 import pickle
 import struct
+from dataclasses import replace
 
 import layouts
 import numpy as np
 import pytest
 import torch
 
+from multimix.lab.config.evaluating import EvaluateSettings
 from multimix.lab.data import SampleOrder, open_data
 from multimix.lab.data.cifar import CLASSES
 from multimix.lab.errors import RunFailed, UsageError
+from multimix.lab.evaluate.localization import evaluate_localization
+from multimix.lab.models import build_model
 
 
 def cut(path, keep):
@@ -357,6 +361,27 @@ def test_cub_tables(tmp_path, capsys):
     assert all(file in str(stop.value) and reason in str(stop.value) for file, reason in bad.items())
 
 
+def test_names_in_tables_lead_nowhere_else(tmp_path, capsys):
+    home = layouts.cub(tmp_path)
+    layouts.jpeg(tmp_path / "secret.jpg", 0, 50, 50)
+    lines = (home / "images.txt").read_text().splitlines()
+    lines[0], lines[1], lines[2] = f"1 {tmp_path}/secret.jpg", "2 ../../secret.jpg", "3 a\0b.jpg"
+    (home / "images.txt").write_text("\n".join(lines))
+    bad = {f"image {number}": "it names a file outside of the folder" for number in (1, 2, 3)}
+    check("cub-200-2011", tmp_path, capsys, bad, (2, 3), {"size": 16})
+    home = layouts.tiny_imagenet(tmp_path)
+    layouts.jpeg(tmp_path / "other" / "images" / "0.jpg", 0, 64, 64)
+    with (home / "wnids.txt").open("a") as file:
+        file.write("../../other\n")
+    lines = (home / "val" / "val_annotations.txt").read_text().splitlines()
+    lines[0] = lines[0].replace("val_0", "../../../secret")
+    lines[1] = lines[1].replace("\t0\t16", f"\t0\t{'9' * 5000}")
+    (home / "val" / "val_annotations.txt").write_text("\n".join(lines))
+    bad = {"wnids.txt": "it names a folder outside of its own, ../../other"}
+    bad |= {f"val_annotations.txt, line {number}": "no name, known class and box" for number in (1, 2)}
+    check("tiny-imagenet", tmp_path, capsys, bad | {f"val_{n}.JPEG": "not listed" for n in (0, 1)}, (9, 2))
+
+
 def test_imagenet_without_its_validation_images(tmp_path):
     home = layouts.imagenet(tmp_path)
     (home / "val").rename(home / "test")
@@ -444,6 +469,25 @@ def test_streamed_a_bad_files_place_is_taken_by_the_next_and_told_once(tmp_path,
     x, labels = next(data.test.chunks(10))
     assert labels.tolist() == [0, 0, 1, 2, 2]  # in testing nothing is put in its place
     assert len(x) == 5
+
+
+def test_streamed_boxes_go_with_their_samples(tmp_path, capsys):
+    home = layouts.cub(tmp_path)
+    images = sorted((home / "images").rglob("*.jpg"))
+    tested = [image for image in images if image.stem.split("_")[-2] in ("0002", "0003")]
+    cut(tested[1], 0.5)
+    lines = (home / "bounding_boxes.txt").read_text().splitlines()
+    lines[2] = "3 0.0 0.0 5.0 5.0"  # the first test image's lies outside of the middle
+    lines[6] = "7 60.0 27.0 10.0 50.0"
+    (home / "bounding_boxes.txt").write_text("\n".join(lines))
+    data = open_data("cub-200-2011", {"size": 32}, root=tmp_path, on_bad_file="skip")
+    settings = EvaluateSettings(runs=("run",), evaluators=("localization",))
+    model = build_model("small-cnn", data.sample_shape, 2)
+    values = evaluate_localization(model, data, settings)
+    assert "_0003_4.jpg" in capsys.readouterr().err
+    left = evaluate_localization(model, replace(data, test=data.test.subset(torch.tensor([2, 3]))), settings)
+    assert values == left
+    assert 0 < values["localization_iou"] < 1
 
 
 def test_streamed_nothing_usable_ends_the_run(tmp_path, capsys):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from multimix.lab.cli import main
 from multimix.lab.config import CompareSettings
-from multimix.lab.controls import Row, rows, runs
+from multimix.lab.controls import Row, check_data_sets, rows, runs
 from multimix.lab.errors import UsageError
 
 B, S = 120, 50
@@ -161,3 +162,30 @@ def test_a_variant_is_tried_with_every_row_it_fits():
 def test_a_bad_variant_is_refused_at_once(variants, message):
     with pytest.raises(UsageError, match=message):
         compare(variants=variants)
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+@pytest.mark.parametrize(("data", "message"), [("folder:/nope", "must name a folder"), ("cifar10", "none in")])
+def test_data_that_are_not_there_are_refused_once_and_before_the_first_run(
+    tmp_path, capsys, monkeypatch, dry, data, message
+):
+    monkeypatch.setattr("multimix.lab.data.hub._why_offline", lambda: "there is no network")
+    flags = ["--methods", "mixup", "--data", f"digits,{data}", "--data-root", str(tmp_path), "--jobs", "0"]
+    assert main(["compare", *flags, "--steps", "5", "--out", f"{tmp_path}/out", *dry]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.count(message) == 1
+    assert "Traceback" not in printed.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_of_a_comparison_fetches_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("multimix.lab.data.hub.fetch", lambda *arguments: pytest.fail("it was fetched"))
+    for data in ("cifar10", "hf:someone/something"):
+        flags = ["--methods", "none", "--data", data, "--steps", "5", "--out", f"{tmp_path}/out"]
+        assert main(["compare", *flags, "--dry-run"]) == 0
+
+
+def test_data_of_a_cluster_or_of_finished_runs_need_not_be_here():
+    check_data_sets(compare(data=("folder:/nope",), ray="auto"))
+    with pytest.raises(UsageError, match="must name a folder"):
+        check_data_sets(compare(data=("folder:/nope",)))

@@ -152,3 +152,80 @@ def test_a_named_set_comes_from_the_hub_where_no_copy_is_found(tmp_path, monkeyp
     assert asked == ["uoft-cs/cifar10"]
     assert (len(data.train), data.train.augment.padding, data.test.augment) == (20, 4, None)
     assert data.train.prepare.mean[0] == pytest.approx(125.3 / 255)
+
+
+def cells(folder, split, values, labels=(0, 1), kind=None):
+    """A Parquet file whose cells hold what they are given: bytes, or the path of a file."""
+    import pyarrow.parquet as parquet
+
+    stored = datasets.Features(
+        {
+            "image": {"bytes": datasets.Value("binary"), "path": datasets.Value("string")},
+            "label": datasets.ClassLabel(names=["ant", "bee"]),
+        }
+    )
+    rows = {"image": values, "label": [labels[row % 2] for row in range(len(values))]}
+    table = datasets.Dataset.from_dict(rows, features=stored).data.table
+    final = datasets.Features({"image": kind or datasets.Image(), "label": stored["label"]})
+    folder.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table.replace_schema_metadata(final.arrow_schema.metadata), folder / f"{split}.parquet")
+
+
+def test_cells_name_files_of_their_own_data_set_only(tmp_path):
+    home = tmp_path / "set"
+    (home / "images").mkdir(parents=True)
+    for place in (home / "images" / "own.png", tmp_path / "secret.png"):
+        place.write_bytes(layouts.png(0, 12))
+    (home / "link.png").symlink_to(tmp_path / "secret.png")
+    (home / "inner.png").symlink_to(home / "images" / "own.png")
+    good = [str(home / "images" / "own.png"), "images/own.png", "inner.png", "images/../images/own.png"]
+    bad = [str(tmp_path / "secret.png"), "../secret.png", "link.png", "/dev/zero", "https://example.org/a.png", "a\0b"]
+    cells(home, "train", [{"bytes": None, "path": path} for path in [*good, *bad]])
+    cells(home, "test", [{"bytes": layouts.png(0, 12), "path": "/dev/zero"}] * 2)  # the bytes count, not their name
+    with pytest.raises(
+        UsageError, match=r"got 6 bad: .*row 4 \(it names a file that is not the data set's own"
+    ) as stop:
+        open_data(f"hf:{home}")
+    assert "row 7 (it names" in str(stop.value)
+    data = open_data(f"hf:{home}", on_bad_file="skip")
+    assert (len(data.train), len(data.test)) == (4, 2)
+
+
+def test_a_cell_larger_than_what_fits_is_a_bad_row(tmp_path, monkeypatch):
+    monkeypatch.setattr("multimix.lab.data.hub.MAX_FILE_BYTES", 1_000)
+    write(tmp_path / "set", "test", [(100, 1), (101, 0)])
+    cells(
+        tmp_path / "set",
+        "train",
+        [{"bytes": layouts.png(0, 12), "path": None}] * 4 + [{"bytes": bytes(1001), "path": None}],
+    )
+    with pytest.raises(UsageError, match=r"got 1 bad: .*train, row 4 \(1,001 bytes where at most 1,000 are read\)"):
+        open_data(f"hf:{tmp_path / 'set'}")
+
+
+def test_images_beside_a_table_of_their_names_are_found(tmp_path):
+    layouts.class_folders(tmp_path / "set", ("train", "test"))
+    data = open_data(f"hf:{tmp_path / 'set'}")
+    assert (len(data.train), len(data.test), data.classes) == (10, 10, ("ant", "bee"))
+
+
+def test_a_description_names_files_of_its_own_only(tmp_path):
+    write(tmp_path / "other", "train", ROWS)
+    for place in ("../other/*.parquet", f"{tmp_path}/other/*.parquet"):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        text = f"---\nconfigs:\n- config_name: default\n  data_files: {place}\n---\n"
+        (tmp_path / "set" / "README.md").write_text(text)
+        with pytest.raises(UsageError, match=r"it names a file that is not the data set's own, '.*other/train"):
+            open_data(f"hf:{tmp_path / 'set'}")
+
+
+def test_a_folder_of_the_hubs_form_holds_regular_files_only(tmp_path):
+    import os
+
+    write(tmp_path / "set", "train", ROWS)
+    os.mkfifo(tmp_path / "set" / "test-00000-of-00001.parquet")
+    with pytest.raises(UsageError, match=r"test-00000-of-00001.parquet cannot be used \(no regular file but a named"):
+        open_data(f"hf:{tmp_path / 'set'}")
+    layouts.shards(tmp_path / "shards", ("train-0.tar",))
+    with pytest.raises(UsageError, match=r"train-0.tar is a shard; give webdataset:PATH in place of hf:PATH"):
+        open_data(f"hf:{tmp_path / 'shards'}")

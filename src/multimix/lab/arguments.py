@@ -5,12 +5,14 @@ from argparse import HelpFormatter
 from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
 
 from multimix.lab.commands import COMMANDS, Command
 from multimix.lab.errors import UsageError
+from multimix.lab.regular_files import check_regular
 from multimix.suggest import nearest
 
 DRY_RUN = "--dry-run"
@@ -23,6 +25,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
         UsageError: if there is something wrong with the arguments.
     """
     try:
+        _check_config_files(arguments)
         parsed = _parser().parse_args(_as_typed(arguments))
     except ArgumentError as error:
         raise UsageError(_explained(str(error), arguments)) from error
@@ -30,6 +33,19 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
     command = COMMANDS[name]
     values = {item.name: parsed[name][item.name] for item in fields(command.settings)}
     return name, command.settings(**values | {place: tuple(values[place]) for place in _lists(command)})
+
+
+def _check_config_files(arguments: Sequence[str]) -> None:
+    """Refuse a file of settings that would be waited for, or has no end; what is missing is left to the parser."""
+    for argument, after in pairwise([*arguments, ""]):
+        flag, equals, value = argument.partition("=")
+        place = Path(value if equals else after).expanduser()
+        if flag == "--config" and place.exists() and not place.is_dir():
+            try:
+                check_regular(place)
+            except OSError as error:
+                got = f"{error.strerror}, got config={str(place)!r}"
+                raise UsageError(f"config must be a YAML file of settings: {got}; copy it to one") from error
 
 
 class _Parser(ArgumentParser):

@@ -8,7 +8,7 @@ from rich.console import Console
 from multimix.lab.board import Board
 from multimix.lab.comparison import Comparison
 from multimix.lab.config import CompareSettings, TrainSettings
-from multimix.lab.controls import Row, runs
+from multimix.lab.controls import Row, check_data_sets, runs
 from multimix.lab.estimate import estimate
 from multimix.lab.executors import check_executor, executor
 from multimix.lab.lock import locked
@@ -34,13 +34,15 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
         Why runs failed, by the name of their folder; empty if none did.
 
     Raises:
-        UsageError: if a run folder holds a run with other settings, or the device or Ray is missing.
+        UsageError: if a run folder holds a run with other settings, the device or Ray is missing, or data cannot be
+            used.
         RunFailed: if another process is at work in the folder.
     """
     check_installed(settings.trackers)
     planned = _planned(settings)
     if _missing(planned):
         check_executor(settings)
+        check_data_sets(settings)
     comparison = Comparison(settings, command)
     with locked(comparison.folder, tell=lambda line: console.print(line, soft_wrap=True, markup=False)):
         missing = _missing(planned)
@@ -65,9 +67,11 @@ def show_plan(settings: CompareSettings, console: Console) -> None:
     """Prints what a comparison would do, and does nothing.
 
     Raises:
-        UsageError: if a run folder holds a run with other settings.
+        UsageError: if a run folder holds a run with other settings, or data that need not be fetched cannot be used.
     """
     planned = _planned(settings)
+    if _missing(planned):
+        check_data_sets(settings, fetch=False)
     print_plan(planned, console)
     _print_count(planned, settings.out, console)
 

@@ -16,9 +16,11 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from multimix.lab.config import CompareSettings, TrainSettings, shared
-from multimix.lab.data import data_options_for, open_data
+from multimix.lab.data import Data, data_options_for, open_data
+from multimix.lab.data.stand_in import PUBLISHED
 from multimix.lab.which_method import options_for
 
 
@@ -138,10 +140,38 @@ def _variants(row: Row, compare: CompareSettings) -> Iterator[Row]:
 def _base_steps(compare: CompareSettings, data: str) -> int:
     if compare.steps is not None:
         return compare.steps
+    return compare.total_steps(len(_opened(compare, data).train), compare.batch_size)
+
+
+def check_data_sets(compare: CompareSettings, fetch: bool = True) -> None:
+    """Open each data set once, so that one that is missing or broken is refused at once and not by every run.
+
+    Those of a comparison in epochs were opened to count them; those of a cluster may be on its machines only.
+
+    Args:
+        compare: The comparison.
+        fetch: Whether to open those that would be downloaded, too.
+
+    Raises:
+        UsageError: if one is not there, or cannot be used.
+    """
+    if compare.steps is None or compare.ray is not None:
+        return
+    for data in compare.data:
+        if fetch or _is_at_hand(data, compare.data_root):
+            _opened(compare, data)
+
+
+def _is_at_hand(data: str, root: str | None) -> bool:
+    if data.startswith("hf:"):
+        return Path(data.removeprefix("hf:")).exists()
+    return data not in PUBLISHED or root is not None
+
+
+def _opened(compare: CompareSettings, data: str) -> Data:
     options = data_options_for(data, compare.data_options)
     opened = open_data(data, options, root=compare.data_root, on_bad_file=compare.on_bad_file)
-    opened = opened.with_splits(compare.validation_share, compare.labels_per_class, compare.split_seed)
-    return compare.total_steps(len(opened.train), compare.batch_size)
+    return opened.with_splits(compare.validation_share, compare.labels_per_class, compare.split_seed)
 
 
 def as_file_name(method: str) -> str:

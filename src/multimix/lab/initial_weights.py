@@ -12,6 +12,7 @@ from multimix.lab.data import Data
 from multimix.lab.errors import UsageError
 from multimix.lab.models import build_model
 from multimix.lab.randomness import seed_of
+from multimix.lab.regular_files import check_regular
 from multimix.lab.run_folder import WEIGHTS
 
 
@@ -47,6 +48,7 @@ def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_w
     path = Path(place).expanduser()
     path = path / WEIGHTS if path.is_dir() else path
     try:
+        check_regular(path)
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UsageError(

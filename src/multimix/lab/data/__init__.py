@@ -26,6 +26,7 @@ from multimix.lab.data.streamed import StreamedSplit
 from multimix.lab.data.synthetic import Synthetic
 from multimix.lab.data.tiny_imagenet import TinyImagenet
 from multimix.lab.errors import UsageError
+from multimix.lab.printable import printable
 from multimix.lab.ranks import is_first
 from multimix.suggest import nearest
 
@@ -134,7 +135,7 @@ def open_data(
     if data.num_classes < 2:
         raise UsageError(f"{name} must have at least 2 classes, got {data.num_classes}; give a folder of class folders")
     for note in data.notes if is_first() else ():
-        print(f"multimix: {note}", file=sys.stderr)
+        print(f"multimix: {printable(note)}", file=sys.stderr)
     return data
 
 

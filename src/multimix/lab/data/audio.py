@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,9 +10,18 @@ from torch import Tensor
 
 from multimix.lab.data.bad_files import BadSample
 
+if TYPE_CHECKING:
+    import soundfile
+
+Samples = np.ndarray[tuple[int, ...], np.dtype[np.int16]]
 SUFFIXES = (".wav", ".flac", ".ogg")
 # Programs that write sound as it comes, without knowing how much, declare a size about as large as there is.
 UNKNOWN_SIZE = 0x7FFF0000
+MIN_RATE, MAX_RATE = 100, 768_000  # samples a second
+MAX_SAMPLES = 1 << 27  # of one sound, all channels together: 46 minutes of one channel at 48 kHz
+FLOATS = ("FLOAT", "DOUBLE")  # kinds of samples that are numbers in [-1, 1]
+LARGEST = 32767  # of 16 bits
+BLOCK = 1 << 16  # samples that are looked at together
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,10 @@ class Sound:
         if rate != self.rate:
             raise BadSample(f"{rate:,} samples a second where {self.rate:,} are usual")
         try:
-            sound, _ = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True, frames=self.samples)
+            with soundfile.SoundFile(io.BytesIO(content)) as file:
+                sound = _floats(file, self.samples) if file.subtype in FLOATS else _integers(file, self.samples)
+        except BadSample:
+            raise
         except Exception as error:
             raise BadSample(f"broken sound: {error}") from error
         if len(sound) < min(samples, self.samples):
@@ -61,7 +74,7 @@ def header(content: bytes) -> tuple[int, int]:
     """Returns (samples per second, samples) without decoding.
 
     Raises:
-        BadSample: if it is no sound, empty or truncated.
+        BadSample: if it is no sound, empty, truncated, or more than fits.
     """
     import soundfile
 
@@ -73,9 +86,29 @@ def header(content: bytes) -> tuple[int, int]:
         raise BadSample("no sound") from error
     if info.frames == 0:
         raise BadSample("a sound of length 0")
+    if not MIN_RATE <= info.samplerate <= MAX_RATE:
+        raise BadSample(f"{info.samplerate:,} samples a second where {MIN_RATE} to {MAX_RATE:,} are read")
+    if info.frames * info.channels > MAX_SAMPLES:
+        raise BadSample(f"{info.frames:,} samples in {info.channels:,} channels, more than {MAX_SAMPLES:,} in all")
     if missing := _missing_bytes(content):
         raise BadSample(f"truncated: {missing:,} bytes are missing")
     return info.samplerate, info.frames
+
+
+def _integers(file: "soundfile.SoundFile", most: int) -> Samples:
+    """Return the first samples of a file, (samples, channels) of 16 bits."""
+    samples: Samples = file.read(most, dtype="int16", always_2d=True)
+    return samples
+
+
+def _floats(file: "soundfile.SoundFile", most: int) -> Samples:
+    """Return the same of a file of floats, which libsndfile would round to -1, 0 and 1, NaN to 0."""
+    blocks = []
+    for block in file.blocks(BLOCK, frames=min(most, file.frames), dtype="float64", always_2d=True):
+        if not np.isfinite(block).all():
+            raise BadSample("nan or inf among its samples")
+        blocks.append((block.clip(-1, 1) * LARGEST).round().astype(np.int16))
+    return np.concatenate(blocks)
 
 
 def _missing_bytes(content: bytes) -> int:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from multimix.lab.config.checks import check_name
 from multimix.lab.errors import RunFailed, UsageError
+from multimix.lab.printable import printable
 from multimix.lab.ranks import is_first
+from multimix.lab.regular_files import read_regular
 
 POLICIES = ("refuse", "skip")
 NUM_NAMED = 5
+MAX_TEXT_BYTES = 64 << 20  # of a list or table; as lines and words in memory it takes some thirty times as much
 
 
 class BadSample(ValueError):
@@ -30,7 +33,7 @@ class BadFile:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.reason})"
+        return printable(f"{self.name} ({self.reason})")
 
 
 class BadFiles:
@@ -57,7 +60,7 @@ class BadFiles:
     def text_of(self, file: Path) -> str:
         """Returns what stands in a list or table that comes with a data set; nothing if it is bad."""
         try:
-            return file.read_text(encoding="utf-8")
+            return read_regular(file, MAX_TEXT_BYTES).decode()
         except (OSError, UnicodeDecodeError) as error:
             self.add(file, "no text" if isinstance(error, UnicodeDecodeError) else why(error))
             return ""
@@ -72,11 +75,11 @@ class BadFiles:
             return
         if self.policy == "refuse":
             raise UsageError(
-                f"every file of {data} must be usable, got {len(self._found)} bad: {self._listed()}; "
+                f"every file of {printable(data)} must be usable, got {len(self._found)} bad: {self._listed()}; "
                 f"mend them, or leave them out with --on-bad-file skip"
             )
         if is_first():  # of several processes that train together all read the same files
-            print(f"multimix: {data}: skipped {len(self._found)} bad: {self._listed()}", file=sys.stderr)
+            print(f"multimix: {printable(data)}: skipped {len(self._found)} bad: {self._listed()}", file=sys.stderr)
 
     def met_while_training(self, bad: BadFile) -> None:
         """Refuses a bad file that was met in the middle of a run, or says once that it is skipped.
@@ -95,7 +98,7 @@ class BadFiles:
     def _listed(self) -> str:
         named = ", ".join(map(str, self.found[:NUM_NAMED]))
         others = Counter(bad.reason for bad in self.found[NUM_NAMED:])
-        return named + "".join(f", and {count} more ({reason})" for reason, count in others.most_common(3))
+        return named + "".join(f", and {count} more ({printable(reason)})" for reason, count in others.most_common(3))
 
 
 def why(error: OSError) -> str:

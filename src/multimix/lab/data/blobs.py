@@ -7,6 +7,7 @@ from typing import Protocol
 from torch import Tensor
 
 from multimix.lab.data.names import Names
+from multimix.lab.regular_files import read_regular
 
 
 class Blobs(Protocol):
@@ -47,7 +48,7 @@ class FolderBlobs:
 
     def read(self, index: int) -> bytes:
         """Returns the file's bytes."""
-        return (self.root / self.names[index]).read_bytes()
+        return read_regular(self.root / self.names[index])
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from multimix.lab.whole import write_whole
 
 WORTHWHILE = 5000  # files; fewer are decoded in a second or two
 
-FORMAT = 2  # raised when the same bytes are decoded to something else than before
+FORMAT = 3  # raised when the same bytes are decoded to something else than before
 
 Bad = dict[int, str]  # index of a sample that cannot be used -> why
 

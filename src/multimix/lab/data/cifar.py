@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from multimix.lab.data.augment import FlipCrop
-from multimix.lab.data.bad_files import BadFiles
+from multimix.lab.data.bad_files import MAX_TEXT_BYTES, BadFiles
 from multimix.lab.data.cifar_batches import SIDE, read_batch
 from multimix.lab.data.cifar_pickle import BadBatch, read_pickle
 from multimix.lab.data.class_folders import class_folders
@@ -24,6 +24,7 @@ from multimix.lab.data.opening import Layout, Opening
 from multimix.lab.data.options import check_padding
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
+from multimix.lab.regular_files import read_regular
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Mean and standard deviation of the training images, as the codes of Wide ResNets and of Puzzle Mix have them.
@@ -148,7 +149,7 @@ def _fine_names(home: Path) -> tuple[str, ...]:
     """Returns the names of CIFAR-100's classes, if the copy has them."""
     try:
         if (home / "fine_label_names.txt").is_file():
-            names = (home / "fine_label_names.txt").read_text().split()
+            names = read_regular(home / "fine_label_names.txt", MAX_TEXT_BYTES).decode().split()
         else:
             names = [name.decode() for name in read_pickle(home / "meta")[b"fine_label_names"]]
     except (OSError, BadBatch, KeyError, AttributeError, TypeError, UnicodeDecodeError):

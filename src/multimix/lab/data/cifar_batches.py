@@ -7,6 +7,7 @@ import numpy as np
 
 from multimix.lab.data.bad_files import BadFiles, why
 from multimix.lab.data.cifar_pickle import BadBatch, read_pickle
+from multimix.lab.regular_files import read_regular
 
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE  # red, then green, then blue, row by row
@@ -37,7 +38,7 @@ def read_batch(file: Path, labels: int | bytes, records: int, bad_files: BadFile
 
 
 def _binary(file: Path, num_labels: int, records: int) -> tuple[Pixels, Labels]:
-    content = np.frombuffer(file.read_bytes(), dtype=np.uint8)
+    content = np.frombuffer(read_regular(file), dtype=np.uint8)
     expected = records * (num_labels + PIXELS)
     if len(content) != expected:
         raise BadBatch(f"{len(content):,} bytes where {expected:,} are published")

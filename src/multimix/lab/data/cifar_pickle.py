@@ -4,11 +4,17 @@ A pickle is a program. The published files use three functions of NumPy; here th
 what they were called with, from which an array of bytes is made by hand. Any other name is refused.
 """
 
+import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from multimix.lab.regular_files import read_regular
+
+PUTS = ("PUT", "BINPUT", "LONG_BINPUT")  # these name the place
 
 
 class BadBatch(ValueError):
@@ -65,16 +71,24 @@ def read_pickle(file: Path) -> dict[bytes, Any]:
         BadBatch: if it is anything else.
         OSError: if there is no such file.
     """
-    with file.open("rb") as stream:
-        try:
-            content = _Admitted(stream, encoding="bytes").load()
-        except BadBatch:
-            raise
-        except Exception as error:  # a broken pickle can raise nearly anything
-            raise BadBatch(f"broken pickle: {error}") from error
+    pickled = read_regular(file)
+    try:
+        _check_memo(pickled)
+        content = _Admitted(io.BytesIO(pickled), encoding="bytes").load()
+    except BadBatch:
+        raise
+    except Exception as error:  # a broken pickle can raise nearly anything
+        raise BadBatch(f"broken pickle: {error}") from error
     if not isinstance(content, dict):
         raise BadBatch(f"no CIFAR file: it holds a {type(content).__name__} where a dictionary was published")
     return {key: _bytes(value) if isinstance(value, _Array) else value for key, value in content.items()}
+
+
+def _check_memo(pickled: bytes) -> None:
+    """Refuse a pickle that stores objects at places no pickle needs: Python makes room for all places before one."""
+    for number, (opcode, argument, _) in enumerate(pickletools.genops(pickled), start=1):
+        if opcode.name in PUTS and int(argument or 0) > number:
+            raise BadBatch(f"no CIFAR file: it asks for {argument:,} places in memory")
 
 
 def _bytes(array: _Array) -> np.ndarray[Any, np.dtype[np.uint8]]:

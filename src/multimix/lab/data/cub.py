@@ -15,7 +15,7 @@ from multimix.lab.data.bad_files import BadFiles, BadSample, why
 from multimix.lab.data.blobs import FolderBlobs
 from multimix.lab.data.images import CroppedImage, box_in_middle, header_of_file
 from multimix.lab.data.making import Encoded, check_not_empty, make_split
-from multimix.lab.data.names import Names
+from multimix.lab.data.names import Names, stays_inside
 from multimix.lab.data.opening import Layout, Opening
 from multimix.lab.data.options import check_size
 from multimix.lab.data.prepare import Normalise
@@ -114,6 +114,8 @@ def _birds(home: Path, numbers: dict[str, int], bad_files: BadFiles) -> dict[str
         ]
         if missing:
             bad_files.add(line, f"not in {', '.join(missing)}")
+        elif not stays_inside(path[0]):
+            bad_files.add(line, "it names a file outside of the folder")
         elif labels[number][0] not in numbers:
             bad_files.add(line, f"class {labels[number][0]} is not in classes.txt")
         elif (box := _numbers(boxes[number])) is None or splits[number][0] not in birds:

@@ -22,6 +22,7 @@ from multimix.lab.data.opening import Layout, Opening
 from multimix.lab.data.options import check_padding
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
+from multimix.lab.regular_files import MAX_FILE_BYTES, open_regular
 
 CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 SIZE = 28
@@ -86,12 +87,15 @@ def _read(
     """Reads one idx file, packed or not: a magic number and sizes as big-endian 32-bit integers, then the bytes."""
     file = home / f"{name}.gz" if (home / f"{name}.gz").exists() else home / name
     try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        content = _content(file)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         bad_files.add(file, f"broken gzip file: {error}")
         return None
     except OSError as error:
         bad_files.add(file, why(error))
+        return None
+    if len(content) > MAX_FILE_BYTES:
+        bad_files.add(file, f"more than {MAX_FILE_BYTES:,} bytes")
         return None
     head = np.frombuffer(content[: 4 * (2 + len(shape))], dtype=">u4").tolist()
     if len(head) != 2 + len(shape) or head[0] != magic or tuple(head[2:]) != shape:
@@ -103,3 +107,10 @@ def _read(
         bad_files.add(file, f"{len(body):,} bytes of data where its header says {expected:,}")
         return None
     return body.reshape(head[1], *shape)
+
+
+def _content(file: Path) -> bytes:
+    """Return the bytes of a file, unpacked; of one that unpacks to more than fits, only one byte too many."""
+    with open_regular(file) as stream:
+        unpacked = gzip.GzipFile(fileobj=stream) if file.suffix == ".gz" else stream
+        return unpacked.read(MAX_FILE_BYTES + 1)

@@ -1,5 +1,7 @@
 """Data sets of the Hugging Face hub, and folders on disk in the forms that its library reads."""
 
+import errno
+import os
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,12 +15,14 @@ import torch
 from torch import Tensor
 
 from multimix.lab.data.augment import FlipCrop
+from multimix.lab.data.bad_files import why
 from multimix.lab.data.generic import GenericOptions, assemble, labels_of
 from multimix.lab.data.making import Encoded
 from multimix.lab.data.opening import Layout, Opening
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
 from multimix.lab.errors import UsageError
+from multimix.lab.regular_files import MAX_FILE_BYTES, check_regular, read_regular
 
 if TYPE_CHECKING:
     import datasets
@@ -35,11 +39,13 @@ class HubBlobs:
         dataset: The data set, its column left undecoded.
         column: The column.
         what: What to call it in messages.
+        homes: Folders of the data set's own files; a cell may name a file below them in place of holding its bytes.
     """
 
     dataset: "datasets.Dataset"
     column: str
     what: str
+    homes: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -49,14 +55,26 @@ class HubBlobs:
         return f"{self.what}, row {index}"
 
     def read(self, index: int) -> bytes:
-        """Returns the bytes of a row."""
-        cell: dict[str, Any] | None = self.dataset[index][self.column]
-        if cell is None:
-            return b""
-        content: bytes | None = cell["bytes"]
+        """Returns the bytes of a row.
+
+        Raises:
+            OSError: if they are too many, or are to be read from a file that is not the data set's own.
+        """
+        cell: dict[str, Any] = self.dataset[index][self.column] or {}
+        content: bytes | None = cell.get("bytes")
         if content is None:
-            return Path(cell["path"]).read_bytes() if cell["path"] else b""
+            return read_regular(self._own_file(cell["path"])) if cell.get("path") else b""
+        if len(content) > MAX_FILE_BYTES:
+            raise OSError(errno.EFBIG, f"{len(content):,} bytes where at most {MAX_FILE_BYTES:,} are read")
         return content
+
+    def _own_file(self, path: str) -> Path:
+        """Return the file that a cell names, with all links followed, if it is below one of the homes."""
+        for home in self.homes if "\0" not in path else ():
+            file = Path(os.path.realpath(home / path))
+            if file.is_relative_to(os.path.realpath(home)):
+                return file
+        raise OSError(errno.EACCES, f"it names a file that is not the data set's own, {path!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +99,7 @@ class Hub(GenericOptions):
             found = fetch(self.repo, self.config, self.revision)
         except HubUnavailable as error:
             raise UsageError(f"hf:REPO must name a data set that can be fetched, got {self.repo!r}: {error}") from error
-        return from_splits(f"hf:{self.repo}", found, self.label, self, opening)
+        return from_splits(f"hf:{self.repo}", found, self.label, self, opening, homes=_homes(self.repo, found))
 
 
 class HubUnavailable(RuntimeError):
@@ -129,10 +147,18 @@ def fetch(repo: str, config: str | None = None, revision: str | None = None) -> 
         import datasets
     except ImportError as error:
         raise HubUnavailable("the package datasets is not installed; pip install multimix[lab]") from error
-    offline = None if Path(repo).exists() else _why_offline()
+    is_local = Path(repo).exists()
+    if is_local:
+        _check_folder(Path(repo))
+    offline = None if is_local else _why_offline()
     try:
         with _offline_if(offline is not None):
-            found = datasets.load_dataset(repo, config, revision=revision)
+            builder = datasets.load_dataset_builder(repo, config, revision=revision)
+            _check_sources(builder, Path(repo) if is_local else None)
+            builder.download_and_prepare()
+            found = builder.as_dataset()
+    except HubUnavailable:
+        raise
     except Exception as error:  # of the network, the hub, the file system, the format: one line says enough
         if offline is not None:
             raise HubUnavailable(f"{offline}, and no earlier download of it was found") from error
@@ -141,6 +167,46 @@ def fetch(repo: str, config: str | None = None, revision: str | None = None) -> 
     if not isinstance(found, datasets.DatasetDict):
         raise HubUnavailable(f"it has no splits but is a {type(found).__name__}")
     return found
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder in which there is anything but folders and regular files, which the library would wait for."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # the library ignores them, too
+        for file in (os.path.join(place, name) for name in files if not name.startswith(".")):
+            if file.endswith(".tar"):  # the library's reader trusts what its headers say
+                raise HubUnavailable(f"{file} is a shard; give webdataset:PATH in place of hf:PATH")
+            try:
+                check_regular(file)
+            except OSError as error:
+                raise HubUnavailable(f"{file} cannot be used ({why(error)})") from error
+
+
+def _check_sources(builder: "datasets.DatasetBuilder", folder: Path | None) -> None:
+    """Refuse a data set whose own description names files that are not its own: others on this machine."""
+    for file in (str(file) for files in (builder.config.data_files or {}).values() for file in files):
+        is_own = file.startswith("hf://") if folder is None else _is_below(file, folder)
+        if not is_own:
+            raise HubUnavailable(f"it names a file that is not the data set's own, {file!r}")
+
+
+def _is_below(file: str, folder: Path) -> bool:
+    return Path(os.path.abspath(file)).is_relative_to(os.path.abspath(folder))
+
+
+def _homes(repo: str, found: "datasets.DatasetDict") -> tuple[Path, ...]:
+    """Return the folders of a data set's own files: its own, or where the hub's library keeps what it downloads."""
+    import datasets
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    if Path(repo).exists():
+        homes = [Path(repo)]
+    else:
+        homes = [Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="dataset")]
+    if next(iter(found.values())).info.builder_name in ("imagefolder", "audiofolder"):  # may come in archives
+        homes.append(Path(datasets.config.EXTRACTED_DATASETS_PATH))
+    return tuple(homes)
 
 
 def _why_offline() -> str | None:
@@ -185,6 +251,7 @@ def from_splits(
     options: GenericOptions,
     opening: Opening,
     normalise: Normalise | None = None,
+    homes: tuple[Path, ...] = (),
 ) -> Data:
     """Makes a data set of splits that have a column of images or sounds and one of labels."""
     import datasets
@@ -201,7 +268,9 @@ def from_splits(
     classes = _classes(first, target)
     splits = {}
     for part, dataset in found.items():
-        blobs = HubBlobs(dataset.select_columns([column]).cast_column(column, undecoded), column, f"{name} {part}")
+        blobs = HubBlobs(
+            dataset.select_columns([column]).cast_column(column, undecoded), column, f"{name} {part}", homes
+        )
         encoded = Encoded(blobs, _labels(dataset, target, classes))
         known = encoded.labels >= 0
         for row in (~known).nonzero().flatten().tolist():

@@ -5,7 +5,6 @@ Russakovsky et al., 2015, arXiv 1409.0575. Class folders named by WordNet ids, `
 `LOC_val_solution.csv`. The test images have no labels, so models are tested on the validation images.
 """
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +81,10 @@ def _listed(folder: Path, solution: Path, classes: Sequence[str], bad_files: Bad
     """Lists the images of a table whose lines are `name,wnid left top right bottom wnid …`."""
     known, names, wnids = set(classes), [], []
     there = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    for number, words in enumerate(csv.reader(bad_files.text_of(solution).splitlines()), start=1):
+    for number, line in enumerate(bad_files.text_of(solution).splitlines(), start=1):
+        words = line.split(",")
         name, wnid = (words[0], (words[1].split() or [""])[0]) if len(words) == 2 else ("", "")
-        if words[:1] == ["ImageId"] or not words:
+        if words[0] == "ImageId" or not line:
             continue
         if wnid not in known:
             bad_files.add(f"{solution}, line {number}", "no name and known class")

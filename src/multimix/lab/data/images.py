@@ -7,15 +7,28 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
 from multimix.lab.data.bad_files import BadSample
+from multimix.lab.regular_files import open_regular
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
 # Only these are tried: some of PIL's other readers start programs.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
 MODES = {1: "L", 3: "RGB"}
+MAX_PIXELS = 89_478_485  # of one image: Pillow's own bound, 256 MiB of colour
+# How an image is brought upright, by the orientation that its EXIF data name.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SIDEWAYS = (5, 6, 7, 8)  # orientations in which width and height change places
 # Share of the area that a training crop covers, and its width over its height: Szegedy et al., 2015, arXiv 1409.4842.
 CROP_AREA, CROP_RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 CROP_TRIES = 10
@@ -48,12 +61,9 @@ class WholeImage:
         """Returns the image.
 
         Raises:
-            BadSample: if it is no image, broken, or of another size.
+            BadSample: if it is no image, broken, too large, or of another size.
         """
-        image = decoded(content, self.channels)
-        if image.size != (self.width, self.height):
-            raise BadSample(f"{image.width} × {image.height} pixels where {self.width} × {self.height} are usual")
-        return _tensor(image)
+        return _tensor(decoded(content, self.channels, (self.width, self.height)))
 
 
 @dataclass(frozen=True)
@@ -91,15 +101,25 @@ class CroppedImage:
         return x.flip(2) if self.flip and rng is not None and rng.random() < 0.5 else x
 
 
-def decoded(content: bytes, channels: int) -> Image.Image:
-    """Decodes an image.
+def decoded(content: bytes, channels: int, size: tuple[int, int] | None = None) -> Image.Image:
+    """Decode an image and bring it upright, as its EXIF data say.
+
+    Args:
+        content: The encoded image.
+        channels: 1 for grey, 3 for colour.
+        size: Width and height it must have; checked before the pixels are decoded.
 
     Raises:
-        BadSample: if that fails.
+        BadSample: if that fails, or it has another size or more than `MAX_PIXELS`.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            return _eight_bits(image).convert(MODES[channels])
+        with _opened(io.BytesIO(content)) as image:
+            width, height = _upright_size(image)
+            if size is not None and (width, height) != size:
+                raise BadSample(f"{width} × {height} pixels where {size[0]} × {size[1]} are usual")
+            turn = TURNS.get(_orientation(image))
+            pixels = _eight_bits(image).convert(MODES[channels])
+            return pixels if turn is None else pixels.transpose(turn)
     except BadSample:
         raise
     except Exception as error:  # PIL's readers raise nearly anything: OSError, SyntaxError, struct.error
@@ -116,10 +136,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def header(content: bytes) -> tuple[int, int, int]:
-    """Returns (channels, height, width), without decoding the pixels.
+    """Returns (channels, height, width) of the upright image, without decoding the pixels.
 
     Raises:
-        BadSample: if it is no image.
+        BadSample: if it is no image, or has more than `MAX_PIXELS`.
     """
     return _header(io.BytesIO(content), len(content))
 
@@ -131,17 +151,43 @@ def header_of_file(file: Path) -> tuple[int, int, int]:
         BadSample: if it is no image.
         OSError: if it cannot be read.
     """
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         return _header(stream, file.stat().st_size)
 
 
 def _header(stream: BinaryIO, size: int) -> tuple[int, int, int]:
     try:
-        with Image.open(stream, formats=FORMATS) as image:
+        with _opened(stream) as image:
             is_grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
-            return 1 if is_grey else 3, image.height, image.width
+            width, height = _upright_size(image)
+            return 1 if is_grey else 3, height, width
+    except BadSample:
+        raise
     except Exception as error:
         raise BadSample(_reason(size, error)) from error
+
+
+def _opened(stream: BinaryIO) -> Image.Image:
+    """Open an image without decoding its pixels, and refuse one that has too many."""
+    image = Image.open(stream, formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:  # Pillow warns from here on, and refuses twice as many
+        raise Image.DecompressionBombError
+    return image
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height of an image that is not decoded yet, as they will be once it is upright."""
+    return (image.height, image.width) if _orientation(image) in SIDEWAYS else image.size
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the orientation that EXIF data name before the pixels; 1, upright, if that cannot be read."""
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1  # Pillow turns a TIFF itself, and would decode all of a PNG to look behind its pixels
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # as with pixels, anything may be raised; a picture with broken EXIF data is still a picture
+        return 1
 
 
 def box_in_middle(box: tuple[float, ...], width: int, height: int) -> tuple[float, ...]:
@@ -159,6 +205,8 @@ def box_in_middle(box: tuple[float, ...], width: int, height: int) -> tuple[floa
 def _reason(size: int, error: Exception) -> str:
     if not size:
         return "empty file"
+    if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
+        return f"more than {MAX_PIXELS:,} pixels"
     return "no image" if isinstance(error, UnidentifiedImageError) else f"broken image: {error}"
 
 

@@ -6,6 +6,7 @@ its own. Here all names are one string of bytes that nobody writes to.
 
 import os
 from collections.abc import Iterable
+from pathlib import PurePath
 
 import numpy as np
 
@@ -34,3 +35,9 @@ class Names:
 
     def __getitem__(self, index: int) -> str:
         return os.fsdecode(self._content[self._ends[index] : self._ends[index + 1]].tobytes())
+
+
+def stays_inside(name: str) -> bool:
+    """Whether a name that stands in a data set's own tables is one of a file within its folder."""
+    path = PurePath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\0" not in name

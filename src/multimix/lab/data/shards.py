@@ -4,6 +4,7 @@ The headers of all shards are read once, to note where each sample's bytes begin
 without those before it. So shards are shuffled and resumed as files are, and not shard by shard.
 """
 
+import os
 import re
 import tarfile
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from multimix.lab.data.making import Encoded
 from multimix.lab.data.names import Names
 from multimix.lab.data.opening import Opening
 from multimix.lab.data.split import Data
+from multimix.lab.data.tar_members import BadTar, tar_members
 from multimix.lab.errors import UsageError
+from multimix.lab.regular_files import MAX_FILE_BYTES, open_regular
 
 LABEL_SUFFIX = ".cls"
 SUFFIXES = (LABEL_SUFFIX, *images.SUFFIXES, *audio.SUFFIXES)  # others may stand beside a sample and are not read
@@ -55,7 +58,7 @@ class ShardBlobs:
     def read(self, index: int) -> bytes:
         """Returns a sample's bytes."""
         shard, start, size = self.places[index].tolist()
-        with self.shards[shard].open("rb") as file:
+        with open_regular(self.shards[shard]) as file:
             file.seek(start)
             content: bytes = file.read(size)
             return content
@@ -125,25 +128,31 @@ def _index(shards: tuple[Path, ...], bad_files: BadFiles) -> Encoded:
 class _Parts:
     """What a shard holds, by key: name, first byte and number of bytes of each sample, and each label.
 
-    `again` are the files of which their samples have had one already.
+    `unusable` says of other files why they are not used.
     """
 
     content: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
-    again: list[str] = field(default_factory=list)
+    unusable: dict[str, str] = field(default_factory=dict)
 
     def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         """Notes one file of the shard; a key ends where the first dot of a file's name is."""
         _, dot, suffix = member.name.rpartition("/")[2].partition(".")
         key, suffix = member.name.removesuffix(dot + suffix), f".{suffix.lower()}"
-        if key in (self.labels if suffix == LABEL_SUFFIX else self.content) and suffix in SUFFIXES:
-            self.again.append(member.name)
+        if suffix not in SUFFIXES or member.isdir():
+            return
+        if not member.isfile() or member.issparse():
+            self.unusable[member.name] = "no regular file but a link, a device or one with holes"
+        elif key in (self.labels if suffix == LABEL_SUFFIX else self.content):
+            self.unusable[member.name] = "a second one of the same sample"
+        elif member.size > MAX_FILE_BYTES:
+            self.unusable[member.name] = f"{member.size:,} bytes where at most {MAX_FILE_BYTES:,} are read"
         elif suffix == LABEL_SUFFIX:
             file = tar.extractfile(member)
             text = b"" if file is None else file.read(32).strip()
             if text.isdigit() and int(text) < MAX_CLASSES:
                 self.labels[key] = int(text)
-        elif suffix in SUFFIXES:
+        else:
             self.content[key] = member.name, member.offset_data, member.size
 
 
@@ -151,20 +160,19 @@ def _samples(shard: Path, bad_files: BadFiles) -> Iterator[tuple[str, int, int, 
     """Yields name, first byte, number of bytes and label of each sample of a shard."""
     parts = _Parts()
     try:
-        with tarfile.open(shard, "r:") as tar:
-            for member in tar:
-                if member.isfile():
-                    parts.add(tar, member)
-    except tarfile.TarError as error:
+        with open_regular(shard) as file:
+            size_of_shard = os.fstat(file.fileno()).st_size
+            for tar, member in tar_members(file):
+                parts.add(tar, member)
+    except BadTar as error:
         bad_files.add(shard, f"broken tar file: {error}")
     except OSError as error:
         bad_files.add(shard, why(error))
         return
-    for name in parts.again:
-        bad_files.add(f"{shard}, {name}", "a second one of the same sample")
+    for name, reason in parts.unusable.items():
+        bad_files.add(f"{shard}, {name}", reason)
     for key in parts.labels.keys() - parts.content.keys():
         bad_files.add(f"{shard}, {key}{LABEL_SUFFIX}", "no image or sound beside it")
-    size_of_shard = shard.stat().st_size
     if not _ends_well(shard, size_of_shard):
         bad_files.add(shard, "it does not end as a tar file does: truncated")
     for key, (name, start, size) in parts.content.items():
@@ -177,6 +185,6 @@ def _samples(shard: Path, bad_files: BadFiles) -> Iterator[tuple[str, int, int, 
 
 
 def _ends_well(shard: Path, size: int) -> bool:
-    with shard.open("rb") as file:
+    with open_regular(shard) as file:
         file.seek(max(0, size - END_OF_TAR))
         return size >= END_OF_TAR and not any(file.read())

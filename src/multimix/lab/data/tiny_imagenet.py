@@ -18,7 +18,7 @@ from multimix.lab.data.class_folders import class_folders, class_names, is_litte
 from multimix.lab.data.generic import labels_of
 from multimix.lab.data.hub import from_hub
 from multimix.lab.data.making import Encoded, check_not_empty, make_split, usual_image
-from multimix.lab.data.names import Names
+from multimix.lab.data.names import Names, stays_inside
 from multimix.lab.data.opening import Layout, Opening
 from multimix.lab.data.options import check_padding
 from multimix.lab.data.prepare import Normalise
@@ -27,6 +27,7 @@ from multimix.lab.data.split import Data
 LAYOUT = Layout(("val/val_annotations.txt",), ("tiny-imagenet-200", "tiny-imagenet"))
 NORMALISE = Normalise((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # as in Puzzle Mix
 BOX_SIDE = 64  # boxes are in pixels of the original images, the last pixel included
+MAX_DIGITS = 6  # of a pixel's place
 WHOLE = (0, 0, BOX_SIDE - 1, BOX_SIDE - 1)
 
 Box = tuple[int, ...]
@@ -76,14 +77,20 @@ class TinyImagenet:
 def _classes(home: Path, bad_files: BadFiles) -> list[str]:
     """Returns the classes (WordNet ids), sorted: those of wnids.txt, so that a missing folder is noticed."""
     listed = home / "wnids.txt"
-    return sorted(bad_files.text_of(listed).split()) if listed.is_file() else class_names(home / "train")
+    if not listed.is_file():
+        return class_names(home / "train")
+    names = sorted(bad_files.text_of(listed).split())
+    for name in names:
+        if not stays_inside(name):
+            bad_files.add(listed, f"it names a folder outside of its own, {name}")
+    return [name for name in names if stays_inside(name)]
 
 
 def _test(home: Path, classes: list[str], bad_files: BadFiles) -> Encoded:
     """Lists the validation images: those of val_annotations.txt, a name, a class and a box per line."""
     names, wnids, boxes = [], [], []
     for number, parts in _lines(home / "val_annotations.txt", bad_files):
-        if len(parts) != 6 or parts[1] not in classes or _box(parts[2:]) is None:
+        if len(parts) != 6 or not stays_inside(parts[0]) or parts[1] not in classes or _box(parts[2:]) is None:
             bad_files.add(f"{home / 'val_annotations.txt'}, line {number}", "no name, known class and box")
             continue
         names.append(f"images/{parts[0]}")
@@ -117,7 +124,8 @@ def _lines(file: Path, bad_files: BadFiles) -> Iterator[tuple[int, list[str]]]:
 
 def _box(parts: list[str]) -> Box | None:
     """Returns left, top, right, bottom, or None if that is not what these words are."""
-    return tuple(map(int, parts)) if len(parts) == 4 and all(part.isdecimal() for part in parts) else None
+    are_pixels = len(parts) == 4 and all(part.isdecimal() and len(part) <= MAX_DIGITS for part in parts)
+    return tuple(map(int, parts)) if are_pixels else None
 
 
 def _shares(boxes: list[Box]) -> Tensor:

@@ -17,6 +17,7 @@ from multimix.lab.data import Data
 from multimix.lab.errors import UsageError
 from multimix.lab.evaluate.activation_maps import ActivationMaps
 from multimix.lab.evaluate.judging import judged, rows_at_once
+from multimix.lab.evaluate.samples import numbered
 
 BOX_FILTER = 3  # cells of the map that are averaged
 THRESHOLD = 0.25  # share of the largest value, above which the object is
@@ -37,16 +38,19 @@ def evaluate_localization(model: nn.Module, data: Data, settings: EvaluateSettin
     check_has_boxes(data, settings)
     boxes, seen = _boxes(data)
     test, boxes = data.test.subset(seen.nonzero().squeeze(1)), boxes[seen]
-    found, right, known = [], [], []
+    kept, found, right, known = [], [], [], []
     with judged(model), ActivationMaps(model) as maps:
-        for x, labels in test.chunks(rows_at_once(test.sample_shape)):
+        for x, numbers in numbered(test).chunks(rows_at_once(test.sample_shape)):
+            labels = test.labels.to(x.device)[numbers]
             logits = model(x)
             maps.check(logits)
             predicted = logits.argmax(dim=1)
             size = (x.shape[-2], x.shape[-1])
+            kept.append(numbers.cpu())
             found.append(object_boxes(maps.of(predicted), size))
             known.append(object_boxes(maps.of(labels), size))
             right.append((predicted == labels).cpu())
+    boxes = boxes[torch.cat(kept)]  # without those of samples that turned out to be bad
     overlap = intersection_over_union(torch.cat(found), boxes)
     known_overlap = intersection_over_union(torch.cat(known), boxes)
     return {

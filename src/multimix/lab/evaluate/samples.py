@@ -1,9 +1,11 @@
-"""Which test samples are used where all are too many."""
+"""Which test samples are used: some, where all are too many; those that can be read."""
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from multimix.lab.data import Split
+from multimix.lab.data import HeldSplit, Split, StreamedSplit
 
 
 def spread(split: Split, most: int | None) -> Split:
@@ -22,3 +24,15 @@ def spread_indices(labels: Tensor, most: int | None) -> Tensor:
     by_class = labels.cpu().argsort(stable=True)
     most = len(labels) if most is None else min(most, len(labels))
     return by_class[torch.arange(most) * len(labels) // most].sort().values
+
+
+def numbered(split: Split) -> Split:
+    """Return the split with each sample's number in place of its label, so that chunks say which samples they hold.
+
+    A streamed split leaves out bad files when it meets them.
+    """
+    numbers = torch.arange(len(split), device=split.labels.device)
+    if isinstance(split, StreamedSplit):
+        return replace(split, decoding=replace(split.decoding, labels=numbers))
+    assert isinstance(split, HeldSplit)
+    return replace(split, labels=numbers)

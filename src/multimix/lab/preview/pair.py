@@ -51,4 +51,5 @@ def why(path: Path, error: object) -> str:
     """Returns why a file cannot be read."""
     if not path.exists():
         return "there is no such file"
-    return "it is a folder" if path.is_dir() else f"reading it failed: {error}"
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return "it is a folder" if path.is_dir() else f"reading it failed: {reason}"

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
+from multimix.lab.data.bad_files import BadSample
+from multimix.lab.data.images import decoded, header
 from multimix.lab.errors import UsageError
 from multimix.lab.preview.pair import Pair, why
+from multimix.lab.regular_files import read_regular
 
 
 def read(first: Path, second: Path, form: str | None) -> Pair:
@@ -25,10 +28,10 @@ def read(first: Path, second: Path, form: str | None) -> Pair:
 
 def _read(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            return upright.convert("L" if upright.mode in ("1", "L", "I;16") else "RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        content = read_regular(path)
+        channels, _, _ = header(content)
+        return decoded(content, channels)
+    except (OSError, BadSample) as error:
         raise UsageError(
             f"a file must be a readable picture, sound (.wav, .flac, .ogg) or series (.csv, .npy), got {str(path)!r}; "
             f"{why(path, error)}"

@@ -1,5 +1,6 @@
 """Two files of numbers as a pair of series."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import torch
 
 from multimix.lab.errors import UsageError
 from multimix.lab.preview.pair import Pair, why
+from multimix.lab.regular_files import read_regular
 
 SUFFIXES = (".csv", ".npy")
+MAX_BYTES = 64 << 20
 MAX_CHANNELS = 8  # more lines cannot be told apart in one panel
 
 
@@ -39,7 +42,8 @@ def read(first: Path, second: Path, form: str | None) -> Pair:
 def _read(path: Path) -> np.ndarray:
     """Returns (channels, moments)."""
     try:
-        values = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else _read_table(path)
+        content = read_regular(path, MAX_BYTES)
+        values = _read_array(content) if path.suffix.lower() == ".npy" else _read_table(content)
     except (OSError, ValueError) as error:
         raise UsageError(f"a series must be a readable file, got {str(path)!r}; {why(path, error)}") from error
     if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
@@ -55,9 +59,17 @@ def _read(path: Path) -> np.ndarray:
     return values
 
 
-def _read_table(path: Path) -> np.ndarray:
+def _read_array(content: bytes) -> np.ndarray:
+    """Return the array of a .npy; without making room for what its header claims and the file does not hold."""
+    try:
+        return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except MemoryError as error:
+        raise ValueError("its header claims more than there is memory") from error
+
+
+def _read_table(content: bytes) -> np.ndarray:
     """Returns the columns of a .csv; a single row is a series of one channel."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = content.decode("utf-8-sig").splitlines()
     table = np.loadtxt(lines[_is_head(lines) :], delimiter=",", ndmin=2)
     return table if len(table) == 1 else table.T
 

@@ -9,6 +9,7 @@ from multimix.lab.data.bad_files import BadSample
 from multimix.lab.data.generic import sound_as
 from multimix.lab.errors import UsageError
 from multimix.lab.preview.pair import Pair, why
+from multimix.lab.regular_files import read_regular
 
 __all__ = ["SUFFIXES", "read"]
 
@@ -53,7 +54,7 @@ def read(first: Path, second: Path, form: str | None) -> Pair:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise UsageError(f"a sound must be a readable file, got {str(path)!r}; {why(path, error)}") from error
 
