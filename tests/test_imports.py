@@ -30,6 +30,7 @@ ORDER = [
     "labels",
     "blend",
     "targets",
+    "recomputation",
     "inside",
     "checks",
     "mixer",
