@@ -31,6 +31,7 @@ ORDER = [
     "blend",
     "targets",
     "recomputation",
+    "bypass",
     "inside",
     "checks",
     "mixer",

@@ -1,18 +1,23 @@
 """Mixing inside a model: at one layer, exactly once."""
 
+import sys
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from multimix.bypass import BypassCheck
 from multimix.layers import find_layer
 from multimix.recomputation import ForwardPass, MixAgain, in_backward
 
 Mix = Callable[[Tensor], Tensor]
+
+_CHECKED: WeakSet[nn.Module] = WeakSet()  # layers that nothing was seen to go around
 
 
 def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
@@ -22,9 +27,12 @@ def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
     the same mix is applied there too. A layer inside a part compiled by torch.compile is run uncompiled, with a
     warning: compiled code does not see hooks added after its first call.
 
+    The first pass with a layer looks whether anything flows around it.
+
     Raises:
         ValueError: if the model has no such layer.
-        RuntimeError: if the layer did not run exactly once, or got no tensor with one row per sample; or if a checkpoint recomputes this call.
+        RuntimeError: if the layer did not run exactly once, or got no tensor with one row per sample; if features flow
+            around it; or if a checkpoint recomputes this call.
     """
     if in_backward():
         raise RuntimeError(
@@ -35,8 +43,9 @@ def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
     forward_pass = ForwardPass()
     hook = _MixOnce(layer, mix, len(x), forward_pass)
     handle = path[-1].register_forward_pre_hook(hook, with_kwargs=True)
+    check = None if path[-1] in _CHECKED else BypassCheck(model, path, x)
     try:
-        with forward_pass, _uncompiled(layer) if _is_compiled(path) else nullcontext():
+        with forward_pass, _uncompiled(layer, path, check), check or nullcontext():
             output = model(x)
     finally:
         handle.remove()
@@ -46,6 +55,9 @@ def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
             f"layer that every forward pass calls once, as a module (not through its functions or weights)"
         )
     tensors = _tensors(output)
+    if check is not None:
+        check.check_output(tensors)
+        _CHECKED.add(path[-1])
     MixAgain(layer, path[-1], forward_pass, hook.mixed_inputs).watch(tensors)
     return output
 
@@ -102,11 +114,14 @@ def _is_compiled(path: list[nn.Module]) -> bool:
     return compiled_above or any(module._compiled_call_impl is not None for module in path)
 
 
-def _uncompiled(layer: str) -> Any:
-    warnings.warn(
-        f'mixing at layer "{layer}" inside a model compiled by torch.compile: this forward pass runs uncompiled, '
-        f"because compiled code ignores the mixing. To keep the speed, compile the stages separately "
-        f"(model.stage = torch.compile(model.stage)) and mix at their inputs",
-        stacklevel=4,
-    )
+def _uncompiled(layer: str, path: list[nn.Module], check: BypassCheck | None) -> Any:
+    if _is_compiled(path):
+        warnings.warn(
+            f'mixing at layer "{layer}" inside a model compiled by torch.compile: this forward pass runs uncompiled, '
+            f"because compiled code ignores the mixing. To keep the speed, compile the stages separately "
+            f"(model.stage = torch.compile(model.stage)) and mix at their inputs",
+            stacklevel=4,
+        )
+    elif check is None or "torch._dynamo" not in sys.modules:  # then nothing is compiled
+        return nullcontext()
     return torch.compiler.set_stance("force_eager")
