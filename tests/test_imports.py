@@ -30,6 +30,8 @@ ORDER = [
     "labels",
     "blend",
     "targets",
+    "recomputation",
+    "bypass",
     "inside",
     "checks",
     "mixer",

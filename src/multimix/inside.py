@@ -1,17 +1,23 @@
 """Mixing inside a model: at one layer, exactly once."""
 
+import sys
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from multimix.bypass import BypassCheck
 from multimix.layers import find_layer
+from multimix.recomputation import ForwardPass, MixAgain, in_backward
 
 Mix = Callable[[Tensor], Tensor]
+
+_CHECKED: WeakSet[nn.Module] = WeakSet()  # layers that nothing was seen to go around
 
 
 def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
@@ -21,15 +27,25 @@ def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
     the same mix is applied there too. A layer inside a part compiled by torch.compile is run uncompiled, with a
     warning: compiled code does not see hooks added after its first call.
 
+    The first pass with a layer looks whether anything flows around it.
+
     Raises:
         ValueError: if the model has no such layer.
-        RuntimeError: if the layer did not run exactly once, or got no tensor with one row per sample.
+        RuntimeError: if the layer did not run exactly once, or got no tensor with one row per sample; if features flow
+            around it; or if a checkpoint recomputes this call.
     """
+    if in_backward():
+        raise RuntimeError(
+            "mix.run must not be recomputed where it mixes inside the model, got a call during a backward pass; "
+            "checkpoint the model or parts of it, not the call of mix.run"
+        )
     path = find_layer(model, layer)
-    hook = _MixOnce(layer, mix, len(x))
+    forward_pass = ForwardPass()
+    hook = _MixOnce(layer, mix, len(x), forward_pass)
     handle = path[-1].register_forward_pre_hook(hook, with_kwargs=True)
+    check = None if path[-1] in _CHECKED else BypassCheck(model, path, x)
     try:
-        with _uncompiled(layer) if _is_compiled(path) else nullcontext():
+        with forward_pass, _uncompiled(layer, path, check), check or nullcontext():
             output = model(x)
     finally:
         handle.remove()
@@ -38,24 +54,40 @@ def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
             f'layer "{layer}" must run exactly once in a forward pass to be mixed, got {hook.calls} runs; choose a '
             f"layer that every forward pass calls once, as a module (not through its functions or weights)"
         )
-    _mix_again_in_backward(output, path[-1], hook)
+    tensors = _tensors(output)
+    if check is not None:
+        check.check_output(tensors)
+        _CHECKED.add(path[-1])
+    MixAgain(layer, path[-1], forward_pass, hook.mixed_inputs).watch(tensors)
     return output
+
+
+def _tensors(output: Any) -> list[Tensor]:
+    """The tensors in an output: in containers, and in the attributes of objects."""
+    leaves = tree_leaves(output)
+    leaves += tree_leaves([vars(leaf) for leaf in leaves if not isinstance(leaf, Tensor) and hasattr(leaf, "__dict__")])
+    return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 
 
 class _MixOnce:
     """A forward pre-hook that mixes the layer's input and counts how often it did."""
 
-    def __init__(self, layer: str, mix: Mix, rows: int) -> None:
-        self.layer, self.mix, self.rows = layer, mix, rows
+    def __init__(self, layer: str, mix: Mix, rows: int, forward_pass: ForwardPass) -> None:
+        self.layer, self.mix, self.rows, self.forward_pass = layer, mix, rows, forward_pass
         self.calls = 0
 
     def __call__(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if not _in_backward():
-            self.calls += 1
-            if self.calls > 1:
-                return args, kwargs  # the count is reported when the forward pass is over
+        if in_backward():  # the model needs a gradient on the way
+            return self.mixed_inputs(args, kwargs) if self.forward_pass.is_recomputed() else (args, kwargs)
+        self.calls += 1
+        if self.calls > 1:
+            return args, kwargs  # the count is reported when the forward pass is over
+        return self.mixed_inputs(args, kwargs)
+
+    def mixed_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The layer's inputs, the first one mixed."""
         if kwargs and not args:
             name = next(iter(kwargs))
             return args, {**kwargs, name: self._mixed(kwargs[name])}
@@ -76,45 +108,20 @@ class _MixOnce:
         return self.mix(features)
 
 
-def _in_backward() -> bool:
-    return torch._C._current_graph_task_id() != -1
-
-
-def _mix_again_in_backward(output: Any, module: nn.Module, hook: _MixOnce) -> None:
-    """Put the hook back while backward runs: activation checkpointing runs layers again there."""
-    handles: list[Any] = []
-
-    def remove() -> None:
-        while handles:
-            handles.pop().remove()
-
-    def again(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if _in_backward():
-            return hook(module, args, kwargs)
-        remove()  # a backward pass that raised had no end to clean up at
-        return args, kwargs
-
-    def install(_: Tensor) -> None:
-        if not handles:
-            handles.append(module.register_forward_pre_hook(again, with_kwargs=True))
-            torch.autograd.Variable._execution_engine.queue_callback(remove)
-
-    for leaf in tree_leaves(output):
-        if isinstance(leaf, Tensor) and leaf.requires_grad:
-            leaf.register_hook(install)  # type: ignore[no-untyped-call]
-
-
 def _is_compiled(path: list[nn.Module]) -> bool:
     """Whether hooks on the last module would run inside code compiled by torch.compile."""
     compiled_above = any(hasattr(module, "_orig_mod") for module in path[:-1])
     return compiled_above or any(module._compiled_call_impl is not None for module in path)
 
 
-def _uncompiled(layer: str) -> Any:
-    warnings.warn(
-        f'mixing at layer "{layer}" inside a model compiled by torch.compile: this forward pass runs uncompiled, '
-        f"because compiled code ignores the mixing. To keep the speed, compile the stages separately "
-        f"(model.stage = torch.compile(model.stage)) and mix at their inputs",
-        stacklevel=4,
-    )
+def _uncompiled(layer: str, path: list[nn.Module], check: BypassCheck | None) -> Any:
+    if _is_compiled(path):
+        warnings.warn(
+            f'mixing at layer "{layer}" inside a model compiled by torch.compile: this forward pass runs uncompiled, '
+            f"because compiled code ignores the mixing. To keep the speed, compile the stages separately "
+            f"(model.stage = torch.compile(model.stage)) and mix at their inputs",
+            stacklevel=4,
+        )
+    elif check is None or "torch._dynamo" not in sys.modules:  # then nothing is compiled
+        return nullcontext()
     return torch.compiler.set_stance("force_eager")

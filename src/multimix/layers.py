@@ -20,7 +20,7 @@ def find_layer(model: nn.Module, name: str) -> list[nn.Module]:
     """
     check_layers(model, [name])
     modules = dict(model.named_modules())
-    full = name if name in modules else next(full for full in modules if _unwrapped(full) == name)
+    full = name if name in modules else next(full for full in modules if unwrapped(full) == name)
     parts = full.split(".")
     return [modules[".".join(parts[:depth])] for depth in range(len(parts) + 1)]
 
@@ -31,7 +31,7 @@ def check_layers(model: nn.Module, names: Sequence[str]) -> None:
     Raises:
         ValueError: naming the nearest module.
     """
-    known = {_unwrapped(full) for full, _ in model.named_modules()} | {full for full, _ in model.named_modules()}
+    known = {unwrapped(full) for full, _ in model.named_modules()} | {full for full, _ in model.named_modules()}
     for name in names:
         if name not in known:
             raise ValueError(f'layers must name modules of the model, got "{name}"; {nearest(name, known - {""})}')
@@ -49,9 +49,10 @@ def mix_layers(model: nn.Module | None) -> Sequence[str] | None:
 
 def children_names(model: nn.Module, limit: int = 12) -> list[str]:
     """The first candidates for mixing, for an error message."""
-    names = dict.fromkeys(_unwrapped(name) for name, _ in model.named_modules())
+    names = dict.fromkeys(unwrapped(name) for name, _ in model.named_modules())
     return [name for name in names if name and "." not in name][:limit]
 
 
-def _unwrapped(name: str) -> str:
+def unwrapped(name: str) -> str:
+    """A module's name without the parts that wrappers put into it."""
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)

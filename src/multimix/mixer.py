@@ -260,7 +260,8 @@ class MultiMix:
 
         Raises:
             ValueError, TypeError: as for calling the object.
-            RuntimeError: if the layer to be mixed does not run exactly once.
+            RuntimeError: if the layer to be mixed does not run exactly once, or if something of the batch goes
+                around it (looked for in its first forward pass).
         """
         checks.check_batch(x, y)
         checks.check_targets(x, y, self.num_classes, self.dense_targets)

@@ -20,8 +20,8 @@ class ManifoldMixup:
 
     Args:
         layers: names of modules as in `model.named_modules()`, without the prefixes of wrappers (DDP, compile).
-            The *input* of the module is mixed; `""` is the model's input. None: the model's own attribute
-            `mix_layers`.
+            The *input* of the module is mixed; `""` is the model's input. Later layers must see nothing else of the
+            batch: blocks, not layers in a residual branch. None: the model's own attribute `mix_layers`.
         alpha: shape of the Beta(alpha, alpha) law, > 0. The paper uses 2.0 on CIFAR, 0.2 on Tiny-ImageNet.
 
     Raises:
