@@ -1,13 +1,17 @@
 """The program's manners: exit codes, messages, files of settings."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
+import multimix
+from multimix.lab import cli
 from multimix.lab.arguments import parse
 from multimix.lab.cli import main
 from multimix.lab.commands import COMMANDS, Command
@@ -17,6 +21,7 @@ from multimix.lab.errors import RunFailed
 from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 
+ROOT = Path(__file__).parents[2]
 MISSING = "mps" if torch.cuda.is_available() else "cuda"
 
 
@@ -59,7 +64,7 @@ def test_a_failed_run_is_exit_code_1_and_its_reason_comes_last(tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(RunFailed("why"), 1), (OSError("disk full"), 1), (KeyboardInterrupt(), 1)]
+    ("error", "code"), [(RunFailed("why"), 1), (OSError("disk full"), 1), (KeyboardInterrupt(), 130)]
 )
 def test_what_a_command_raises_is_told_without_a_traceback(error, code, monkeypatch, capsys):
     def fail(settings, console):
@@ -68,6 +73,36 @@ def test_what_a_command_raises_is_told_without_a_traceback(error, code, monkeypa
     monkeypatch.setitem(COMMANDS, "train", Command("", TrainSettings, fail))
     assert main(["train", "--out", "o"]) == code
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("package", ["rich", "jsonargparse", "yaml", "lightning"])
+def test_a_package_of_the_lab_that_is_missing_is_one_line(package, monkeypatch, capsys, tmp_path):
+    for module in [name for name in sys.modules if name.partition(".")[0] in (package, "multimix.lab.arguments")]:
+        monkeypatch.delitem(sys.modules, module)
+    for module in ("arguments", "train", "processes"):  # as in a program that has just been started
+        monkeypatch.delitem(sys.modules, f"multimix.lab.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(["train", "--out", str(tmp_path / "o")]) == 2
+    written = capsys.readouterr().err
+    assert package in written
+    assert written.endswith("pip install 'multimix[lab]'\n")
+    assert written.count("\n") == 1
+
+
+def test_a_package_that_is_none_of_the_labs_is_not_blamed_on_it(monkeypatch):
+    def fail(given):
+        raise ModuleNotFoundError("No module named 'mine'", name="mine")
+
+    monkeypatch.setattr(cli, "_call", fail)
+    with pytest.raises(ModuleNotFoundError):
+        main(["train"])
+
+
+def test_the_labs_packages_are_those_that_are_installed_with_it():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["lab"]
+    imported = {"scikit-learn": "sklearn", "pyyaml": "yaml", "pillow": "PIL"}
+    names = {re.match(r"[\w-]+", item)[0] for item in settings}
+    assert {imported.get(name, name) for name in names} == set(cli.PACKAGES)
 
 
 def test_train_then_again(tmp_path, capsys):
@@ -117,13 +152,16 @@ def test_print_config_is_a_file_of_settings(tmp_path, capsys):
 def test_help_names_flags_as_they_are_typed_and_loads_no_training(capsys):
     code = (
         "import sys; from multimix.lab.cli import main\n"
+        "assert main(['--version']) == 0\n"
+        "assert 'rich' not in sys.modules\n"
         "try: main(['compare', '--help'])\n"
         "except SystemExit: pass\n"
-        "loaded = {'lightning', 'sklearn', 'matplotlib', 'torchmetrics'} & set(sys.modules)\n"
+        "loaded = {'torch', 'lightning', 'sklearn', 'matplotlib', 'torchmetrics'} & set(sys.modules)\n"
         "assert not loaded, loaded"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"multimix {multimix.__version__}\n")
     assert "--num-mixes" in done.stdout
     assert "--num_mixes" not in done.stdout
 
@@ -155,7 +193,7 @@ def test_a_switch_needs_no_value():
 
 
 def test_the_committed_sweep_runs_and_its_flags_win(tmp_path, capsys):
-    file = Path(__file__).parents[2] / "experiments" / "sweep_digits.yaml"
+    file = ROOT / "experiments" / "sweep_digits.yaml"
     _, settings = parse(["compare", "--config", str(file)])
     assert (settings.data, settings.alphas, settings.num_mixes) == (("digits",), (0.2, 1.0, 4.0), (1, 5))
     flags = ["--seeds", "1", "--steps", "2", "--jobs", "0", "--methods", "none,mixup", "--out", str(tmp_path / "o")]
