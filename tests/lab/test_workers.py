@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import torch
@@ -39,8 +40,10 @@ def test_ctrl_c_while_a_worker_starts_leaves_no_traceback(tmp_path, capfd):
     worker = Worker(1)
     try:
         future = worker.submit(conditions, TrainSettings(out=str(tmp_path / "found")))
-        for number in worker._pool._processes:
-            os.kill(number, signal.SIGINT)
+        (number,) = worker._pool._processes
+        while "libtorch_cpu" not in Path(f"/proc/{number}/maps").read_text():
+            time.sleep(0.01)
+        os.kill(number, signal.SIGINT)
         assert future.exception() is not None
     finally:
         worker.end()
