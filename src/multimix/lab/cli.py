@@ -21,7 +21,7 @@ PACKAGES = (  # of multimix[lab], as they are imported
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given == ["--version"]:
+    if "--version" in given:
         print(f"multimix {__version__}")
         return 0
     try:
