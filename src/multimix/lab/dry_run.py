@@ -14,6 +14,7 @@ from multimix.lab.config import AUTO, TrainSettings
 from multimix.lab.data import Data, Split
 from multimix.lab.data.stand_in import PUBLISHED, stand_in
 from multimix.lab.mixing import Course
+from multimix.lab.model_output import check_parameters
 from multimix.lab.models import build_model
 from multimix.lab.moments import Length, Moment
 from multimix.lab.run_folder import RunFolder
@@ -108,6 +109,7 @@ def _about_weights(settings: TrainSettings) -> str:
 def _num_parameters(settings: TrainSettings, data: Data) -> int:
     with torch.device("meta"):
         model = build_model(settings.model, data.sample_shape, data.num_classes, settings.model_options)
+    check_parameters(settings.model, model)
     return sum(parameter.numel() for parameter in model.parameters())
 
 

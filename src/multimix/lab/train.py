@@ -135,7 +135,7 @@ def _prepared(
             f"stopping early needs held-out samples, never the test split, got patience={settings.patience}, "
             f"validation_share={settings.validation_share}; give --validation-share 0.1 too"
         )
-    bare = model_at_start(settings, data)
+    bare = model_at_start(settings, data, fabric)
     length = settings.length(len(data.train))
     learner = Learner.build(settings, fabric, bare, data.num_classes, length)
     models = {"model": bare}

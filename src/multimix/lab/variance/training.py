@@ -19,7 +19,7 @@ def trained(settings: TrainSettings, fabric: Fabric, data: Data, stops: Sequence
         RunFailed: if a weight is no longer finite.
     """
     length = settings.length(len(data.train))
-    learner = Learner.build(settings, fabric, model_at_start(settings, data), data.num_classes, length)
+    learner = Learner.build(settings, fabric, model_at_start(settings, data, fabric), data.num_classes, length)
     order = SampleOrder(len(data.train), settings.samples_per_step, settings.seed)
     batches = data.train.batches(order, range(max(stops)))
     done = 0
