@@ -19,6 +19,7 @@ from multimix.lab.models import build_model
 from multimix.lab.moments import Length, Moment
 from multimix.lab.run_folder import RunFolder
 from multimix.lab.schedule import check_within, parse_schedule
+from multimix.lab.step_size import repeated_samples
 from multimix.lab.train import open_data_of, train
 
 STEPS = 4  # one of them before mixing begins and one after it ends, if so wished
@@ -43,7 +44,9 @@ def dry_run(settings: TrainSettings) -> list[str]:
         return ["mixes: K is measured before the run, if it was not before (auto)", *dry_run(tried)]
     RunFolder(Path(settings.out)).check(settings)
     data, num_train, about_data = _data(settings)
-    length = settings.length(num_train - math.ceil(num_train * settings.validation_share))
+    num_train -= math.ceil(num_train * settings.validation_share)
+    repeated = repeated_samples(settings, num_train)
+    length = settings.length(num_train)
     schedule = parse_schedule(settings.schedule)
     check_within(schedule, length)
     course = Course.of(settings, data.num_classes, length)
@@ -56,6 +59,7 @@ def dry_run(settings: TrainSettings) -> list[str]:
         about_data,
         f"model: {settings.model}, {_num_parameters(settings, data):,} parameters{about_weights}",
         f"step: {samples} samples, {rows:,} rows ({settings.method}{mixes})",
+        *([repeated] if repeated else []),
         f"length: {length.steps:,} steps, {length.steps / length.epoch:,.4g} epochs, {all_rows:,} rows",
         f"learning rate: {settings.optimizer}, {schedule}, {first:.3g} in the first step, {last:.3g} in the last",
         _tried(settings, data, length),

@@ -32,6 +32,7 @@ from multimix.lab.randomness import private_random_state
 from multimix.lab.run_folder import Record, RunFolder, as_json
 from multimix.lab.snapshot import digest
 from multimix.lab.state import State
+from multimix.lab.step_size import repeated_samples
 from multimix.lab.trackers.names import check_installed
 from multimix.lab.trackers.tracked import Trackers
 from multimix.lab.workers import cores
@@ -82,6 +83,8 @@ def train(
         data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
         if settings.validation_share:
             data = data.hold_out(settings.validation_share)
+        if line := repeated_samples(settings, len(data.train)):
+            tell(line)
         run = _prepared(settings, fabric, folder, data, on_record, on_step)
         by_first(fabric, lambda: stack.enter_context(locked(folder.path, tell)))
         run.resume(tell)
