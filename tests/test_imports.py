@@ -93,7 +93,7 @@ def test_the_lab_uses_the_front_door():
 IMPORT_TIME = """
 import time, torch
 start = time.perf_counter()
-import multimix
+from multimix import MultiMix
 print(time.perf_counter() - start)
 import sys
 print([name for name in ("numba", "scipy", "sklearn", "matplotlib", "torch._dynamo") if name in sys.modules])

@@ -148,7 +148,7 @@ def test_bad_settings_are_refused(changes, message):
 def test_each_k_is_measured_as_it_would_be_trained():
     asked, data = settings("o"), open_data("digits")
     fabric = Fabric(accelerator="cpu", devices=1)
-    model = model_at_start(asked, data)
+    model = model_at_start(asked, data, fabric)
     one = TrainSettings(**{**asked.__dict__, "num_mixes": 1})
     seen = []
     model.register_forward_hook(lambda module, args, out: seen.append(len(out)))

@@ -1,22 +1,28 @@
 """The program's manners: exit codes, messages, files of settings."""
 
+import re
 import subprocess
 import sys
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
+import multimix
+from multimix.lab import cli
 from multimix.lab.arguments import parse
 from multimix.lab.cli import main
 from multimix.lab.commands import COMMANDS, Command
 from multimix.lab.comparison import Comparison
-from multimix.lab.config import TrainSettings
+from multimix.lab.config import Recipe, TrainSettings
 from multimix.lab.errors import RunFailed
 from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 
+ROOT = Path(__file__).parents[2]
 MISSING = "mps" if torch.cuda.is_available() else "cuda"
 
 
@@ -29,11 +35,37 @@ MISSING = "mps" if torch.cuda.is_available() else "cuda"
         (["compare", "--out", "o", "--method", "mixup"], 'got method; did you mean "methods"?'),
         (["train"], "train needs out"),
         (["preview", "a.png"], "preview needs file_b, out"),
-        (["train", "--out", "o", "--steps", "many"], "steps must be of type int | None, got steps=many"),
-        (["train", "--out", "o", "--seed", "1.5"], "seed must be of type int, got seed=1.5"),
-        (["compare", "--out", "o", "--num-mixes", "1,x"], "num_mixes must be of type tuple[int, ...]"),
+        (["train", "--out", "o", "--steps", "many"], "steps must be a whole number, got steps=many; try 5"),
+        (["train", "--out", "o", "--seed", "1.5"], "seed must be a whole number, got seed=1.5; try 0"),
+        (["train", "--out", "o", "--compile", "maybe"], "compile must be true or false, got compile=maybe"),
+        (["train", "--out", "o", "--learning-rate", "nan"], "learning_rate must be a finite number, got learning_rate"),
+        (
+            ["compare", "--out", "o", "--num-mixes", "1,x"],
+            "num_mixes must be whole numbers, comma separated, got num_mixes=x; try 1,5",
+        ),
+        (["compare", "--out", "o", "--num-mixes", "0,5"], "num_mixes must be an integer >= 1, got num_mixes=0"),
+        (
+            ["compare", "--out", "o", "--num-mixes", "1", "5"],
+            "compare takes flags only, got '5'; leave it out, or join",
+        ),
+        (["preview", "a", "b", "c", "--out", "o.png"], "preview takes only file_a, file_b and flags, got 'c'"),
+        (["train", "--out", "o", "--method-options", "alpha=1"], "write --method-options.alpha 1"),
+        (["train", "--out", "o", "--data-options", "4"], "write --data-options.NAME VALUE"),
+        (
+            ["train", "--out", "o", "--alpha", "1"],
+            "got alpha; an option of a method is given as --method-options.alpha",
+        ),
+        (["train", "--out", "o", "--lr", "1"], 'got lr; did you mean "learning_rate"?'),
+        (["train", "--out", "o", "--nothing-like-it", "1"], "got nothing_like_it; see multimix train --help"),
+        (["train", "-out", "o"], "a flag must begin with two dashes, got -out"),
+        (["train", "--num-mixes"], "a flag must be followed by its value, got --num-mixes alone"),
+        (["train", "--out", "o", "--dry-run=yes"], "--dry-run takes no value"),
+        (["sing"], "got sing; see multimix --help"),
         (["train", "--out", "o", "--method", "mixpu"], 'did you mean "mixup"?'),
-        (["train", "--out", "o", "--config", "nowhere.yaml"], "config must be a YAML file of settings: "),
+        (
+            ["train", "--out", "o", "--config", "nowhere.yaml"],
+            "config must be a YAML file of settings, got config='nowhere.yaml'",
+        ),
         (["train", "--out", "o", "--device", MISSING], f"must be one that this machine has, got device='{MISSING}'"),
         (["compare", "--out", "o", "--device", MISSING], f"must be one that this machine has, got device='{MISSING}'"),
         (
@@ -59,7 +91,7 @@ def test_a_failed_run_is_exit_code_1_and_its_reason_comes_last(tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(RunFailed("why"), 1), (OSError("disk full"), 1), (KeyboardInterrupt(), 1)]
+    ("error", "code"), [(RunFailed("why"), 1), (OSError("disk full"), 1), (KeyboardInterrupt(), 130)]
 )
 def test_what_a_command_raises_is_told_without_a_traceback(error, code, monkeypatch, capsys):
     def fail(settings, console):
@@ -68,6 +100,36 @@ def test_what_a_command_raises_is_told_without_a_traceback(error, code, monkeypa
     monkeypatch.setitem(COMMANDS, "train", Command("", TrainSettings, fail))
     assert main(["train", "--out", "o"]) == code
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("package", ["rich", "jsonargparse", "yaml", "lightning"])
+def test_a_package_of_the_lab_that_is_missing_is_one_line(package, monkeypatch, capsys, tmp_path):
+    for module in [name for name in sys.modules if name.partition(".")[0] in (package, "multimix.lab.arguments")]:
+        monkeypatch.delitem(sys.modules, module)
+    for module in ("arguments", "train", "processes"):  # as in a program that has just been started
+        monkeypatch.delitem(sys.modules, f"multimix.lab.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(["train", "--out", str(tmp_path / "o")]) == 2
+    written = capsys.readouterr().err
+    assert package in written
+    assert written.endswith("pip install 'multimix[lab]'\n")
+    assert written.count("\n") == 1
+
+
+def test_a_package_that_is_none_of_the_labs_is_not_blamed_on_it(monkeypatch):
+    def fail(given):
+        raise ModuleNotFoundError("No module named 'mine'", name="mine")
+
+    monkeypatch.setattr(cli, "_call", fail)
+    with pytest.raises(ModuleNotFoundError):
+        main(["train"])
+
+
+def test_the_labs_packages_are_those_that_are_installed_with_it():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["lab"]
+    imported = {"scikit-learn": "sklearn", "pyyaml": "yaml", "pillow": "PIL"}
+    names = {re.match(r"[\w-]+", item)[0] for item in settings}
+    assert {imported.get(name, name) for name in names} == set(cli.PACKAGES)
 
 
 def test_train_then_again(tmp_path, capsys):
@@ -99,9 +161,54 @@ def test_a_file_of_settings_flags_that_win_and_unknown_keys(tmp_path, capsys):
     file.write_text("sedes: 7\n")
     assert main(["compare", "--config", str(file), "--out", "o"]) == 2
     assert 'got sedes; did you mean "seeds"?' in capsys.readouterr().err
-    file.write_text("seeds: [\n")
-    assert main(["compare", "--config", str(file), "--out", "o"]) == 2
-    assert "config must be a YAML file of settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it holds nothing; write name: value"),
+        (b"- a\n", "it holds a list"),
+        (b"word\n", "it holds a single value"),
+        (b"\xff\xfe", "byte 1 is no UTF-8 text"),
+        (b"seeds: [\n", "in line 2; correct it"),
+        (b"a: \x01", "a character that YAML does not allow"),
+        (b"[" * 1000, "nested too deeply"),
+        (b"config: other.yaml\n", "it names another one"),
+        (b"seeds: 3\nseeds: 4\n", "a setting must stand once in a config, got seeds again in line 2 of "),
+        (b"method_options: {alpha: 1, alpha: 2}\n", "got alpha again in line 1"),
+        (b"seeds:\n", "config must be a YAML file of settings, got seeds:; write name: value"),
+    ],
+)
+def test_a_file_that_is_no_file_of_settings(content, message, tmp_path, capsys):
+    file = tmp_path / "settings.yaml"
+    file.write_bytes(content)
+    assert main(["compare", f"--config={file}", "--out", str(tmp_path / "o")]) == 2
+    written = capsys.readouterr().err
+    assert message in written
+    assert written.count("\n") == 1
+
+
+PLACES = {"data_root", "initial_weights", "corruptions", "out"}  # any text may name one
+KNOWN = {"evaluate": ["runs"], "report": ["sources"], "preview": ["a.png", "b.png"]}
+
+
+@pytest.mark.parametrize("name", ["train", "compare", "evaluate", "report", "preview", "variance"])
+def test_nonsense_for_any_setting_is_one_line_that_names_it(name, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = COMMANDS[name]
+    shared = {item.name for item in fields(Recipe)} if name in ("compare", "variance") else set()  # as for train
+    for item in fields(command.settings):
+        if item.name in PLACES | shared or item.name in command.positional:
+            continue
+        out = [] if name in ("report", "evaluate") else ["--out", "o.png"]
+        asked = [name, *KNOWN.get(name, []), *out, f"--{item.name.replace('_', '-')}", "?!"]
+        asked += [f"--{item.name[:-8].replace('_', '-')}", "digits"] if item.name.endswith("_data_options") else []
+        assert main(asked) == 2, asked
+        written = capsys.readouterr().err
+        assert item.name in written, (asked, written)
+        assert written.count("\n") == 1
+        assert not re.search(r"Traceback|class|None|\[|dict|tuple|of type", written), written
+    assert not list(tmp_path.iterdir())
 
 
 def test_print_config_is_a_file_of_settings(tmp_path, capsys):
@@ -117,13 +224,16 @@ def test_print_config_is_a_file_of_settings(tmp_path, capsys):
 def test_help_names_flags_as_they_are_typed_and_loads_no_training(capsys):
     code = (
         "import sys; from multimix.lab.cli import main\n"
+        "assert main(['--version']) == 0\n"
+        "assert 'rich' not in sys.modules\n"
         "try: main(['compare', '--help'])\n"
         "except SystemExit: pass\n"
-        "loaded = {'lightning', 'sklearn', 'matplotlib', 'torchmetrics'} & set(sys.modules)\n"
+        "loaded = {'torch', 'lightning', 'sklearn', 'matplotlib', 'torchmetrics'} & set(sys.modules)\n"
         "assert not loaded, loaded"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"multimix {multimix.__version__}\n")
     assert "--num-mixes" in done.stdout
     assert "--num_mixes" not in done.stdout
 
@@ -155,7 +265,7 @@ def test_a_switch_needs_no_value():
 
 
 def test_the_committed_sweep_runs_and_its_flags_win(tmp_path, capsys):
-    file = Path(__file__).parents[2] / "experiments" / "sweep_digits.yaml"
+    file = ROOT / "experiments" / "sweep_digits.yaml"
     _, settings = parse(["compare", "--config", str(file)])
     assert (settings.data, settings.alphas, settings.num_mixes) == (("digits",), (0.2, 1.0, 4.0), (1, 5))
     flags = ["--seeds", "1", "--steps", "2", "--jobs", "0", "--methods", "none,mixup", "--out", str(tmp_path / "o")]

@@ -119,3 +119,26 @@ def test_made_up_samples_have_the_shape_of_real_ones(tmp_path, name, write, opti
     assert x.dtype == torch.float32
     assert len(labels) == 4
     assert made.num_classes == PUBLISHED[name].num_classes
+
+
+ONE_STEP = ["--model", "mlp", "--steps", "1", "--out", "run"]
+
+
+@pytest.mark.parametrize(
+    ("command", "times"),
+    [("train --num-mixes 2", "557"), ("train --num-mixes 2 --dry-run", "557"), ("variance", "1,114")],
+)
+def test_a_step_of_far_more_samples_than_there_are_is_refused(command, times, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([*command.split(), *ONE_STEP, "--batch-size", "1000000"]) == 2
+    said = capsys.readouterr().err
+    assert "a step must hold every sample 100 times at most, got batch_size=1,000,000" in said
+    assert f"with 898 samples to train on: {times} times; give a smaller batch_size" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+def test_a_step_of_more_samples_than_there_are_is_said(dry_run, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *dry_run, *ONE_STEP, "--num-mixes", "2", "--batch-size", "4000"]) == 0
+    assert "each step holds every sample 2.2 times: 2,000 samples of 898 to train on" in "".join(capsys.readouterr())

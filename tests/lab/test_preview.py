@@ -1,5 +1,7 @@
 """The path between two samples as a picture."""
 
+import re
+
 import numpy as np
 import pytest
 import soundfile
@@ -9,7 +11,7 @@ from PIL import Image
 from multimix import CutMix, MixUp, MultiMix, PuzzleMix
 from multimix.lab.config import PreviewSettings
 from multimix.lab.errors import UsageError
-from multimix.lab.preview import preview
+from multimix.lab.preview import make, preview
 from multimix.lab.preview.lines import runs
 from multimix.lab.preview.pair import read_pair
 from multimix.lab.preview.path import make_path
@@ -214,3 +216,24 @@ def test_files_that_do_not_go_together_or_cannot_be_read_are_explained(tmp_path)
     with pytest.raises(UsageError, match=r"form must be one of spectrogram, waveform"):
         settings(wav, wav, tmp_path, form="picture")
     assert not (tmp_path / "new").exists()
+
+
+def test_the_window_of_local_contrast_is_a_square():
+    x = torch.rand(2, 3, 40, 56)
+    changes = sum(x.diff(dim=axis, append=x.narrow(axis, -1, 1)).square() for axis in (2, 3)).mean(1, keepdim=True)
+    expected = torch.nn.functional.avg_pool2d(changes, 5, stride=1, padding=2, count_include_pad=False)[:, 0]
+    torch.testing.assert_close(local_contrast(x), expected)
+
+
+def test_large_pictures_are_said_to_take_long_and_a_bar_tells_how_far_they_are(tmp_path, monkeypatch):
+    a, b = image(tmp_path / "a.png", (20, 10), "L"), image(tmp_path / "b.png", (20, 10), "L", 255)
+    told, moved = [], []
+    asked = settings(a, b, tmp_path, num_mixes=3)
+    preview(asked, told.append, lambda what, share: moved.append((what, share)))
+    assert not told
+    assert [what for what, _ in moved] == ["reading", "mixing", "drawing", "done"]
+    assert sum(share for _, share in moved) == pytest.approx(1)
+    monkeypatch.setattr(make, "MANY_PIXELS", 5 * 200)
+    preview(asked, told.append)
+    (line,) = told
+    assert re.fullmatch(r"drawing 5 pictures of 20 × 10 pixels, about \d+ s", line)

@@ -13,6 +13,7 @@ import pytest
 
 from multimix.lab.arguments import parse
 from multimix.lab.cli import main
+from multimix.lab.interruption import Interruption
 from multimix.lab.snapshot import Snapshot, digest
 from multimix.lab.train import train
 
@@ -106,6 +107,31 @@ def test_a_signal_to_all_its_processes_stops_a_run_that_reads_as_it_goes(tmp_pat
     assert newest(out).name == f"step-{step:09d}.safetensors"
     assert main([*run, "--num-workers=0", f"--out={out}"]) == 0
     assert final(out) == trained_here(tmp_path / "straight", *run, "--num-workers=0")
+
+
+def test_a_terminal_that_closes_stops_a_run_unless_nohup_said_otherwise():
+    heard = []
+    before = signal.signal(signal.SIGHUP, lambda number, frame: heard.append(number))
+    try:
+        with Interruption() as interruption:
+            signal.raise_signal(signal.SIGHUP)
+            assert interruption.signal == "SIGHUP"
+        signal.raise_signal(signal.SIGHUP)
+        assert heard == [signal.SIGHUP]  # outside the block as before
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with Interruption() as interruption:
+            signal.raise_signal(signal.SIGHUP)
+            assert interruption.signal is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_ctrl_c_while_packages_are_imported_is_one_line(tmp_path):
+    program = Program("multimix", *TRAIN, f"--out={tmp_path / 'run'}")
+    program.until(lambda: "libtorch_cpu" in Path(f"/proc/{program.process.pid}/maps").read_text())
+    program.signal_group(signal.SIGINT)
+    assert program.end() == (130, ["multimix: interrupted; the same command does what is missing"])
+    assert not (tmp_path / "run").exists()
 
 
 def test_readers_end_with_a_run_that_is_killed(tmp_path, images):

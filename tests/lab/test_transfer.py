@@ -17,7 +17,7 @@ from multimix.lab.evaluate.transfer import evaluate_transfer, fine_tune, last_li
 from multimix.lab.models import build_model
 
 ASKED = EvaluateSettings(
-    runs=("run",), evaluators=("transfer",), transfer_data="other", transfer_steps=6, transfer_batch_size=10
+    runs=("run",), evaluators=("transfer",), transfer_data="synthetic", transfer_steps=6, transfer_batch_size=10
 )
 DIGITS = open_data("digits")
 

@@ -316,10 +316,18 @@ AT = {"at": ("100%", 0), "steps": 4}
 def folder(tmp_path_factory):
     """What is told and shown while two moments are measured into a folder."""
     path = tmp_path_factory.mktemp("measured")
-    moments, lines = [], []
+    moments, lines, moved = [], [], []
     state = torch.get_rng_state()
-    result = measure(settings(path, **AT), "the command", lines.append, moments.append)
+    result = measure(
+        settings(path, **AT),
+        "the command",
+        lines.append,
+        moments.append,
+        advance=lambda what, share: moved.append((what, share)),
+    )
     assert torch.equal(torch.get_rng_state(), state)
+    assert list(dict.fromkeys(what for what, _ in moved)) == ["measuring at 0", "training", "measuring at 100%"]
+    assert sum(share for _, share in moved) == pytest.approx(1)
     return path, result, lines, moments
 
 
@@ -332,7 +340,7 @@ def test_the_file_holds_all(folder):
     assert there["command"] == "the command"
     assert there["settings"]["num_mixes"] == [1, 2, 4]
     assert {"device", "processor", "threads", "torch"} <= there["environment"].keys()
-    assert "2 moments × " in lines[0]
+    assert lines[0].startswith("4 steps, then 2 moments × ")
     moment = there["moments"][1]
     assert moment.keys() == {*("at", "step", "epoch", "error", "designs", "clipped", "floor", "cost", "best", "parts")}
     first = moment["designs"][0]

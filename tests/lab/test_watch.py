@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from multimix.lab import watch as watching
+from multimix.lab.bar import bar
 from multimix.lab.cli import main
 from multimix.lab.config import TrainSettings
 from multimix.lab.errors import Interrupted
@@ -163,3 +164,12 @@ def test_watching_changes_nothing(tmp_path):
             train(run, **({"on_step": watch.on_step} if name == "b" else {}))
     a, b = (load_file(tmp_path / name / "model.safetensors") for name in ("a", "b"))
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_bar_is_drawn_on_a_terminal_only():
+    for is_terminal in (True, False):
+        screen = io.StringIO()
+        with bar(Console(file=screen, force_terminal=is_terminal, width=80)) as advance:
+            advance("drawing", 0.25)
+        assert ("drawing" in screen.getvalue()) is is_terminal
+        assert ("\x1b" in screen.getvalue()) is is_terminal

@@ -1,19 +1,18 @@
-"""From a command line to settings, and from the parser's complaints to the house's words."""
+"""From a command line to settings."""
 
 import re
 from argparse import HelpFormatter
 from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
 
 from multimix.lab.commands import COMMANDS, Command
+from multimix.lab.config_file import check_config
 from multimix.lab.errors import UsageError
-from multimix.lab.regular_files import check_regular
-from multimix.suggest import nearest
+from multimix.lab.wrong_arguments import command_in, explained, list_settings
 
 DRY_RUN = "--dry-run"
 
@@ -24,28 +23,16 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
     Raises:
         UsageError: if there is something wrong with the arguments.
     """
+    for name in _configs(arguments):
+        check_config(name)
     try:
-        _check_config_files(arguments)
-        parsed = _parser().parse_args(_as_typed(arguments))
+        parsed = _parser(command_in(arguments)).parse_args(_as_typed(arguments))
     except ArgumentError as error:
-        raise UsageError(_explained(str(error), arguments)) from error
+        raise UsageError(explained(str(error), arguments)) from error
     name = str(parsed.subcommand)
     command = COMMANDS[name]
     values = {item.name: parsed[name][item.name] for item in fields(command.settings)}
-    return name, command.settings(**values | {place: tuple(values[place]) for place in _lists(command)})
-
-
-def _check_config_files(arguments: Sequence[str]) -> None:
-    """Refuse a file of settings that would be waited for, or has no end; what is missing is left to the parser."""
-    for argument, after in pairwise([*arguments, ""]):
-        flag, equals, value = argument.partition("=")
-        place = Path(value if equals else after).expanduser()
-        if flag == "--config" and place.exists() and not place.is_dir():
-            try:
-                check_regular(place)
-            except OSError as error:
-                got = f"{error.strerror}, got config={str(place)!r}"
-                raise UsageError(f"config must be a YAML file of settings: {got}; copy it to one") from error
+    return name, command.settings(**values | {place: tuple(values[place]) for place in list_settings(command)})
 
 
 class _Parser(ArgumentParser):
@@ -55,7 +42,8 @@ class _Parser(ArgumentParser):
         return re.sub(r"--\w+", lambda flag: flag[0].replace("_", "-"), super().format_help(formatter))
 
 
-def _parser() -> ArgumentParser:
+def _parser(called: str | None) -> ArgumentParser:
+    """Returns a parser of all commands, with the settings of the one that is called."""
     parser = _Parser(
         prog="multimix",
         description="Mixup with K ordered interpolations per pair.",
@@ -65,14 +53,25 @@ def _parser() -> ArgumentParser:
     subcommands = parser.add_subcommands()
     for name, command in COMMANDS.items():
         sub = _Parser(description=command.says, exit_on_error=False, allow_abbrev=False)
-        for place in command.positional:
-            sub.add_argument(place, type=str, nargs="+" if place in _lists(command) else None)
-        sub.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
-        if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
-            sub.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")
-        sub.add_class_arguments(command.settings, skip=set(command.positional))
+        if name == called:
+            _add_settings(sub, command)
         subcommands.add_subcommand(name, sub, help=command.says)
     return parser
+
+
+def _add_settings(parser: ArgumentParser, command: Command) -> None:
+    for place in command.positional:
+        parser.add_argument(place, type=str, nargs="+" if place in list_settings(command) else None)
+    parser.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
+    if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
+        parser.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")
+    parser.add_class_arguments(command.settings, skip=set(command.positional))
+
+
+def _configs(arguments: Sequence[str]) -> list[str]:
+    """Returns the files of settings that are named."""
+    joined = [argument.partition("=")[2] for argument in arguments if argument.startswith("--config=")]
+    return joined + [name for flag, name in pairwise(arguments) if flag == "--config"]
 
 
 def _typed_as_key(argument: str) -> str:
@@ -83,9 +82,9 @@ def _typed_as_key(argument: str) -> str:
 
 def _as_typed(arguments: Sequence[str]) -> list[str]:
     """Returns the arguments as the parser wants them: values of list settings, a,b, as [a,b]; --switch as a yes."""
-    command = _command(arguments)
+    command = command_in(arguments)
     kinds = {f"--{item.name}": item.type for item in fields(COMMANDS[command].settings)} if command else {}
-    lists = {f"--{name}" for name in _lists(COMMANDS[command])} if command else set()
+    lists = {f"--{name}" for name in list_settings(COMMANDS[command])} if command else set()
     typed = {_flag(name): f"--{key}" for name, key in COMMANDS[command].typed.items()} if command else {}
     result: list[str] = []
     for argument in map(_typed_as_key, arguments):
@@ -107,43 +106,5 @@ def _flag(name: str) -> str:
     return f"{'-' if len(name) == 1 else '--'}{name}"
 
 
-def _lists(command: Command) -> list[str]:
-    """Returns the settings that are lists."""
-    return [item.name for item in fields(command.settings) if "tuple" in str(item.type)]
-
-
-def _command(arguments: Sequence[str]) -> str | None:
-    return next((argument for argument in arguments if argument in COMMANDS), None)
-
-
 def _bracketed(value: str) -> str:
     return value if value.startswith("[") else f"[{value}]"
-
-
-def _explained(message: str, arguments: Sequence[str]) -> str:
-    """Returns what is wrong with a command line in the house's words, with the nearest name where one is unknown."""
-    command = _command(arguments)
-    if found := re.search(r"invalid choice: '(\S+)'", message):
-        return f"the command must be one of {', '.join(COMMANDS)}, got {found[1]}; {nearest(found[1], COMMANDS)}"
-    if command is None:
-        return f"a command must be given, one of {', '.join(COMMANDS)}; see multimix --help"
-    names = [item.name for item in fields(COMMANDS[command].settings)]
-    together = [name for name in COMMANDS[command].positional if name in _lists(COMMANDS[command])]
-    if together and (found := re.search(r"unrecognized arguments: ([^-]\S*)", message)):
-        return f"{together[0]} must stand side by side, got {found[1]} apart; give all of them before the flags"
-    if found := re.search(r"(?:unrecognized arguments: -*|not accept option ')([\w.]+)", message):
-        return f"a setting of {command} must be known, got {found[1]}; {nearest(found[1], names)}"
-    if "are required:" in message:
-        missing = message.partition("are required:")[2].replace(f"{command}.", "").strip()
-        return f"{command} needs {missing}; see multimix {command} --help"
-    if found := re.search(r'Parser key "(\w+)".*(?:value: )(.*)', message, re.DOTALL):
-        kinds = {item.name: item.type for item in fields(COMMANDS[command].settings)}
-        kind = _type_name(kinds.get(found[1]))
-        return f"{found[1]} must be of type {kind}, got {found[1]}={found[2]}; give such a value"
-    if "Problems parsing config" in message or "File does not exist" in message:
-        return f"config must be a YAML file of settings: {' '.join(message.partition(':')[2].split())}"
-    return " ".join(message.split())
-
-
-def _type_name(kind: object) -> str:
-    return kind.__name__ if isinstance(kind, type) else str(kind)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process, resource_tracker
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+from multimix.lab.interruption import STOPPING
 
 
 @contextmanager

@@ -1,34 +1,31 @@
-"""The program `multimix`: parse, call, print. Exit codes: 0 done, 1 a run failed, 2 bad usage."""
+"""The program `multimix`: parse, call, print. Exit codes: 0 done, 1 a run failed, 2 bad usage, 130 Ctrl-C.
+
+What a command needs is imported inside `main`, where Ctrl-C and a package that is missing end in one line.
+"""
 
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
-from multimix.lab.arguments import DRY_RUN, parse
-from multimix.lab.commands import COMMANDS
+from multimix import __version__
 from multimix.lab.complaints import complain
 from multimix.lab.errors import FailedAlone, RunFailed, UsageError
 from multimix.lab.ranks import is_first
 
 PLAIN_WIDTH = 160  # columns where there is no terminal that could tell
+PACKAGES = (  # of multimix[lab], as they are imported
+    *("lightning", "jsonargparse", "torchmetrics", "safetensors", "sklearn", "rich", "matplotlib", "jinja2", "yaml"),
+    *("PIL", "datasets", "soundfile", "filelock"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
-    console = Console(
-        width=None if sys.stdout.isatty() else PLAIN_WIDTH,
-        highlight=False,
-        quiet=not is_first(),
-        force_interactive=None if sys.stdout.isatty() else False,  # FORCE_COLOR asks for colours, not for a live line
-    )
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if "--version" in given:
+        print(f"multimix {__version__}")
+        return 0
     try:
-        given = list(sys.argv[1:] if arguments is None else arguments)
-        name, settings = parse([argument for argument in given if argument != DRY_RUN])
-        call = COMMANDS[name].try_out if DRY_RUN in given else COMMANDS[name].call
-        if call is None:
-            raise UsageError(f"{name} has nothing to try out, got {DRY_RUN}; leave it out")
-        return call(settings, console)
+        return _call(given)
     except UsageError as error:
         complain(str(error))
         return 2
@@ -38,6 +35,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # disk full, no permission, a file where a folder should be
         complain(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
         return 1
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in PACKAGES:
+            raise
+        complain(f"the lab's packages must be installed, got: {error}; pip install 'multimix[lab]'")
+        return 2
     except KeyboardInterrupt:
         complain("interrupted; the same command does what is missing")
-        return 1
+        return 130
+
+
+def _call(given: Sequence[str]) -> int:
+    """Does what the arguments ask for."""
+    from rich.console import Console
+
+    from multimix.lab.arguments import DRY_RUN, parse
+    from multimix.lab.commands import COMMANDS
+
+    console = Console(
+        width=None if sys.stdout.isatty() else PLAIN_WIDTH,
+        highlight=False,
+        quiet=not is_first(),
+        force_interactive=None if sys.stdout.isatty() else False,  # FORCE_COLOR asks for colours, not for a live line
+    )
+    name, settings = parse([argument for argument in given if argument != DRY_RUN])
+    call = COMMANDS[name].try_out if DRY_RUN in given else COMMANDS[name].call
+    if call is None:
+        raise UsageError(f"{name} has nothing to try out, got {DRY_RUN}; leave it out")
+    return call(settings, console)

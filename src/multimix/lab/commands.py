@@ -104,14 +104,21 @@ def _report(settings: ReportSettings, console: Console) -> int:
 
 
 def _preview(settings: PreviewSettings, console: Console) -> int:
+    from multimix.lab.bar import bar
     from multimix.lab.preview import preview
 
-    for line in preview(settings):
+    def tell(line: str) -> None:
+        console.print(escape(line), soft_wrap=True)
+
+    with bar(console) as advance:
+        notes = preview(settings, tell, advance)
+    for line in notes:
         console.print(escape(line), soft_wrap=True)
     return 0
 
 
 def _variance(settings: VarianceSettings, console: Console) -> int:
+    from multimix.lab.bar import bar
     from multimix.lab.variance.run import FILE, PICTURE, measure
     from multimix.lab.variance.terminal import legend, print_moment
 
@@ -119,7 +126,8 @@ def _variance(settings: VarianceSettings, console: Console) -> int:
         console.print(escape(line), soft_wrap=True)
 
     command = shlex.join(["multimix", *sys.argv[1:]])
-    measure(settings, command, tell=tell, on_moment=lambda moment: print_moment(moment, console))
+    with bar(console) as advance:
+        measure(settings, command, tell, on_moment=lambda moment: print_moment(moment, console), advance=advance)
     console.print(legend(settings.replicates), soft_wrap=True)
     console.print(f"{settings.out}: {FILE} and {PICTURE}", soft_wrap=True, markup=False)
     return 0

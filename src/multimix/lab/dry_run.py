@@ -14,10 +14,12 @@ from multimix.lab.config import AUTO, TrainSettings
 from multimix.lab.data import Data, Split
 from multimix.lab.data.stand_in import PUBLISHED, stand_in
 from multimix.lab.mixing import Course
+from multimix.lab.model_output import check_parameters
 from multimix.lab.models import build_model
 from multimix.lab.moments import Length, Moment
 from multimix.lab.run_folder import RunFolder
 from multimix.lab.schedule import check_within, parse_schedule
+from multimix.lab.step_size import repeated_samples
 from multimix.lab.train import open_data_of, train
 
 STEPS = 4  # one of them before mixing begins and one after it ends, if so wished
@@ -42,6 +44,7 @@ def dry_run(settings: TrainSettings) -> list[str]:
         return ["mixes: K is measured before the run, if it was not before (auto)", *dry_run(tried)]
     RunFolder(Path(settings.out)).check(settings)
     data, num_train, about_data = _data(settings)
+    repeated = repeated_samples(settings, num_train)
     length = settings.length(num_train)
     schedule = parse_schedule(settings.schedule)
     check_within(schedule, length)
@@ -55,6 +58,7 @@ def dry_run(settings: TrainSettings) -> list[str]:
         about_data,
         f"model: {settings.model}, {_num_parameters(settings, data):,} parameters{about_weights}",
         f"step: {samples} samples, {rows:,} rows ({settings.method}{mixes})",
+        *([repeated] if repeated else []),
         f"length: {length.steps:,} steps, {length.steps / length.epoch:,.4g} epochs, {all_rows:,} rows",
         f"learning rate: {settings.optimizer}, {schedule}, {first:.3g} in the first step, {last:.3g} in the last",
         _tried(settings, data, length),
@@ -112,6 +116,7 @@ def _about_weights(settings: TrainSettings) -> str:
 def _num_parameters(settings: TrainSettings, data: Data) -> int:
     with torch.device("meta"):
         model = build_model(settings.model, data.sample_shape, data.num_classes, settings.model_options)
+    check_parameters(settings.model, model)
     return sum(parameter.numel() for parameter in model.parameters())
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from lightning.fabric import Fabric
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -10,15 +11,22 @@ from torch import nn
 from multimix.lab.config import TrainSettings
 from multimix.lab.data import Data
 from multimix.lab.errors import UsageError
+from multimix.lab.model_output import check_output, check_parameters
 from multimix.lab.models import build_model
 from multimix.lab.randomness import seed_of
 from multimix.lab.regular_files import check_regular
 from multimix.lab.run_folder import WEIGHTS
 
 
-def model_at_start(settings: TrainSettings, data: Data) -> nn.Module:
-    """Builds the model with the weights a run starts from: an earlier run's, or new ones."""
+def model_at_start(settings: TrainSettings, data: Data, fabric: Fabric) -> nn.Module:
+    """Builds the model with the weights a run starts from, an earlier run's or new ones, on the device.
+
+    Raises:
+        UsageError: if the model cannot be built, or is none that can be trained on such data.
+    """
     model = build_model_of(settings, data.sample_shape, data.num_classes)
+    check_parameters(settings.model, model)
+    check_output(settings.model, model, fabric, data.sample_shape, data.num_classes)
     if settings.initial_weights is not None:
         load_initial_weights(model, settings.initial_weights)
     return model

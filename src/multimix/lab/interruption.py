@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C, turned into a question that the loop asks between two steps."""
+"""Ctrl-C, SIGTERM and a terminal that closes (SIGHUP), turned into a question that the loop asks between two steps."""
 
 import signal
 import threading
@@ -6,13 +6,14 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-CAUGHT = (signal.SIGTERM, signal.SIGINT)
+STOPPING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 
 
 class Interruption:
     """Inside its `with` block the first signal is only noted; a second Ctrl-C ends the program at once.
 
-    Where signals cannot be caught, in a thread that is not the main one, nothing changes.
+    Where signals cannot be caught, in a thread that is not the main one, nothing changes. A SIGHUP that `nohup` ignores
+    stays ignored.
     """
 
     def __init__(self) -> None:
@@ -21,7 +22,7 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in CAUGHT}
+            self._before = {number: signal.signal(number, self._note) for number in STOPPING if not _is_nohup(number)}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -32,3 +33,7 @@ class Interruption:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number).name
+
+
+def _is_nohup(number: int) -> bool:
+    return signal.Signals(number).name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN

@@ -32,6 +32,7 @@ from multimix.lab.randomness import private_random_state
 from multimix.lab.run_folder import Record, RunFolder, as_json
 from multimix.lab.snapshot import digest
 from multimix.lab.state import State
+from multimix.lab.step_size import repeated_samples
 from multimix.lab.trackers.names import check_installed
 from multimix.lab.trackers.tracked import Trackers
 from multimix.lab.workers import cores
@@ -81,6 +82,8 @@ def train(
             return False
         data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
         data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
+        if line := repeated_samples(settings, len(data.train)):
+            tell(line)
         run = _prepared(settings, fabric, folder, data, on_record, on_step)
         by_first(fabric, lambda: stack.enter_context(locked(folder.path, tell)))
         run.resume(tell)
@@ -134,7 +137,7 @@ def _prepared(
             f"stopping early needs held-out samples, never the test split, got patience={settings.patience}, "
             f"validation_share={settings.validation_share}; give --validation-share 0.1 too"
         )
-    bare = model_at_start(settings, data)
+    bare = model_at_start(settings, data, fabric)
     length = settings.length(len(data.train))
     learner = Learner.build(settings, fabric, bare, data.num_classes, length)
     models = {"model": bare}

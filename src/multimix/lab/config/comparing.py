@@ -65,6 +65,8 @@ class CompareSettings(Recipe):
         for name in ("data", "methods", "alphas", "num_mixes", "controls"):
             values = getattr(self, name)
             check(len(set(values)) == len(values), f"{name} must differ from each other", "drop one", **{name: values})
+        for num_mixes in self.num_mixes:  # before rows divide by it
+            check_at_least_one("num_mixes", num_mixes)
         check_data_option_names(self.data_options, self.data)
         self._check_methods()
         for control in self.controls:

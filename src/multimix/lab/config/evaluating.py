@@ -65,8 +65,9 @@ class EvaluateSettings:
         for evaluator, needs in (("ood", "ood_data"), ("transfer", "transfer_data")):
             given = evaluator not in self.evaluators or getattr(self, needs) is not None
             check(given, f"{evaluator} needs another data set", f"give --{needs.replace('_', '-')}", **{needs: None})
-        if self.ood_data is not None:
-            if ":" not in self.ood_data:
-                check_name("ood_data", self.ood_data, (*DATASETS, NOISE))
-            if self.ood_data != NOISE:
-                check_data(self.ood_data, self.ood_data_options)
+        for name, others in (("ood_data", (NOISE,)), ("transfer_data", ())):
+            data = getattr(self, name)
+            if data is not None and ":" not in data:
+                check_name(name, data, (*DATASETS, *others))
+            if data is not None and data not in others:
+                check_data(data, getattr(self, f"{name}_options"))

@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from multimix.lab.config.checks import check, check_seed
 from multimix.lab.config.recipe import Recipe
 from multimix.lab.moments import Length, Moment
 from multimix.lab.num_mixes import NumMixes
 from multimix.lab.schedule import parse_schedule
-from multimix.lab.which_method import WhichMethod
+
+if TYPE_CHECKING:
+    from multimix.lab.which_method import WhichMethod
 
 AUTO = "auto"  # for num_mixes: measured before the run
 
@@ -90,8 +93,10 @@ class TrainSettings(Recipe):
         )
 
     @property
-    def methods(self) -> WhichMethod:
+    def methods(self) -> "WhichMethod":
         """What mixes, over the run."""
+        from multimix.lab.which_method import WhichMethod
+
         return WhichMethod.parse(self.method)
 
     @property

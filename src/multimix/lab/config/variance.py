@@ -6,7 +6,6 @@ from multimix.lab.config.checks import check, check_at_least_one
 from multimix.lab.config.recipe import Recipe, shared
 from multimix.lab.config.run import TrainSettings
 from multimix.lab.moments import Moment
-from multimix.lab.which_method import WhichMethod
 
 # What Recipe has for other commands: this one measures a plain run of its full length and keeps no state.
 NO_USE = ("ema_decay", "patience", "trackers")
@@ -38,6 +37,8 @@ class VarianceSettings(Recipe):
     out: str
 
     def __post_init__(self) -> None:
+        from multimix.lab.which_method import WhichMethod
+
         super().__post_init__()
         for num_mixes in self.num_mixes:
             check_at_least_one("num_mixes", num_mixes)

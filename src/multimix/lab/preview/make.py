@@ -1,13 +1,17 @@
 """From settings to a picture in a file."""
 
 import io
+import math
+from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from multimix.lab.bar import Advance
 from multimix.lab.config import PreviewSettings
 from multimix.lab.errors import UsageError
 from multimix.lab.mixing import mixer
@@ -17,15 +21,26 @@ from multimix.lab.preview.path import Path as MixPath
 from multimix.lab.preview.path import make_path
 from multimix.lab.preview.puzzle_tiles import Blocks, in_place_of_a_model, puzzle_tiles
 from multimix.lab.preview.tiles import Tile, draw_tiles
+from multimix.lab.progress import duration
 from multimix.lab.randomness import seed_of
 from multimix.lab.whole import write_whole
 
 DPI = 150
 MAX_COLUMNS = 9
+MANY_PIXELS = 1_000_000  # of all pictures of a path together: from here on drawing takes seconds
 
 
-def preview(settings: PreviewSettings) -> list[str]:
+def preview(
+    settings: PreviewSettings,
+    tell: Callable[[str], None] = lambda line: None,
+    advance: Advance = lambda what, share: None,
+) -> list[str]:
     """Writes the picture.
+
+    Args:
+        settings: What to show.
+        tell: Told how long it will take, where that is more than a moment.
+        advance: Told what is being done, and which share of the whole has just been done.
 
     Returns:
         What the user should know: the label weights of each mix, and what was done to make the two files alike.
@@ -33,7 +48,9 @@ def preview(settings: PreviewSettings) -> list[str]:
     Raises:
         UsageError: if a file cannot be read, or the method mixes inside a model, or cannot mix such samples.
     """
+    advance("reading", 0)
     pair = read_pair(settings)
+    advance("mixing", 0.1)
     mix = mixer(settings, num_classes=2, num_mixes=settings.num_mixes)
     saliency = in_place_of_a_model(mix, pair.x)
     try:
@@ -46,7 +63,12 @@ def preview(settings: PreviewSettings) -> list[str]:
     notes = [*pair.notes]
     if saliency is not None:
         notes.append("saliency is local contrast here: in training it is the gradient of the model's loss")
-    _write(_figure(pair, path, saliency, settings), Path(settings.out))
+    figure = _figure(pair, path, saliency, settings)
+    if pair.kind != "lines" and path.samples[:, 0].numel() >= MANY_PIXELS:
+        tell(_forecast(path, figure))
+    advance("drawing", 0.3)
+    _write(figure, Path(settings.out))
+    advance("done", 0.6)
     shares = ", ".join(f"{weight:.2f}" for weight in path.weights)
     return [*notes, f"{settings.out}: label weights of {Path(settings.file_a).name}: {shares}"]
 
@@ -74,8 +96,24 @@ def _label(index: int, count: int, weight: float) -> str:
     return f"{title}\n{weight:.2f} x + {1 - weight:.2f} x′"
 
 
+def _forecast(path: MixPath, figure: Figure) -> str:
+    """Says how long drawing takes, from one picture out of the middle, where there is most to outline."""
+    middle = len(path.samples) // 2
+    tile = Tile(path.samples[middle].clamp(0, 1), "", share=path.shares[middle])
+    start = perf_counter()
+    _drawn(draw_tiles([tile], 1, "", upwards=False), ".png")
+    time_s = math.ceil((perf_counter() - start) * len(figure.axes))
+    height, width = tile.picture.shape[-2:]
+    return f"drawing {len(figure.axes)} pictures of {width} × {height} pixels, about {duration(time_s)}"
+
+
 def _write(figure: Figure, out: Path) -> None:
-    file = io.BytesIO()
-    FigureCanvasAgg(figure).print_figure(file, format=out.suffix[1:], dpi=DPI)
+    drawn = _drawn(figure, out.suffix)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, file.getvalue())
+    write_whole(out, drawn)
+
+
+def _drawn(figure: Figure, suffix: str) -> bytes:
+    file = io.BytesIO()
+    FigureCanvasAgg(figure).print_figure(file, format=suffix[1:], dpi=DPI)
+    return file.getvalue()

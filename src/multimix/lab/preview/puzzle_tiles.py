@@ -36,8 +36,12 @@ def local_contrast(x: Tensor) -> Tensor:
     changes = [x.diff(dim=axis, append=x.narrow(axis, -1, 1)) for axis in range(2, x.ndim)]
     contrast = torch.stack([change.square() for change in changes]).sum(0).mean(1, keepdim=True)
     side = max(1, min(x.shape[2:]) // 8) // 2 * 2 + 1
-    pool = F.avg_pool2d if x.ndim == 4 else F.avg_pool1d
-    return pool(contrast, side, stride=1, padding=side // 2, count_include_pad=False)[:, 0]
+    if x.ndim == 3:
+        return F.avg_pool1d(contrast, side, stride=1, padding=side // 2, count_include_pad=False)[:, 0]
+    for kernel in ((side, 1), (1, side)):  # one way, then the other: a square window takes a minute of large pictures
+        padding = kernel[0] // 2, kernel[1] // 2
+        contrast = F.avg_pool2d(contrast, kernel, stride=1, padding=padding, count_include_pad=False)
+    return contrast[:, 0]
 
 
 def in_place_of_a_model(mix: MultiMix, x: Tensor) -> Tensor | None:

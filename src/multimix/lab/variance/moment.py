@@ -1,6 +1,6 @@
 """All that is measured at one moment of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,15 +11,22 @@ from multimix.lab.variance.cost import Cost, StepTime, efficiency, fitted, step_
 from multimix.lab.variance.designs import FEWER, LARGE, MIXES, Design, designs, largest_plain
 from multimix.lab.variance.estimates import as_numbers, finite
 from multimix.lab.variance.measuring import FLOOR_MIXES, Floor, Measured, clipped, floor, gradients
-from multimix.lab.variance.parts import Parts, parts, why_not
+from multimix.lab.variance.parts import COEFFICIENTS, Parts, parts, why_not
 from multimix.lab.variance.probe import Probe
 from multimix.variance import Estimate, best_num_mixes, optimal_num_mixes, ratio
 
 Json = dict[str, Any]
 
 
-def measure_moment(probe: Probe, settings: VarianceSettings) -> Json:
+def measure_moment(
+    probe: Probe, settings: VarianceSettings, on_rows: Callable[[int], None] = lambda rows: None
+) -> Json:
     """Measures every design, the floor, what steps cost, and the parts where there are any.
+
+    Args:
+        probe: The model at that moment.
+        settings: What to measure.
+        on_rows: Called with the rows that the model has just seen.
 
     Returns:
         What variance.json holds of a moment (multimix/lab/variance/run.py).
@@ -38,10 +45,14 @@ def measure_moment(probe: Probe, settings: VarianceSettings) -> Json:
             norm = settings.clip_norm or float(torch.linalg.vector_norm(own, dim=1).median())
             shortened = Measured.of(clipped(own, norm))
             clip = {"clip_norm": norm, **_about(shortened)}
+        on_rows(design.rows * settings.replicates)
     lowest = floor(probe, first, settings.replicates)
+    on_rows(settings.batch_size * 2 * FLOOR_MIXES * settings.replicates)
     configured = [design for design in asked if design.draw == first.draw and design.norm == "batch"]
     times = dict(zip(configured, step_times(probe, configured), strict=True))
     cost = fitted(times)
+    found_parts = _parts(probe, settings)
+    on_rows(settings.batch_size * COEFFICIENTS * settings.replicates)
     return {
         "designs": [_row(design, found, times) for design in asked],
         "clipped": clip,
@@ -55,8 +66,14 @@ def measure_moment(probe: Probe, settings: VarianceSettings) -> Json:
         ),
         "cost": asdict(cost),
         "best": _best(found, times, lowest, cost, first),
-        "parts": _parts(probe, settings),
+        "parts": found_parts,
     }
+
+
+def rows_of_moment(probe: Probe, settings: VarianceSettings) -> int:
+    """Returns how many rows the model sees at a moment, about: where there are no parts, fewer."""
+    rows = sum(design.rows for design in designs(settings, probe.has_batch_norm))
+    return (rows + settings.batch_size * (2 * FLOOR_MIXES + COEFFICIENTS)) * settings.replicates
 
 
 def _row(design: Design, found: Mapping[Design, Measured], times: Mapping[Design, StepTime]) -> Json:

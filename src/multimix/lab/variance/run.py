@@ -25,9 +25,11 @@ An estimate is {"value", "low", "high", "n"}: a 95 % interval from n replicates;
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from multimix.lab.bar import Advance
 from multimix.lab.config import VarianceSettings
 from multimix.lab.data import Data
 from multimix.lab.environment import check_device, environment
@@ -40,13 +42,12 @@ from multimix.lab.progress import duration
 from multimix.lab.randomness import private_random_state
 from multimix.lab.ranks import num_processes
 from multimix.lab.run_folder import as_json, check_same
+from multimix.lab.step_size import repeated_samples
 from multimix.lab.train import open_data_of
 from multimix.lab.variance.cost import step_times
 from multimix.lab.variance.designs import designs
 from multimix.lab.variance.figure import variance_plot
-from multimix.lab.variance.measuring import FLOOR_MIXES
-from multimix.lab.variance.moment import Json, measure_moment
-from multimix.lab.variance.parts import COEFFICIENTS
+from multimix.lab.variance.moment import Json, measure_moment, rows_of_moment
 from multimix.lab.variance.probe import Probe
 from multimix.lab.variance.training import trained
 from multimix.lab.whole import write_json, write_whole
@@ -60,6 +61,7 @@ def measure(
     tell: Callable[[str], None] = lambda line: None,
     on_moment: Callable[[Json], None] = lambda moment: None,
     data: Data | None = None,
+    advance: Advance = lambda what, share: None,
 ) -> Json:
     """Trains one run and measures its gradients' variance; what was measured before is read.
 
@@ -69,6 +71,7 @@ def measure(
         tell: Told, in one line each, what is going on.
         on_moment: Called with each moment as it is known.
         data: Samples to use in place of those that the settings name.
+        advance: Told what is being done, and which share of the whole has just been done.
 
     Returns:
         What variance.json holds.
@@ -86,21 +89,27 @@ def measure(
     fabric = launched(settings.device, settings.precision)
     data = (data or open_data_of(settings.run, 1)).to(fabric.device)
     data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
+    if line := repeated_samples(settings.run, len(data.train)):
+        tell(line)
     length = settings.run.length(len(data.train))
     stops = sorted((min(length.steps, round(Moment.parse("at", at).step(length))), at) for at in settings.at)
     result: dict[str, Any] = {"settings": asked, "environment": environment(fabric.device, 1), "command": command}
     result["moments"] = []
     with locked(folder, tell), private_random_state(fabric.device):
-        for (step, at), learner in zip(
-            stops, trained(settings.run, fabric, data, [step for step, _ in stops]), strict=True
-        ):
+        total = 1
+
+        def seen(what: str, rows: int) -> None:
+            advance(what, rows / total)
+
+        at_first = [0, *(step for step, _ in stops)]
+        learners = trained(settings.run, fabric, data, at_first, lambda: seen("training", settings.batch_size))
+        total = _forecast(Probe.of(next(learners), data), settings, stops[-1][0], tell)
+        for (step, at), learner in zip(stops, learners, strict=True):
             probe = Probe.of(learner, data)
-            if not result["moments"]:
-                tell(_forecast(probe, settings))
             with fabric.autocast():
                 error = evaluate(probe.model, data.test)["error"]
             moment = {"at": at, "step": step, "epoch": step / length.epoch, "error": error}
-            moment |= measure_moment(probe, settings)
+            moment |= measure_moment(probe, settings, partial(seen, f"measuring at {at}"))
             result["moments"].append(moment)
             on_moment(moment)
         write_whole(folder / PICTURE, variance_plot(result, "png"))
@@ -120,14 +129,14 @@ def _measured_before(file: Path, asked: Json, on_moment: Callable[[Json], None])
     return there
 
 
-def _forecast(probe: Probe, settings: VarianceSettings) -> str:
-    """Says how much is to be computed, and about how long it takes."""
+def _forecast(probe: Probe, settings: VarianceSettings, steps: int, tell: Callable[[str], None]) -> int:
+    """Says how much is to be computed, and about how long it takes; returns the rows."""
     asked = designs(settings, probe.has_batch_norm)
-    rows = sum(design.rows for design in asked) + settings.batch_size * (2 * FLOOR_MIXES + COEFFICIENTS)
-    total = rows * settings.replicates * len(settings.at)
+    training = steps * settings.batch_size
+    total = training + rows_of_moment(probe, settings) * len(settings.at)
     (time,) = step_times(probe, asked[:1])
-    time_s = math.ceil(total * time.median_s / asked[0].rows)
-    return (
-        f"{len(settings.at)} moments × {len(asked)} designs × {settings.replicates} batches: {total:,} rows, "
-        f"about {duration(time_s)}"
+    tell(
+        f"{steps} steps, then {len(settings.at)} moments × {len(asked)} designs × {settings.replicates} batches: "
+        f"{total:,} rows, about {duration(math.ceil(total * time.median_s / asked[0].rows))}"
     )
+    return total

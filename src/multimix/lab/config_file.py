@@ -1,0 +1,60 @@
+"""A file of settings, looked at before it is used: is it one, and does each setting stand in it once?"""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from multimix.lab.errors import UsageError
+from multimix.lab.regular_files import read_regular
+
+MAX_BYTES = 1 << 20  # of settings; the longest file of this project has four thousand
+
+
+def check_config(name: str) -> None:
+    """Refuses what is no file of settings.
+
+    Raises:
+        UsageError: if it cannot be read, is no YAML, holds no settings, or one of them twice.
+    """
+    try:
+        loader = _Loader(read_regular(Path(name).expanduser(), MAX_BYTES).decode("utf-8"))
+        loader.file = name
+        content = loader.get_single_data()
+    except OSError as error:
+        _refuse(name, f"reading it failed: {(error.strerror or str(error)).lower()}")
+    except UnicodeDecodeError as error:
+        _refuse(name, f"byte {error.start + 1} is no UTF-8 text; save it as UTF-8")
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        _refuse(name, f"{getattr(error, 'problem', None) or 'a character that YAML does not allow'}{where}; correct it")
+    except RecursionError:
+        _refuse(name, "it is nested too deeply")
+    if not isinstance(content, dict):
+        held = {type(None): "nothing", list: "a list"}.get(type(content), "a single value")
+        _refuse(name, f"it holds {held}; write name: value, a line for each setting")
+    if "config" in content:
+        _refuse(name, "it names another one; give both on the command line")
+
+
+def _refuse(name: str, why: str) -> NoReturn:
+    raise UsageError(f"config must be a YAML file of settings, got config={name!r}: {why}")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML would let the last of two equal keys win."""
+
+    file = ""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        met = set()
+        for key, _ in node.value:
+            if key.value in met:
+                raise UsageError(
+                    f"a setting must stand once in a config, got {key.value} again in line {key.start_mark.line + 1} "
+                    f"of {self.file}; remove one"
+                )
+            met.add(key.value if isinstance(key.value, str) else id(key))
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,137 @@
+"""From the parser's complaints about a command line to this program's words."""
+
+import difflib
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from multimix.lab.commands import COMMANDS, Command
+from multimix.suggest import nearest
+
+# What a value must be, and one that it could be where there is no default, by how the type is written.
+KINDS = {
+    "int": ("a whole number", "5"),
+    "float": ("a finite number", "0.1"),
+    "bool": ("true or false", "true"),
+    "tuple[int, ...]": ("whole numbers, comma separated", "1,5"),
+    "tuple[float, ...]": ("finite numbers, comma separated", "0.2,1"),
+}
+
+
+def list_settings(command: Command) -> list[str]:
+    """Returns the settings that are lists."""
+    return [item.name for item in fields(command.settings) if "tuple" in str(item.type)]
+
+
+def command_in(arguments: Sequence[str]) -> str | None:
+    """Returns the subcommand of a command line."""
+    return next((argument for argument in arguments if argument in COMMANDS), None)
+
+
+def explained(message: str, arguments: Sequence[str]) -> str:
+    """Returns what is wrong with a command line, and what to do."""
+    name = command_in(arguments)
+    if found := re.search(r"invalid choice: '(\S+)'", message):
+        return f"the command must be one of {', '.join(COMMANDS)}, got {found[1]}; {_one_of(found[1])}"
+    if name is None:
+        return f"a command must be given, one of {', '.join(COMMANDS)}; see multimix --help"
+    for pattern, explain in EXPLANATIONS.items():
+        if found := re.search(pattern, message, re.DOTALL):
+            return explain(name, *found.groups())
+    return " ".join(message.split())
+
+
+def _one_of(name: str) -> str:
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    return nearest(name, COMMANDS) if close else "see multimix --help"
+
+
+def _unknown(name: str, setting: str) -> str:
+    """Names the setting with these initials, the nearest one, or the option that is called so."""
+    if setting == "dry_run":
+        return f"--dry-run takes no value, got one for multimix {name}; leave it out"
+    known = [item.name for item in fields(COMMANDS[name].settings)]
+    alike = [other for other in known if setting == "".join(word[0] for word in other.split("_"))]
+    alike += difflib.get_close_matches(setting.lower(), known, n=1)
+    if alike:
+        remedy = f'did you mean "{alike[0]}"?'
+    elif "method_options" in known and setting in _method_options():
+        remedy = f"an option of a method is given as --method-options.{setting}"
+    else:
+        remedy = f"see multimix {name} --help"
+    return f"a setting of {name} must be known, got {setting}; {remedy}"
+
+
+def _method_options() -> set[str]:
+    from multimix.methods import METHODS
+
+    return {item.name for method in METHODS.values() for item in fields(method)}  # type: ignore[arg-type]
+
+
+def _stray(name: str, word: str) -> str:
+    """A word where a flag should be: one place too many, or a list with blanks."""
+    command = COMMANDS[name]
+    together = [place for place in command.positional if place in list_settings(command)]
+    if together:
+        return f"{together[0]} must stand side by side, got {word} apart; give all of them before the flags"
+    takes = f"only {', '.join(command.positional)} and flags" if command.positional else "flags only"
+    return f"{name} takes {takes}, got {word!r}; leave it out, or join values by commas, as in --flag a,b"
+
+
+def _one_dash(name: str, word: str) -> str:
+    return f"a flag must begin with two dashes, got -{word}; see multimix {name} --help"
+
+
+def _missing(name: str, settings: str) -> str:
+    return f"{name} needs {settings.replace(f'{name}.', '').strip()}; see multimix {name} --help"
+
+
+def _valueless(name: str, flag: str) -> str:
+    flag = flag.replace("_", "-")
+    return f"a flag must be followed by its value, got {flag} alone; see multimix {name} --help"
+
+
+def _wrong_value(name: str, setting: str, value: str) -> str:
+    item = next(item for item in fields(COMMANDS[name].settings) if item.name == setting)
+    written = item.type.__name__ if isinstance(item.type, type) and "[" not in str(item.type) else str(item.type)
+    written = written.removesuffix(" | None")
+    value = " ".join(value.split())
+    if written.startswith("dict"):
+        return _wrong_options(setting, value)
+    if setting in list_settings(COMMANDS[name]):
+        value = value.removeprefix("[").removesuffix("]")
+    meaning, example = KINDS.get(written, ("a single value", "5"))
+    return f"{setting} must be {meaning}, got {setting}={value}; try {_default(item) or example}"
+
+
+def _wrong_options(setting: str, value: str) -> str:
+    flag = f"--{setting.replace('_', '-')}"
+    pair = re.fullmatch(r"(\w+)[=:](\S+)", value)
+    example = f"{flag}.{pair[1]} {shlex.quote(pair[2])}" if pair else f"{flag}.NAME VALUE"
+    return f"{setting} must be given one by one with their names, got {setting}={value}; write {example}"
+
+
+def _default(item: "Field[Any]") -> str | None:
+    if item.default is MISSING or item.default is None:
+        return None
+    if isinstance(item.default, tuple):
+        return ",".join(map(str, item.default)) or None
+    return str(item.default).lower() if isinstance(item.default, bool) else str(item.default)
+
+
+def _config(name: str, content: str) -> str:
+    return f"config must be a YAML file of settings, got {' '.join(content.split())}; write name: value, one a line"
+
+
+EXPLANATIONS: dict[str, Callable[..., str]] = {
+    r"unrecognized arguments: --([\w.]+)": _unknown,
+    r"not accept option '([\w.]+)": _unknown,
+    r"unrecognized arguments: -(\S+)": _one_dash,
+    r"unrecognized arguments: (\S+)": _stray,
+    r"are required:(.*)": _missing,
+    r"argument (--?\S+): expected one argument": _valueless,
+    r'Parser key "(\w+)".*value: (.*)': _wrong_value,
+    r"Unexpected config: (.*)": _config,
+}

@@ -1,0 +1,50 @@
+"""Processes that do runs: how they are started, and how they end."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import torch
+
+from multimix.lab.config import TrainSettings
+from multimix.lab.workers import Worker, threads_each
+
+
+def conditions(run: TrainSettings, jobs: int) -> None:
+    """Writes down what a run finds in its process."""
+    found = {
+        "waiting": [os.environ.get(name) for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")],
+        "blocked": len(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+        "threads": torch.get_num_threads(),
+    }
+    Path(run.out).write_text(json.dumps(found))
+
+
+def test_threads_that_wait_leave_their_core_to_others(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    before = dict(os.environ)
+    worker = Worker(1)
+    try:
+        assert worker.submit(conditions, TrainSettings(out=str(tmp_path / "found"))).result() is None
+    finally:
+        worker.end()
+    found = json.loads((tmp_path / "found").read_text())
+    assert found == {"waiting": ["PASSIVE", "7"], "blocked": 0, "threads": threads_each(1)}
+    assert dict(os.environ) == before
+
+
+def test_ctrl_c_while_a_worker_starts_leaves_no_traceback(tmp_path, capfd):
+    worker = Worker(1)
+    try:
+        future = worker.submit(conditions, TrainSettings(out=str(tmp_path / "found")))
+        (number,) = worker._pool._processes
+        while "libtorch_cpu" not in Path(f"/proc/{number}/maps").read_text():
+            time.sleep(0.01)
+        os.kill(number, signal.SIGINT)
+        assert future.exception() is not None
+    finally:
+        worker.end()
+    assert capfd.readouterr().err == ""
