@@ -1,5 +1,9 @@
 """Bad input: what must hold, what was got, what to do; before any work."""
 
+import pickle
+from fractions import Fraction
+
+import numpy as np
 import pytest
 import torch
 
@@ -11,8 +15,11 @@ from multimix import (
     ManifoldMixup,
     MixUp,
     MultiMix,
+    Phases,
+    PuzzleMix,
     ResizeMix,
     SaliencyMix,
+    SimilarTargets,
     SmoothMix,
 )
 
@@ -68,6 +75,12 @@ def test_num_mixes(num_mixes):
         (lambda: ResizeMix(largest="1"), "scales must be numbers"),
         (lambda: Choice([]), "at least one method"),
         (lambda: Choice("mixup"), "at least one method"),
+        (lambda: Choice(CutMix), "at least one method"),
+        (lambda: Choice(None), "at least one method"),
+        (lambda: Choice(["mixup"], weights=3), "weights must be 1 finite numbers"),
+        (lambda: Choice(["mixup"], weights=["a"]), "weights must be 1 finite numbers"),
+        (lambda: Choice(["mixup", "cutmix"], weights=[1e308, 1e308]), "weights must be 2 finite numbers"),
+        (lambda: MixUp(alpha=10**400), "alpha must be a finite number"),
         (lambda: Choice(["mixpu"]), 'did you mean "mixup"'),
         (lambda: Choice(["mixup"], weights=[1, 2]), "weights must be 1 finite numbers >= 0"),
         (lambda: Choice(["mixup"], weights=[-1.0]), "weights must be"),
@@ -81,10 +94,68 @@ def test_settings(make, message):
         make()
 
 
-@pytest.mark.parametrize("method", [3, None, MixUp])
-def test_what_is_no_method(method):
-    with pytest.raises(TypeError, match="method must be a method object or its name"):
-        MultiMix(method)
+@pytest.mark.parametrize(
+    ("method", "remedy"),
+    [
+        (3, "got method=3; try"),
+        (None, "got method=None; try"),
+        (MixUp, r"got the class MixUp; make an object: MixUp\(\.\.\.\)"),
+        (["mixup", CutMix()], r"use Choice\(\['mixup', CutMix\(alpha=1.0, boxes='nested'\)\]\)"),
+        (("mixup", "cutmix"), r"use Choice\(\['mixup', 'cutmix'\]\)"),
+    ],
+    ids=str,
+)
+def test_what_is_no_method(method, remedy):
+    for make in (MultiMix, lambda method: Choice([method])):
+        with pytest.raises(TypeError, match=rf"method must be a method object or its name, .*{remedy}"):
+            make(method)
+
+
+NUMBERS = [
+    (lambda v: MixUp(alpha=v), 0.25),
+    (lambda v: CutMix(alpha=v), 0.25),
+    (lambda v: ManifoldMixup(alpha=v), 0.25),
+    (lambda v: FMix(alpha=v, decay=v), 0.25),
+    (lambda v: GridMix(alpha=v), 0.25),
+    (lambda v: SmoothMix(alpha=v), 0.25),
+    (lambda v: SaliencyMix(alpha=v), 0.25),
+    (lambda v: ResizeMix(smallest=v, largest=v * 2), 0.25),
+    (lambda v: PuzzleMix(alpha=v, beta=v, gamma=v, eta=v, transport_cost=v, saliency_resolution=v), 0.25),
+    (lambda v: SimilarTargets(bandwidth=v), 0.25),
+    (lambda v: Choice(["mixup"], weights=[v]), 0.25),
+]
+INTEGERS = [
+    (lambda v: MultiMix("mixup", num_mixes=v, num_classes=v), 3),
+    (lambda v: GridMix(grid=v), 3),
+    (lambda v: PuzzleMix(grid=v, neighbourhood=v, transport_size=v, levels=v, saliency_chunk=v), 3),
+    (lambda v: PuzzleMix(grid=(v, v)), 3),
+]
+BOXED = [np.float32, np.float64, np.array, torch.tensor, Fraction]
+COUNTED = [np.int64, np.uint8, np.array, torch.tensor, lambda v: torch.tensor(v, dtype=torch.uint8)]
+
+
+@pytest.mark.parametrize("as_type", dict.fromkeys([*BOXED, *COUNTED]), ids=str)
+def test_numbers_of_other_libraries_are_stored_as_pythons(as_type):
+    for make, value in [*(NUMBERS if as_type in BOXED else []), *(INTEGERS if as_type in COUNTED else [])]:
+        found, expected = make(as_type(value)), make(value)
+        assert found == expected
+        assert repr(found) == repr(expected)
+        assert pickle.dumps(found) == pickle.dumps(expected)
+
+
+def test_other_numbers_are_understood_where_a_call_takes_them():
+    plan = MultiMix("mixup").plan(X)
+    assert [part.num_pairs for part in plan.split(np.int64(2))] == [4, 4]
+    phases = Phases({0: "mixup", np.float32(0.5): "cutmix"})
+    assert repr(phases) == repr(Phases({0: "mixup", 0.5: "cutmix"}))
+    assert phases.at(np.float32(0.75)) == phases.at(torch.tensor(0.75)) == CutMix()
+
+
+@pytest.mark.parametrize("value", [np.bool_(True), torch.tensor(True), torch.tensor([3]), np.array([3]), 3 + 0j, "3"])
+def test_what_is_no_number(value):
+    for make, _ in (*NUMBERS, *INTEGERS):
+        with pytest.raises((ValueError, TypeError), match=r"must|bandwidth|unsupported operand|multiply"):
+            make(value)
 
 
 def mixed(x=X, y=Y, method="mixup", num_classes=4, out=None, **settings):
@@ -121,10 +192,24 @@ def mixed(x=X, y=Y, method="mixup", num_classes=4, out=None, **settings):
             "out must not be used where gradients",
         ),
         (lambda: mixed(num_mixes_one_out(X), Y), "must not share memory with x"),
+        (lambda: mixed(X, Y.float()), r"y must be integer class indices where num_classes is given, got y.dtype=torch"),
+        (lambda: mixed(X, Y > 1), r"got y.dtype=torch.bool, y: \(8,\), num_classes=4; pass y.long\(\)"),
+        (
+            lambda: mixed(X[:, 0, 0].to_sparse()),
+            r"x must be a dense tensor, got x.layout=torch.sparse_coo; .* x.to_dense",
+        ),
+        (lambda: mixed(X[:, 0, 0].to_sparse_csr()), "got x.layout=torch.sparse_csr"),
+        (lambda: mixed(torch.nested.nested_tensor([X[0], X[1]])), "x must be a dense tensor, got a nested one; pad it"),
+        (lambda: mixed(X, X[:, 0, 0].to_sparse(), num_classes=None), "y must be a dense tensor"),
+        (lambda: mixed(out=X.to_sparse()), "out must be a dense tensor"),
+        (lambda: MultiMix("saliencymix").plan(X, saliency=X[:, 0].to_sparse()), "saliency must be a dense tensor"),
+        (lambda: MultiMix("puzzlemix").plan(X + 0j, saliency=X[:, 0]), "x must be real, because PuzzleMix compares"),
+        (lambda: MultiMix("mixup").apply(MultiMix("mixup").plan(X), X.byte()), "because this plan averages values"),
         (lambda: mixed(X, Y, dense_targets=True), "dense targets must end in x's spatial axes"),
         (lambda: mixed(X, torch.zeros(8, 6, 5).long(), dense_targets=True), r"got x: \(8, 3, 6, 6\), y: \(8, 6, 5\)"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*(nested tensors|Sparse CSR):UserWarning")
 def test_batches(call, message):
     with pytest.raises(ValueError, match=message):
         call()
@@ -135,6 +220,68 @@ def num_mixes_one_out(x):
     MultiMix("mixup", num_mixes=1, num_classes=4)(x, Y, out=x)
 
 
+class Heads(torch.nn.Module):
+    """A model that may be mixed inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Flatten()
+
+    def forward(self, x):
+        return self.head(x)
+
+
+@pytest.mark.parametrize("model", ["resnet", lambda x: x, Heads, X], ids=["name", "function", "class", "tensor"])
+@pytest.mark.parametrize("method", ["mixup", ManifoldMixup(layers=["head"]), "puzzlemix", Choice(["none", "manifold"])])
+def test_what_is_no_model(method, model):
+    mix = MultiMix(method, num_classes=4)
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    calls = [
+        lambda: mix.run(model, X, Y, generator=generator),
+        lambda: mix.plan(X, Y, model=model, generator=generator),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, got model="):
+            call()
+    with pytest.raises(TypeError, match="got model=None"):
+        mix.run(None, X, Y, generator=generator)
+    assert torch.equal(generator.get_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda g: MultiMix("mixup")(X, None, generator=g),
+            r"y must be .*, got y=None; .* mix.apply\(mix.plan\(x\), x\)",
+        ),
+        (lambda g: MultiMix("mixup").run(Heads(), X, None, generator=g), "y must be a torch.Tensor, got y=None"),
+        (
+            lambda g: MultiMix("mixup", num_classes=4)(X, Y, out=[], generator=g),
+            "out must be a .*, got out=list; alloc",
+        ),
+        (lambda g: MultiMix("mixup", num_classes=4)(X, Y, generator=3), r"got generator=3; .*\.manual_seed\(seed\)"),
+        (
+            lambda g: MultiMix("mixup").plan(X, generator=np.random.default_rng(0)),
+            "generator must be a torch.Generator",
+        ),
+    ],
+)
+def test_arguments_of_another_kind(call, message):
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state(), torch.get_rng_state()
+    with pytest.raises(TypeError, match=message):
+        call(generator)
+    assert torch.equal(generator.get_state(), before[0])
+    assert torch.equal(torch.get_rng_state(), before[1])
+
+
+def test_numbers_per_class_need_no_indices():
+    assert mixed(X, torch.rand(8, 4))[1].shape == (40, 4)
+    assert mixed(X, Y.float(), num_classes=None)[1].shape == (40,)
+
+
 @pytest.mark.parametrize("call", [lambda: mixed([1.0, 2.0]), lambda: mixed(X, [1, 2]), lambda: mixed(X.numpy())])
 def test_what_is_no_tensor(call):
     with pytest.raises(TypeError, match=r"must be a torch\.Tensor, got .*; convert it"):
@@ -142,7 +289,7 @@ def test_what_is_no_tensor(call):
 
 
 def test_generator_on_another_device():
-    class Elsewhere:
+    class Elsewhere(torch.Generator):
         device = torch.device("meta")
 
     with pytest.raises(ValueError, match=r"generator must be on the CPU .* got generator\.device=meta; pass torch"):

@@ -16,6 +16,8 @@ PACKAGE = Path(multimix.__file__).parent
 ORDER = [
     "suggest",
     "precision",
+    "host",
+    "scalars",
     "streams",
     "coefficients",
     "pairing",

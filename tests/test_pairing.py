@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from multimix import MultiMix, SimilarTargets
+from multimix import MultiMix, SimilarTargets, pairing
 from multimix.pairing import draw_fresh_partners, draw_partner
 
 
@@ -50,7 +50,7 @@ class TestSimilarTargets:
     @pytest.mark.parametrize("targets", [(5,), (5, 2)])
     def test_partners_follow_the_kernel_and_are_never_oneself(self, targets):
         y = torch.randn(targets, generator=torch.Generator().manual_seed(0))
-        rng, draws = np.random.default_rng(0), 20_000
+        rng, draws = np.random.default_rng(0), 1_000
         pairing = SimilarTargets(bandwidth=0.8)
         met = np.zeros((5, 5))
         for _ in range(draws):
@@ -70,6 +70,62 @@ class TestSimilarTargets:
         wide = SimilarTargets(1e12)
         assert {int(wide.draw(y, rng)[0]) for _ in range(100)} == {1, 2, 3, 4}
 
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+    @pytest.mark.parametrize("size", [1e-300, 1e-160, 1e-30, 1.0, 1e30, 1e160, 1.5e308])
+    @pytest.mark.parametrize("bandwidth", [5e-324, 1e-200, 1e-160, 1e-3, 1e160, 1.7e308])
+    def test_any_bandwidth_at_any_size_of_targets(self, bandwidth, size, dtype, monkeypatch):
+        # Nearest neighbours where the bandwidth is far below the distances, uniform where it is far above.
+        if dtype == torch.float32:  # a device that has nothing wider
+            monkeypatch.setattr(pairing, "widest", lambda device: torch.float32)
+            size = min(max(size, 1e-30), 1e38)
+        y = torch.tensor([[-1.0], [-0.9], [0.2], [0.5], [1.0]], dtype=dtype) * size
+        similar = SimilarTargets(bandwidth)
+        logits = similar._logits(y.expand(-1, 3))
+        chances = torch.softmax(logits, 1)
+        assert torch.equal(chances.diagonal(), torch.zeros(5, dtype=dtype))
+        nearest = torch.tensor([1, 0, 3, 2, 3])
+        ratio = bandwidth / size / 3**0.5
+        if ratio < 1e-2:
+            assert torch.equal(chances.argmax(1), nearest)
+            torch.testing.assert_close(chances.amax(1), torch.ones(5, dtype=dtype))
+            drawn = similar.draw(y, np.random.default_rng(0))
+            assert torch.equal(drawn, nearest)
+        elif ratio > 1e4:
+            torch.testing.assert_close(chances, (1 - torch.eye(5, dtype=dtype)) / 4)
+        else:
+            z = (y / size - y.T / size) / ratio
+            z.fill_diagonal_(float("inf"))
+            torch.testing.assert_close(chances, torch.softmax(-z.square() / 2, 1))
+
+    @pytest.mark.parametrize("bandwidth", [5e-324, 1.0, 1.7e308])
+    def test_targets_that_are_the_same_are_equally_near(self, bandwidth):
+        y = torch.tensor([3.0, 3.0, 3.0, 8.0])[:, None].double()
+        chances = torch.softmax(SimilarTargets(bandwidth)._logits(y), 1)
+        if bandwidth < 1:
+            expected = torch.tensor([[0, 1, 1, 0], [1, 0, 1, 0], [1, 1, 0, 0]]).double() / 2
+            torch.testing.assert_close(chances[:3], expected)
+        torch.testing.assert_close(chances[3], torch.tensor([1, 1, 1, 0]).double() / 3)
+
+    def test_differences_of_the_largest_numbers_do_not_overflow(self):
+        y = torch.tensor([-1.7e308, 1.7e308, 1.6e308], dtype=torch.float64)[:, None].expand(-1, 50)
+        assert SimilarTargets(1e300).draw(y, np.random.default_rng(0)).tolist() == [2, 2, 1]
+
+    @pytest.mark.parametrize("wide", [torch.float32, torch.float64])
+    def test_the_highest_draw_is_still_a_partner(self, wide, monkeypatch):
+        class Highest(np.random.Generator):
+            def random(self, shape):
+                return np.full(shape, 1 - 2.0**-53)
+
+        monkeypatch.setattr(pairing, "widest", lambda device: wide)
+        y = torch.tensor([0.0, 0.1, 0.2, 1e9])
+        assert SimilarTargets(1.0).draw(y, Highest(np.random.PCG64())).tolist() == [2, 2, 1, 2]
+
+    def test_targets_that_nobody_could_look_at_still_give_partners(self):
+        y = torch.tensor([0.0, float("nan"), 0.1, float("inf")])
+        partner = SimilarTargets(0.1).draw(y, np.random.default_rng(0))
+        assert partner[[0, 2]].tolist() == [2, 0]
+        assert ((partner >= 0) & (partner < 4) & (partner != torch.arange(4))).all()
+
     def test_a_batch_of_one_is_its_own_partner(self):
         assert SimilarTargets(1.0).draw(torch.ones(1), np.random.default_rng(0)).tolist() == [0]
 
@@ -88,13 +144,14 @@ class TestSimilarTargets:
         for y, told in (
             (torch.arange(3), "classes have no distance"),
             (None, "need y, got y=None"),
-            (torch.tensor([0.0, 1.0, float("nan")]), "y must be finite"),
+            (torch.tensor([[0.0], [1.0], [float("nan")]]), "y must be finite"),
+            (torch.tensor([[0.0], [1.0], [-float("inf")]]), "y must be finite"),
         ):
             with pytest.raises(ValueError, match=told):
                 mix.plan(torch.rand(3, 2), y, generator=generator)
         assert torch.equal(generator.get_state(), before)
 
-    @pytest.mark.parametrize("bandwidth", [0, -1.0, float("nan"), True, "wide"])
+    @pytest.mark.parametrize("bandwidth", [0, -1.0, float("nan"), float("inf"), 10**400, True, "wide"])
     def test_a_bandwidth_that_is_none_is_refused(self, bandwidth):
         with pytest.raises((ValueError, TypeError), match="bandwidth"):
             SimilarTargets(bandwidth)

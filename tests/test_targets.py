@@ -1,11 +1,14 @@
 """Every kind of target, and what is trained on it."""
 
+from fractions import Fraction
+
 import pytest
+import references
 import torch
 import torch.nn.functional as F
 
-from multimix import Choice, CutMix, MixUp, MultiMix, mixed_accuracy
-from multimix.masks import Boxes
+from multimix import Choice, CutMix, MixUp, MultiMix, Plan, mixed_accuracy
+from multimix.masks import Boxes, Constant
 
 
 @pytest.fixture
@@ -98,6 +101,44 @@ def test_plan_loss_for_losses_without_soft_labels(x):
     torch.testing.assert_close(plan.loss(F.multi_margin_loss, output, y), (weight * kept + (1 - weight) * taken).mean())
     elements = plan.loss(F.mse_loss, output, torch.randn(8, 5))
     assert elements.ndim == 0
+
+
+def test_losses_and_targets_of_float64_are_accurate_to_it(x):
+    plan = MultiMix("mixup", num_mixes=3).plan(x)
+    y, output = torch.randn(8, dtype=torch.float64), torch.randn(24, dtype=torch.float64)
+    terms, targets = [], []
+    for row, k, i, sample, partner in references.rows(plan):
+        weight, out = Fraction(float(plan.weight[k, i])), Fraction(float(output[row]))
+        own, other = Fraction(float(y[sample])), Fraction(float(y[partner]))
+        terms.append(weight * (out - own) ** 2 + (1 - weight) * (out - other) ** 2)
+        targets.append(float(weight * own + (1 - weight) * other))
+    found = plan.loss(F.mse_loss, output, y)
+    assert abs(float(found) - float(sum(terms) / 24)) < 2e-15 * float(found)
+    mixed = MultiMix("mixup", num_mixes=3).apply(plan, x, y)[1]
+    torch.testing.assert_close(mixed, torch.tensor(targets, dtype=torch.float64), rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_a_loss_is_of_its_own_type_or_float32(x, dtype):
+    plan = MultiMix("mixup", num_mixes=3).plan(x)
+    loss = plan.loss(lambda output, y: output, torch.full((24,), 1 / 3, dtype=dtype), torch.zeros(8))
+    assert loss.dtype == torch.promote_types(dtype, torch.float32)
+    torch.testing.assert_close(loss.double(), torch.tensor(1 / 3, dtype=dtype).double(), rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_at_the_ends_the_other_target_does_not_enter_the_loss(bad):
+    ends = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    plan = Plan(ends.double(), ends, torch.tensor([1, 0]), Constant(ends), 2)
+    output = torch.ones(4, requires_grad=True)
+    y = torch.ones(2)
+    y[bad] = 0.0  # whose loss is infinite, and so is its derivative
+    losses = plan.loss(lambda output, y: output / y[:, None].expand(-1, 3), output[:, None], y).expand(1)
+    assert losses.isinf()
+    (gradient,) = torch.autograd.grad(losses, output)
+    of_the_good = torch.tensor([0, 0, 1, 1]) != bad  # the target of each row
+    torch.testing.assert_close(gradient[of_the_good], torch.full((2,), 1 / 4))
+    assert plan.loss(lambda output, y: output, output, y) == 1
 
 
 def test_losses_of_parts_make_the_loss_of_the_whole(x):

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from multimix.host import has_tangent, in_transform, is_lazy_view, is_readable
 from multimix.masks import Blocks, Boxes, Bump, Constant, Everything, Ordered, Resized
 from multimix.methods.step import spatial_shape
 from multimix.plan import Plan
@@ -20,6 +21,9 @@ def blend(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
         plan: what to mix.
         out: a buffer of K * P rows to fill; its memory format wins. None: a new tensor in x's memory format.
     """
+    if out is not None and is_lazy_view(out):
+        return out.copy_(blend(x, plan))
+    x = x.resolve_conj().resolve_neg()
     layout = _memory_format(x)
     if _compiled_fits(x, plan):
         fresh = out is None
@@ -53,16 +57,36 @@ def _blend_torch(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
         return torch.where(keeps.unsqueeze(2) if x.ndim > 2 else keeps, own, partner, out=out)
     if isinstance(plan.mask, Bump):
         share = plan.mask.share(torch.float64 if x.dtype in (torch.float64, torch.complex128) else torch.float32)
-        return _lerp(own, partner, share.unsqueeze(2) if x.ndim > 2 else share, out)
-    return _lerp(partner, own, plan.mask.share.reshape(*plan.mask.share.shape, *[1] * (x.ndim - 1)), out)
+        return lerp(own, partner, share.unsqueeze(2) if x.ndim > 2 else share, plan.mask.ends, out)
+    share = plan.mask.share.reshape(*plan.mask.share.shape, *[1] * (x.ndim - 1))
+    return lerp(partner, own, share, plan.mask.ends, out)
 
 
-def _lerp(start: Tensor, end: Tensor, share: Tensor, out: Tensor | None) -> Tensor:
-    """`(1 - share) * start + share * end`. A share in bfloat16 would differ from the label's."""
+def lerp(start: Tensor, end: Tensor, share: Tensor, ends: tuple[bool, bool], out: Tensor | None = None) -> Tensor:
+    """`(1 - share) * start + share * end`; at a share of 0 or 1 a copy of the one, whatever the other holds.
+
+    Args:
+        start: values, of any floating-point or complex type. What is narrower than float32 is computed there.
+        end: values.
+        share: in [0, 1], at least float32: in bfloat16 it would differ from the label's.
+        ends: whether a share may be exactly 0, and exactly 1; each costs another pass.
+        out: a buffer to fill.
+    """
+    if start.is_complex():
+        into = None if out is None else torch.view_as_real(out)
+        mixed = lerp(torch.view_as_real(start), torch.view_as_real(end), share[..., None], ends, into)
+        return torch.view_as_complex(mixed) if out is None else out
     if start.dtype.itemsize < 4:
-        mixed = torch.lerp(start.float(), end.float(), share)
-        return mixed.to(start.dtype) if out is None else out.copy_(mixed)
-    return torch.lerp(start, end, share.to(start.dtype), out=out)
+        mixed = torch.lerp(start.float(), end.float(), share).to(start.dtype)
+        mixed = mixed if out is None else out.copy_(mixed)
+    else:
+        mixed = torch.lerp(start, end, share.to(start.dtype), out=out)
+    if torch.compiler.is_compiling():  # passes are fused there, and flags that change would compile anew
+        ends = (True, True)
+    for may_be, value, copied in zip(ends, (0, 1), (start, end), strict=True):
+        if may_be:
+            mixed = torch.where(share == value, copied, mixed, out=out)
+    return mixed
 
 
 def _paste_resized(x: Tensor, plan: Plan, mask: Resized, out: Tensor | None) -> Tensor:
@@ -92,19 +116,19 @@ def _blend_blocks(x: Tensor, plan: Plan, mask: Blocks, out: Tensor | None) -> Te
             side if s is None else side.gather(2, s[:, None].expand_as(side))
             for side, s in zip(sides, shown, strict=True)
         )
-        mixed = torch.where(share[k] == mask.whole, own, partner)
         if mask.whole > 1:
-            between = _lerp(partner, own, share[k] / mask.whole, None)
-            mixed = torch.where((share[k] > 0) & (share[k] < mask.whole), between, mixed)
+            mixed = lerp(partner, own, share[k] / mask.whole, (True, True))
+        else:
+            mixed = torch.where(share[k] == 1, own, partner)
         mixes.append(mixed if out is None else out[k].copy_(mixed.view_as(out[k])))
     return torch.stack(mixes).view(len(mixes), plan.num_pairs, *x.shape[1:]) if out is None else out
 
 
 def _compiled_fits(x: Tensor, plan: Plan) -> bool:
     """Whether the compiled CPU kernels can do it: plain memory, no gradient, nobody tracing."""
-    if x.device.type != "cpu" or torch.compiler.is_compiling() or (x.requires_grad and torch.is_grad_enabled()):
+    if type(x) is not Tensor or not is_readable(x) or x._is_zerotensor():  # zeros that autograd did not write down
         return False
-    if type(x) is not Tensor:
+    if has_tangent(x) or (x.requires_grad and torch.is_grad_enabled()):
         return False
     if isinstance(plan.mask, Blocks):
         copies = plan.mask.whole == 1 and x.dtype in (torch.float16, torch.bfloat16, torch.uint8)
@@ -177,7 +201,7 @@ def _assemble_compiled(x: Tensor, plan: Plan, mask: Blocks, out: Tensor, layout:
 
 def _memory_format(x: Tensor) -> torch.memory_format:
     """The memory format that mixed rows shall have: x's own, where it has one."""
-    if x.is_contiguous():
+    if in_transform() or x.is_contiguous():  # vmap knows no other format
         return torch.contiguous_format
     if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
         return torch.channels_last

@@ -3,28 +3,55 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from multimix.host import has_tangent, in_transform, is_readable
+from multimix.masks import Blocks, Bump, Constant, Mask
 from multimix.methods.step import spatial_shape
 from multimix.plan import Plan
+from multimix.scalars import as_integer
 
 
-def check_count(name: str, value: object) -> None:
-    """Refuse anything but an integer >= 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+def checked_count(name: str, value: object) -> int:
+    """The integer that this is; anything but an integer >= 1 is refused."""
+    count = as_integer(value)
+    if count is None or count < 1:
         raise ValueError(f"{name} must be an integer >= 1, got {name}={value!r}")
+    return count
+
+
+def check_tensor(name: str, value: Any, remedy: str = "convert it with torch.as_tensor") -> None:
+    """Refuse what is no tensor, or one whose numbers do not lie in rows: a sparse or a nested one."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {name}={type(value).__name__}; {remedy}")
+    if value.is_nested:
+        raise ValueError(
+            f"{name} must be a dense tensor, got a nested one; pad it, for example with "
+            f"torch.nested.to_padded_tensor({name}, 0.0)"
+        )
+    if value.layout != torch.strided:
+        raise ValueError(
+            f"{name} must be a dense tensor, got {name}.layout={value.layout}; convert it: {name}.to_dense()"
+        )
+
+
+def check_model(model: Any) -> None:
+    """Refuse what is no module: hooks, layers and parameters are asked for."""
+    if not isinstance(model, nn.Module):
+        got = getattr(model, "__name__", None) or repr(model)
+        raise TypeError(
+            f"model must be a torch.nn.Module, got model={got}; give the module itself, not its name or forward"
+        )
 
 
 def check_batch(x: Any, y: Any = None) -> None:
     """Refuse what is no batch, an empty one, and targets of another length or device."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"x must be a torch.Tensor, got x={type(x).__name__}; convert it with torch.as_tensor")
+    check_tensor("x", x)
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(f"x must hold at least one sample, got x: {tuple(x.shape)}; skip empty batches")
     if y is None:
         return
-    if not isinstance(y, Tensor):
-        raise TypeError(f"y must be a torch.Tensor, got y={type(y).__name__}; convert it with torch.as_tensor")
+    check_tensor("y", y)
     if y.ndim == 0 or len(x) != len(y):
         raise ValueError(
             f"x and y must have the same number of samples, got x: {tuple(x.shape)}, y: {tuple(y.shape)}; "
@@ -43,11 +70,18 @@ def check_blendable(x: Tensor, method: str) -> None:
         )
 
 
-def check_targets(x: Tensor, y: Tensor, num_classes: int | None, dense: bool) -> None:
+def check_targets(x: Tensor, y: Tensor | None, num_classes: int | None, dense: bool) -> None:
     """Refuse targets that labels cannot be made of."""
+    if y is None:
+        raise TypeError("y must be a torch.Tensor, got y=None; to mix x alone use mix.apply(mix.plan(x), x)")
     if dense:
         _check_dense(x, y)
     if y.dtype.is_floating_point or y.dtype == torch.bool:
+        if num_classes is not None and y.ndim == 1:
+            raise ValueError(
+                f"y must be integer class indices where num_classes is given, got y.dtype={y.dtype}, y: "
+                f"{tuple(y.shape)}, num_classes={num_classes}; pass y.long(), or for numbers leave num_classes away"
+            )
         return
     if y.dtype.is_complex:
         raise ValueError(f"y must be integer, boolean or floating point, got y.dtype={y.dtype}; give real targets")
@@ -61,7 +95,7 @@ def check_targets(x: Tensor, y: Tensor, num_classes: int | None, dense: bool) ->
             "num_classes is needed to turn integer labels into soft ones, got num_classes=None; pass "
             f"MultiMix(..., num_classes=10) or give y as ({len(x)}, C) floats"
         )
-    if y.device.type == "cpu" and not torch.compiler.is_compiling():
+    if is_readable(y):
         low, high = (int(v) for v in torch.aminmax(y))
         if low < 0 or high >= num_classes:
             raise ValueError(
@@ -83,6 +117,8 @@ def _check_dense(x: Tensor, y: Tensor) -> None:
 def check_saliency(saliency: Any, x: Tensor) -> None:
     """Refuse saliency that does not belong to the batch; values are looked at on the CPU only."""
     wanted = (len(x), *spatial_shape(x))
+    if isinstance(saliency, Tensor):
+        check_tensor("saliency", saliency)
     if not isinstance(saliency, Tensor) or tuple(saliency.shape) != wanted:
         got = tuple(saliency.shape) if isinstance(saliency, Tensor) else type(saliency).__name__
         raise ValueError(
@@ -94,7 +130,7 @@ def check_saliency(saliency: Any, x: Tensor) -> None:
             f"saliency must be floating point on x's device, got {saliency.dtype} on {saliency.device}, x: {x.device}; "
             f"use saliency.float().to(x.device)"
         )
-    if saliency.device.type == "cpu" and not torch.compiler.is_compiling():
+    if is_readable(saliency):
         lowest, highest = torch.aminmax(saliency.detach())
         if not bool((lowest >= 0) & (highest < torch.inf)):
             lows, highs = torch.aminmax(saliency.detach().flatten(1), dim=1)
@@ -105,8 +141,12 @@ def check_saliency(saliency: Any, x: Tensor) -> None:
             )
 
 
+def _averages(mask: Mask) -> bool:
+    return isinstance(mask, (Constant, Bump)) or (isinstance(mask, Blocks) and mask.whole > 1)
+
+
 def check_plan(x: Tensor, plan: Plan) -> None:
-    """Refuse a plan made for another batch size or device."""
+    """Refuse a plan made for another batch size, device or kind of numbers."""
     if len(x) != plan.batch_size:
         raise ValueError(
             f"plan must be made for this batch size, got plan for {plan.batch_size} samples, x: {tuple(x.shape)}; "
@@ -121,19 +161,27 @@ def check_plan(x: Tensor, plan: Plan) -> None:
         raise ValueError(
             f"plan and x must be on one device, got plan: {plan.weight.device}, x: {x.device}; make the plan from x"
         )
+    if not plan.layer and _averages(plan.mask):
+        check_blendable(x, "this plan")
 
 
 def check_out(x: Tensor, out: Tensor, rows: int) -> None:
     """Refuse a buffer that mixes cannot be written to."""
+    check_tensor("out", out, "allocate it with x.new_empty")
+    if in_transform():
+        raise ValueError("out must not be used inside a transform of torch.func, got an out; leave out away")
     if out.shape != (rows, *x.shape[1:]) or out.dtype != x.dtype or out.device != x.device:
         raise ValueError(
             f"out must have shape {(rows, *x.shape[1:])}, {x.dtype}, on {x.device}, got out: {tuple(out.shape)}, "
             f"{out.dtype}, {out.device}; allocate it with x.new_empty"
         )
+    compiling = torch.compiler.is_compiling()
     if torch.is_grad_enabled() and (x.requires_grad or out.requires_grad):
         raise ValueError(
             "out must not be used where gradients flow to x, got x.requires_grad="
             f"{x.requires_grad}, out.requires_grad={out.requires_grad}; leave out away or detach x"
         )
-    if not torch.compiler.is_compiling() and 0 != out.untyped_storage().data_ptr() == x.untyped_storage().data_ptr():
+    if not compiling and (has_tangent(x) or has_tangent(out)):
+        raise ValueError("out must not be used where tangents flow from x, got dual tensors; leave out away")
+    if not compiling and 0 != out.untyped_storage().data_ptr() == x.untyped_storage().data_ptr():
         raise ValueError("out must not share memory with x, got a view of the same storage; allocate a buffer")

@@ -39,6 +39,8 @@ def bump_rows(
 ) -> None:
     """Write `(1 - b) rows[sample[i]] + b rows[partner[k, i]]`, with b the product of one factor per axis.
 
+    At b = 0 and b = 1 one row is copied and the other does not enter, whatever it holds.
+
     Args:
         rows: (B, N), contiguous, float32 or float64.
         sample: (P,), long.
@@ -143,7 +145,7 @@ def _bump(
         return False
     mixes, several = out.shape[0], partner.shape[0] > 1
     lines, size = lead.shape[2], last.shape[2]
-    half, one = last.dtype.type(0.5), last.dtype.type(1)
+    zero, half, one = last.dtype.type(0), last.dtype.type(0.5), last.dtype.type(1)
     for i in range(start, stop):
         mine = rows[sample[i]]
         for line in range(rows.shape[1] // size):
@@ -157,7 +159,8 @@ def _bump(
                 )
                 for n in range(size):
                     a, b, share = own[n], other[n], factor * across[n]
-                    target[n] = a + share * (b - a) if share < half else b - (b - a) * (one - share)
+                    mixed = a + share * (b - a) if share < half else b - (b - a) * (one - share)
+                    target[n] = a if share == zero else b if share == one else mixed
     return True
 
 

@@ -20,9 +20,11 @@ class Constant:
 
     Attributes:
         share: what is kept of the sample, in [0, 1].
+        ends: whether a share may be exactly 0, and exactly 1: images are copied there, at the cost of passes over them.
     """
 
     share: Float32[Tensor, "K P"]
+    ends: tuple[bool, bool] = (True, True)
     spatial: ClassVar[None] = None
 
     def weight(self) -> Float32[Tensor, "K P"]:
@@ -31,7 +33,7 @@ class Constant:
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Constant":
         """The masks of these pairs."""
-        return Constant(self.share[:, pairs])
+        return replace(self, share=self.share[:, pairs])
 
 
 @dataclass(frozen=True)
@@ -179,9 +181,11 @@ class Bump:
 
     Attributes:
         factors: what each position of an axis contributes to the partner's share, in [0, 1].
+        ends: whether the partner's share may be exactly 0, and exactly 1, somewhere: as for `Constant`.
     """
 
     factors: tuple[Float32[Tensor, "K P _"], ...]
+    ends: tuple[bool, bool] = (True, True)
 
     @property
     def axes(self) -> int:
@@ -211,7 +215,7 @@ class Bump:
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Bump":
         """The masks of these pairs."""
-        return Bump(tuple(factor[:, pairs] for factor in self.factors))
+        return replace(self, factors=tuple(factor[:, pairs] for factor in self.factors))
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class MultiMix:
         method: a method object such as `CutMix(alpha=1.0)`, or its name: `"none"`, `"mixup"`, `"manifold"`,
             `"cutmix"`, `"puzzlemix"`, `"fmix"`, `"resizemix"`, `"gridmix"`, `"smoothmix"`, `"saliencymix"`.
         num_mixes: K >= 1, the number of mixes per pair. To keep the cost of a step, load B / K samples.
-        num_classes: C, needed to make soft labels from integer classes.
+        num_classes: C, needed to make soft labels from integer classes; None where targets are numbers, one per sample.
         sampling: `"stratified"` (a pair's coefficients lie in K strata of equal probability, and each stratum's draws
             are spread over the batch) or `"iid"`. The law of a coefficient is the same.
         share: `"pair"` (own coefficients and geometry for every pair) or `"batch"` (one path, one box for all).
@@ -72,9 +72,9 @@ class MultiMix:
         partners: str | SimilarTargets = "same",
         dense_targets: bool = False,
     ) -> None:
-        checks.check_count("num_mixes", num_mixes)
+        num_mixes = checks.checked_count("num_mixes", num_mixes)
         if num_classes is not None:
-            checks.check_count("num_classes", num_classes)
+            num_classes = checks.checked_count("num_classes", num_classes)
         check_option("sampling", sampling, SAMPLINGS)
         check_option("share", share, SHARES)
         if not isinstance(partners, SimilarTargets):
@@ -116,7 +116,7 @@ class MultiMix:
 
         Raises:
             ValueError: if x, y, out or generator do not fit, or the method mixes inside the model.
-            TypeError: if x or y is no tensor.
+            TypeError: if x, y or out is no tensor, model no module, or generator none.
         """
         self._check_at_input()
         checks.check_batch(x, y)
@@ -163,6 +163,8 @@ class MultiMix:
         saliency: Tensor | None,
         generator: torch.Generator | None,
     ) -> Plan:
+        if model is not None:
+            checks.check_model(model)
         self._check_methods(x, y, model, saliency)
         if isinstance(self.partners, SimilarTargets):
             self.partners.check(y)
@@ -263,6 +265,7 @@ class MultiMix:
             RuntimeError: if the layer to be mixed does not run exactly once, or if something of the batch goes
                 around it (looked for in its first forward pass).
         """
+        checks.check_model(model)
         checks.check_batch(x, y)
         checks.check_targets(x, y, self.num_classes, self.dense_targets)
         if plan is None:

@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from multimix.host import is_readable
 from multimix.precision import widest
+from multimix.scalars import as_number
 
 PARTNERS = ("same", "fresh")
 
@@ -34,7 +37,7 @@ def draw_fresh_partners(
     return np.stack([draw_partner(num_samples, rng) for _ in range(num_mixes)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class SimilarTargets:
     """Partners drawn by how near their targets are: `exp(-|y[i] - y[j]|² / (2 bandwidth²))`.
 
@@ -55,13 +58,14 @@ class SimilarTargets:
 
     bandwidth: float
 
-    def __post_init__(self) -> None:
-        width = self.bandwidth
-        if isinstance(width, bool) or not isinstance(width, (int, float)) or not (math.isfinite(width) and width > 0):
+    def __init__(self, bandwidth: SupportsFloat) -> None:
+        width = as_number(bandwidth)
+        if width is None or not (math.isfinite(width) and width > 0):
             raise ValueError(
-                f"bandwidth must be a finite number > 0, in the units of y, got bandwidth={width!r}; try a tenth of "
-                f"y's standard deviation"
+                f"bandwidth must be a finite number > 0, in the units of y, got bandwidth={bandwidth!r}; try a "
+                f"tenth of y's standard deviation"
             )
+        object.__setattr__(self, "bandwidth", float(width))
 
     def check(self, y: Tensor | None) -> None:
         """Refuse targets that have no distance; values are looked at on the CPU only."""
@@ -72,16 +76,37 @@ class SimilarTargets:
                 f"y must be floating point for partners with similar targets, got y.dtype={y.dtype}; classes have no "
                 f'distance: use partners="same"'
             )
-        if y.device.type == "cpu" and not y.isfinite().all():
+        if is_readable(y) and not y.isfinite().all():
             raise ValueError("y must be finite for partners with similar targets, got nan or infinity; correct y")
 
     def draw(self, y: Float[Tensor, "B *target"], rng: np.random.Generator) -> Int64[Tensor, "B"]:
         """Draw a partner for every sample: random numbers are made on the CPU, no value of y is read there."""
         wide = widest(y.device)
         chance = torch.from_numpy(rng.random((len(y), 1))).to(wide).to(y.device)
-        flat = y.detach().reshape(len(y), -1).to(wide)
-        distance = (flat[:, None] - flat[None]).square().sum(-1)
-        if len(y) > 1:
+        share = torch.softmax(self._logits(y.detach().reshape(len(y), -1).to(wide)), dim=1).cumsum(dim=1)
+        last = share[:, -1:]
+        below = torch.minimum(chance * last, last * (1 - torch.finfo(wide).eps))  # also where the product is rounded up
+        return torch.searchsorted(share, below, right=True).squeeze(1)
+
+    def _logits(self, y: Float[Tensor, "B N"]) -> Float[Tensor, "B B"]:
+        """`(m² - d²) / (2 bandwidth²)`, with d the distance and m that of the nearest: 0 for the nearest.
+
+        As a product of two quotients, for no power of a distance or of the bandwidth need be a number of this type.
+        """
+        distance, scale = _distances(y)
+        others = len(y) > 1
+        if others:
             distance.fill_diagonal_(math.inf)
-        share = torch.softmax(distance / (-2 * self.bandwidth**2), dim=1).cumsum(dim=1)
-        return torch.searchsorted(share, chance * share[:, -1:], right=True).squeeze(1)
+        nearest = distance.amin(1, keepdim=True)
+        apart, sum_ = (part / self.bandwidth / scale for part in (distance - nearest, distance + nearest))
+        logits = torch.where(distance == nearest, 0.0, apart * sum_ / -2)
+        return logits.fill_diagonal_(-math.inf) if others else logits
+
+
+def _distances(y: Float[Tensor, "B N"]) -> tuple[Float[Tensor, "B B"], float]:
+    """Euclidean distances times a power of two that keeps them finite, and that power. Not a number is far away."""
+    scale = 0.5 ** (1 + math.ceil(math.log2(y.shape[1]) / 2))
+    difference = y[:, None] * scale - y[None] * scale
+    longest = torch.linalg.vector_norm(difference, math.inf, dim=-1)
+    parts = difference.div_(longest.where(longest > 0, 1.0)[..., None])  # so that no square overflows
+    return torch.nan_to_num(longest * parts.square_().sum(-1).sqrt(), nan=math.inf, posinf=math.inf), scale

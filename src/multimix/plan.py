@@ -3,12 +3,14 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import SupportsIndex
 
 import torch
 from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
 from multimix.masks import Mask
+from multimix.scalars import as_integer
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Plan:
         """P, the number of pairs."""
         return self.weight.shape[1]
 
-    def split(self, n: int) -> list["Plan"]:
+    def split(self, n: SupportsIndex) -> list["Plan"]:
         """Cut the plan into n plans over disjoint pairs, for micro-batches within the memory of K = 1.
 
         Each part is applied to the **whole** batch and gives the rows of its own pairs (mix-major within the part).
@@ -61,13 +63,14 @@ class Plan:
         Raises:
             ValueError: if n is out of range.
         """
-        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= self.num_pairs:
+        parts = as_integer(n)
+        if parts is None or not 1 <= parts <= self.num_pairs:
             raise ValueError(
                 f"n must be an integer from 1 to the number of pairs ({self.num_pairs}), got n={n!r}; "
                 f"ask for fewer parts"
             )
         pairs = torch.arange(self.num_pairs, device=self.weight.device)
-        return [self.select(part) for part in pairs.tensor_split(n)]
+        return [self.select(part) for part in pairs.tensor_split(parts)]
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Plan":
         """The plan of some of the pairs, applied to the whole batch like a part of `split`.
@@ -97,7 +100,8 @@ class Plan:
     def loss(self, criterion: Callable[..., Tensor], output: Tensor, y: Tensor) -> Float[Tensor, ""]:
         """The mixed loss for criteria that take no soft labels.
 
-        The mean over the K * P rows of `weight * criterion(output, y) + (1 - weight) * criterion(output, y[partner])`.
+        The mean over the K * P rows of `weight * criterion(output, y) + (1 - weight) * criterion(output, y[partner])`,
+        in the type of the criterion's losses, at least float32. At a weight of 0 or 1 the other target does not enter.
 
         Args:
             criterion: a function that takes `reduction="none"` (such as `F.cross_entropy`), or a module built with
@@ -115,17 +119,20 @@ class Plan:
                 f"{tuple(output.shape)}, y: {tuple(y.shape)}; pass the output of the mixed batch and the original y"
             )
         criterion = _unreduced(criterion)
-        own = y if self.sample is None else y[self.sample]
-        partner = self.partner.expand(self.num_mixes, -1).flatten()
-        kept = criterion(output, own.repeat(self.num_mixes, *[1] * (y.ndim - 1)))
-        taken = criterion(output, y[partner])
+        weight = self.weight.flatten()
+        own = torch.arange(self.num_pairs, device=weight.device) if self.sample is None else self.sample
+        own, partner = own.repeat(self.num_mixes), self.partner.expand(self.num_mixes, -1).flatten()
+        # At the ends both are losses of the one target: the other's, or its gradient, may be infinite, and 0 * inf nan.
+        kept = criterion(output, y[torch.where(weight == 0, partner, own)])
+        taken = criterion(output, y[torch.where(weight == 1, own, partner)])
         if kept.ndim == 0 or kept.shape[0] != rows:
             raise ValueError(
                 f"criterion must give one loss per row ({rows}), got shape {tuple(kept.shape)}; build it with "
                 f'reduction="none"'
             )
-        weight = self.weight.flatten().reshape(rows, *[1] * (kept.ndim - 1))
-        return (weight * kept + (1 - weight) * taken).mean()
+        weight = weight.to(torch.promote_types(kept.dtype, torch.float32)).reshape(rows, *[1] * (kept.ndim - 1))
+        mixed = weight * kept + (1 - weight) * taken
+        return torch.where((weight == 0) | (weight == 1), kept.to(mixed.dtype), mixed).mean()
 
 
 def _unreduced(criterion: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -39,8 +39,14 @@ def open_streams(generator: torch.Generator | None) -> Streams:
         generator: a `torch.Generator` on the CPU, or None for torch's global one.
 
     Raises:
+        TypeError: if it is something else, such as a seed.
         ValueError: if the generator lives on another device.
     """
+    if not isinstance(generator, torch.Generator | None):
+        raise TypeError(
+            f"generator must be a torch.Generator, got generator={generator!r}; for a seed give "
+            f"torch.Generator().manual_seed(seed)"
+        )
     if generator is not None and generator.device.type != "cpu":
         raise ValueError(
             f"generator must be on the CPU (draws for all devices are made there), got generator.device="

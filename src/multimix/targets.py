@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multimix.blend import blend
+from multimix.blend import blend, lerp
+from multimix.host import is_readable
 from multimix.masks import Constant, Everything
 from multimix.plan import Plan
 
@@ -24,6 +25,7 @@ def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dty
         Soft labels (K * P, C) from integers ((K * P, C, *spatial) if dense), else targets of y's shape behind K * P,
         in y's type but at least float32.
     """
+    y = y.resolve_neg()
     if y.dtype.is_floating_point or y.dtype == torch.bool:
         y = y.to(torch.promote_types(y.dtype, torch.float32))
     elif dense:
@@ -37,7 +39,8 @@ def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dty
         return blend(y.reshape(len(y), -1, *spatial), plan).reshape(-1, *y.shape[1:])
     weight = plan.weight.to(y.dtype).reshape(*plan.weight.shape, *[1] * (y.ndim - 1))
     own = y if plan.sample is None else y[plan.sample]
-    return torch.lerp(y[plan.partner], own.expand_as(y[plan.partner]), weight).flatten(0, 1)
+    ends = plan.mask.ends if isinstance(plan.mask, Constant) else (True, True)
+    return lerp(y[plan.partner], own, weight, ends).flatten(0, 1)
 
 
 def _soft_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -46,13 +49,14 @@ def _soft_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def _soft_labels(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:
     """Two scatters into zeros: no one-hot tensor is made."""
-    if type(y) is Tensor and y.device.type == "cpu" and not torch.compiler.is_compiling():
+    if type(y) is Tensor and is_readable(y):
         return _soft_labels_compiled(y, plan, num_classes, dtype)
     weight = plan.weight.to(dtype)[..., None]
     own = (y if plan.sample is None else y[plan.sample]).expand(weight.shape[:2])[..., None]
     partner = y[plan.partner].expand(weight.shape[:2])[..., None]
     soft = torch.zeros((*weight.shape[:2], num_classes), dtype=dtype, device=y.device)
-    return soft.scatter_add_(2, own, weight).scatter_add_(2, partner, 1 - weight).flatten(0, 1)
+    soft = soft.scatter_add(2, own, weight)  # not in place: vmap has no room in zeros that are not its own
+    return soft.scatter_add_(2, partner, 1 - weight).flatten(0, 1)
 
 
 def _soft_labels_compiled(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:

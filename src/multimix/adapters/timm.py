@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from multimix import Choice, CutMix, MixUp, MultiMix, Plan
-from multimix.checks import check_batch, check_count
+from multimix.checks import check_batch, checked_count
 from multimix.masks import Constant
 from multimix.streams import open_streams
 from multimix.suggest import check_option
@@ -68,11 +68,9 @@ class Mixup:
                 f"mixup_alpha and cutmix_alpha must be >= 0 and not both 0, got mixup_alpha={mixup_alpha!r}, "
                 f"cutmix_alpha={cutmix_alpha!r}; set mixup_enabled=False to switch mixing off"
             )
-        check_count("num_mixes", num_mixes)
-        check_count("num_classes", num_classes)
         self.label_smoothing = label_smoothing
-        self.num_classes = num_classes
-        self.num_mixes = num_mixes
+        self.num_classes = checked_count("num_classes", num_classes)
+        self.num_mixes = checked_count("num_mixes", num_mixes)
         self.multi_label = multi_label
         self.mode = mode
         self.prob = prob

@@ -1,13 +1,14 @@
 """One of several methods, drawn per batch."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from multimix.methods.names import as_method
 from multimix.methods.step import Method
+from multimix.scalars import as_number
 
 
 @dataclass(frozen=True, init=False)
@@ -29,12 +30,14 @@ class Choice:
     weights: tuple[float, ...]
 
     def __init__(self, methods: Sequence["Method | Choice | str"], weights: Sequence[float] | None = None) -> None:
-        if isinstance(methods, str) or len(methods) == 0:
+        if isinstance(methods, str) or not isinstance(methods, Sequence) or len(methods) == 0:
             raise ValueError(
                 f'methods must list at least one method, got methods={methods!r}; try Choice(["mixup", "cutmix"])'
             )
-        chances = (1.0,) * len(methods) if weights is None else tuple(float(w) for w in weights)
-        if len(chances) != len(methods) or not all(math.isfinite(w) and w >= 0 for w in chances) or sum(chances) <= 0:
+        given = (1.0,) * len(methods) if weights is None else weights
+        numbers = [as_number(weight) for weight in given] if isinstance(given, Iterable) else []
+        chances = tuple(float(w) for w in numbers if w is not None and math.isfinite(w) and w >= 0)
+        if not len(chances) == len(numbers) == len(methods) or not 0 < sum(chances) < math.inf:
             raise ValueError(
                 f"weights must be {len(methods)} finite numbers >= 0 (one per method) with a positive sum, got "
                 f"weights={weights!r}; give relative probabilities"

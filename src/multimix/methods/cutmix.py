@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from multimix.masks import Boxes
-from multimix.methods.step import Step, check_alpha, check_axes
+from multimix.methods.step import Step, check_axes, checked_alpha
 from multimix.suggest import check_option
 
 BOXES = ("nested", "inside", "independent")
@@ -41,7 +41,7 @@ class CutMix:
     blends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_alpha("CutMix", self.alpha)
+        object.__setattr__(self, "alpha", checked_alpha("CutMix", self.alpha))
         check_option("boxes", self.boxes, BOXES)
 
     def check_shape(self, x: Tensor) -> None:

@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Complex64, Float32, Int64
 from torch import Tensor
 
+from multimix.host import is_readable
 from multimix.masks import LEVELS, Ordered
-from multimix.methods.step import Step, check_alpha, check_axes, to_device
+from multimix.methods.step import Step, check_axes, checked_alpha, to_device
+from multimix.scalars import as_number
 
 NEGLIGIBLE = 15  # halvings of the strongest amplitude: all that are weaker shift a border by 1/50 of a position
 
@@ -48,10 +50,11 @@ class FMix:
     blends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_alpha("FMix", self.alpha)
-        number = isinstance(self.decay, (int, float)) and not isinstance(self.decay, bool)
-        if not number or not 0 <= self.decay < math.inf:
+        object.__setattr__(self, "alpha", checked_alpha("FMix", self.alpha))
+        decay = as_number(self.decay)
+        if decay is None or not 0 <= decay < math.inf:
             raise ValueError(f"decay must be a finite number >= 0, got decay={self.decay!r}; try FMix(decay=3.0)")
+        object.__setattr__(self, "decay", decay)
 
     def check_shape(self, x: Tensor) -> None:
         """Refuse a batch without one to three spatial axes."""
@@ -114,7 +117,7 @@ def as_fields(
 def highest(field: Float32[Tensor, "P *spatial"], num_kept: Int64[Tensor, "K P"]) -> Ordered:
     """Masks that keep the highest positions of a field: so many, and those as high as the last of them."""
     values = field.flatten(1)
-    limits = _limits_cpu(values, num_kept) if values.device.type == "cpu" else _limits(values, num_kept)
+    limits = _limits_cpu(values, num_kept) if is_readable(values) else _limits(values, num_kept)
     level = torch.zeros_like(values, dtype=torch.uint8 if len(num_kept) <= LEVELS else torch.int16)
     kept = torch.empty_like(num_kept)
     for k, limit in enumerate(limits):

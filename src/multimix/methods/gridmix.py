@@ -10,8 +10,9 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from multimix.masks import LEVELS, Ordered
-from multimix.methods.step import Step, check_alpha, check_axes
+from multimix.methods.step import Step, check_axes, checked_alpha
 from multimix.puzzle.blocks import Axis
+from multimix.scalars import as_integer
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,11 @@ class GridMix:
     blends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_alpha("GridMix", self.alpha)
-        if isinstance(self.grid, bool) or not isinstance(self.grid, int) or self.grid < 1:
+        object.__setattr__(self, "alpha", checked_alpha("GridMix", self.alpha))
+        grid = as_integer(self.grid)
+        if grid is None or grid < 1:
             raise ValueError(f"grid must be an integer >= 1, got grid={self.grid!r}; try GridMix(grid=4)")
+        object.__setattr__(self, "grid", grid)
 
     def check_shape(self, x: Tensor) -> None:
         """Refuse a batch without one to three spatial axes."""

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 from torch import nn
 
 from multimix.layers import check_layers, children_names, mix_layers
 from multimix.masks import Constant
-from multimix.methods.step import Step, check_alpha
+from multimix.methods.step import Step, checked_alpha
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class ManifoldMixup:
     blends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_alpha("ManifoldMixup", self.alpha)
+        object.__setattr__(self, "alpha", checked_alpha("ManifoldMixup", self.alpha))
         if self.layers is None:
             return
         names = [self.layers] if isinstance(self.layers, str) else list(self.layers)
@@ -48,7 +47,7 @@ class ManifoldMixup:
 
     def mask(self, step: Step) -> Constant:
         """A constant mask of value lam, for whatever features the layer gets."""
-        return Constant(step.tensor(step.lam, np.float32))
+        return step.constant()
 
     def layer_names(self, model: nn.Module | None) -> Sequence[str]:
         """The layers to draw from.

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from multimix.masks import Constant
-from multimix.methods.step import Step, check_alpha
+from multimix.methods.step import Step, checked_alpha
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,8 @@ class MixUp:
     blends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_alpha("MixUp", self.alpha)
+        object.__setattr__(self, "alpha", checked_alpha("MixUp", self.alpha))
 
     def mask(self, step: Step) -> Constant:
         """A constant mask of value lam."""
-        return Constant(step.tensor(step.lam, np.float32))
+        return step.constant()

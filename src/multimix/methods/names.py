@@ -42,7 +42,17 @@ def as_method(method: M | str) -> M | Method:
         if method not in METHODS:
             raise ValueError(f'method must be a known method, got method="{method}"; {nearest(method, METHODS)}')
         return METHODS[method]()
-    if isinstance(method, type) or not (hasattr(method, "mask") or hasattr(method, "pick")):
+    if isinstance(method, type):
+        name = method.__name__
+        raise TypeError(
+            f"method must be a method object or its name, got the class {name}; make an object: {name}(...)"
+        )
+    if isinstance(method, (list, tuple)):
+        raise TypeError(
+            f"method must be a method object or its name, got method={method!r}; to draw one of several for each batch "
+            f"use Choice({list(method)!r})"
+        )
+    if not (hasattr(method, "mask") or hasattr(method, "pick")):
         names = " or ".join(f'"{name}"' for name in METHODS)
         remedy = "ask it for one: phases.at(step / steps)" if hasattr(method, "at") else f"try MixUp() or {names}"
         raise TypeError(f"method must be a method object or its name, got method={method!r}; {remedy}")

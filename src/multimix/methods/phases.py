@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from multimix.methods.choice import Choice
 from multimix.methods.names import as_method
 from multimix.methods.step import Method
+from multimix.scalars import as_number
 
 
 @dataclass(frozen=True, init=False)
@@ -33,14 +34,15 @@ class Phases:
     methods: tuple[Method | Choice, ...]
 
     def __init__(self, starts: "Mapping[float, Method | Choice | str]") -> None:
-        shares = sorted(starts) if isinstance(starts, Mapping) and all(map(_is_share, starts)) else []
-        if not shares or shares[0] != 0 or shares[-1] == 1:
+        begins = {_as_share(key): method for key, method in starts.items()} if isinstance(starts, Mapping) else {}
+        shares = sorted(share for share in begins if share is not None)
+        if not shares or len(shares) < len(begins) or shares[0] != 0 or shares[-1] == 1:
             raise ValueError(
                 f"starts must be shares of the run from 0 on, each below 1, with a method, got starts={starts!r}; "
                 f'try Phases({{0: "mixup", 0.9: "none"}})'
             )
-        object.__setattr__(self, "starts", tuple(map(float, shares)))
-        object.__setattr__(self, "methods", tuple(as_method(starts[share]) for share in shares))
+        object.__setattr__(self, "starts", tuple(shares))
+        object.__setattr__(self, "methods", tuple(as_method(begins[share]) for share in shares))
 
     def at(self, progress: float) -> Method | Choice:
         """The method at a moment.
@@ -51,17 +53,18 @@ class Phases:
         Raises:
             ValueError: if it is no such share.
         """
-        if not _is_share(progress):
+        share = _as_share(progress)
+        if share is None:
             raise ValueError(
                 f"progress must be a share of the run, from 0 to 1, got progress={progress!r}; try step / steps"
             )
         return next(
             method
             for start, method in zip(reversed(self.starts), reversed(self.methods), strict=True)
-            if progress >= start
+            if share >= start
         )
 
 
-def _is_share(value: object) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and 0 <= value <= 1  # type: ignore[operator]
+def _as_share(value: object) -> float | None:
+    number = as_number(value)
+    return float(number) if number is not None and 0 <= number <= 1 else None

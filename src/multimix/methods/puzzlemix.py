@@ -10,14 +10,16 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from multimix.host import in_transform
 from multimix.masks import Blocks
-from multimix.methods.step import Step, check_alpha, spatial_shape, to_device
+from multimix.methods.step import Step, checked_alpha, spatial_shape, to_device
 from multimix.precision import widest
 from multimix.puzzle.blocks import cell_edges, cut
 from multimix.puzzle.energy import Energy, block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
 from multimix.puzzle.solve import solve_levels
 from multimix.puzzle.transport import transport
+from multimix.scalars import as_integer, as_number
 
 TRANSPORTS = (True, False, "exact")
 
@@ -75,30 +77,38 @@ class PuzzleMix:
     asks_model: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_alpha("PuzzleMix", self.alpha)
+        object.__setattr__(self, "alpha", checked_alpha("PuzzleMix", self.alpha))
         object.__setattr__(self, "grid", _as_grid(self.grid))
-        for name in ("beta", "eta", "transport_cost"):
-            _check_number(name, getattr(self, name), math.inf)
-        _check_number("gamma", self.gamma, 1.0)
+        for name, most in (("beta", math.inf), ("eta", math.inf), ("transport_cost", math.inf), ("gamma", 1.0)):
+            object.__setattr__(self, name, _checked_number(name, getattr(self, name), most))
         for name in ("neighbourhood", "transport_size", "saliency_chunk"):
-            _check_size(name, getattr(self, name), optional=name != "neighbourhood")
+            size = _checked_size(name, getattr(self, name), optional=name != "neighbourhood")
+            object.__setattr__(self, name, size)
         if not any(self.transport is option or self.transport == option for option in TRANSPORTS):
             raise ValueError(f'transport must be True, False or "exact", got transport={self.transport!r}')
-        if self.levels not in (2, 3):
+        levels, resolution = as_integer(self.levels), as_number(self.saliency_resolution)
+        if levels not in (2, 3):
             raise ValueError(f"levels must be 2 or 3, got levels={self.levels!r}; only these are solved exactly")
-        if not 0 < self.saliency_resolution <= 1:
+        if resolution is None or not 0 < resolution <= 1:
             raise ValueError(
                 f"saliency_resolution must lie in (0, 1], got saliency_resolution={self.saliency_resolution!r}; try 0.5"
             )
+        object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "saliency_resolution", resolution)
 
     def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
         """Refuse a batch that cannot be mixed, and one whose saliency cannot be found.
 
         Raises:
-            ValueError: if x is neither series nor images, or complex, no grid fits, or saliency, and model or targets,
-                are missing.
+            ValueError: if x is neither series nor images or is complex, no grid fits, saliency, and model or targets,
+                are missing, or a transform of torch.func runs this.
         """
         self._grids(x)
+        if in_transform():
+            raise ValueError(
+                "PuzzleMix must be planned outside of transforms of torch.func, got a call inside of one; draw "
+                "plan = mix.plan(x, y, ...) before, and use mix.apply(plan, x, y) inside"
+            )
         if x.dtype.is_complex:
             raise ValueError(
                 f"x must be real, because PuzzleMix compares images along borders, got x.dtype={x.dtype}; give real "
@@ -173,24 +183,28 @@ class PuzzleMix:
 
 
 def _as_grid(grid: object) -> tuple[int, ...]:
-    sizes = (grid,) if isinstance(grid, int) else tuple(grid) if isinstance(grid, Sequence) else ()
-    if not sizes or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in sizes):
+    sizes = [as_integer(n) for n in (grid if isinstance(grid, Sequence) else (grid,))]
+    counts = tuple(n for n in sizes if n is not None and n >= 1)
+    if not counts or len(counts) < len(sizes):
         raise ValueError(
             f"grid must be one or more integers >= 1, got grid={grid!r}; try PuzzleMix(grid=(2, 4, 8, 16))"
         )
-    return sizes
+    return counts
 
 
-def _check_number(name: str, value: object, most: float) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or not 0 <= value <= most:  # type: ignore[operator]
+def _checked_number(name: str, value: object, most: float) -> float:
+    number = as_number(value)
+    if number is None or not (math.isfinite(number) and 0 <= number <= most):
         limits = "a finite number >= 0" if most == math.inf else f"a number from 0 to {most:g}"
         why = "; above it masks have no exact solution" if name == "gamma" else ""
         raise ValueError(f"{name} must be {limits}, got {name}={value!r}{why}")
+    return number
 
 
-def _check_size(name: str, value: object, optional: bool) -> None:
+def _checked_size(name: str, value: object, optional: bool) -> int | None:
     if optional and value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        return None
+    size = as_integer(value)
+    if size is None or size < 1:
         raise ValueError(f"{name} must be an integer >= 1{' or None' if optional else ''}, got {name}={value!r}")
+    return size

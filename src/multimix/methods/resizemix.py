@@ -9,6 +9,7 @@ from torch import Tensor
 
 from multimix.masks import Boxes, Resized
 from multimix.methods.step import Step, check_axes
+from multimix.scalars import as_number
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,14 @@ class ResizeMix:
     blends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        scales = (self.smallest, self.largest)
-        numbers = all(isinstance(s, (int, float)) and not isinstance(s, bool) for s in scales)
-        if not numbers or not 0 <= self.smallest < self.largest <= 1:
+        smallest, largest = as_number(self.smallest), as_number(self.largest)
+        if smallest is None or largest is None or not 0 <= smallest < largest <= 1:
             raise ValueError(
                 f"scales must be numbers, 0 <= smallest < largest <= 1, got smallest={self.smallest!r}, "
                 f"largest={self.largest!r}; try ResizeMix(smallest=0.1, largest=0.8)"
             )
+        object.__setattr__(self, "smallest", smallest)
+        object.__setattr__(self, "largest", largest)
 
     def check_shape(self, x: Tensor) -> None:
         """Refuse a batch without one to three spatial axes."""

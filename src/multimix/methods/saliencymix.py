@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from multimix.contrast import contrast
 from multimix.masks import Boxes
-from multimix.methods.step import Step, check_alpha, check_axes
+from multimix.methods.step import Step, check_axes, checked_alpha
 from multimix.suggest import check_option
 
 BOXES = ("nested", "inside")
@@ -50,7 +50,7 @@ class SaliencyMix:
     asks_model: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_alpha("SaliencyMix", self.alpha)
+        object.__setattr__(self, "alpha", checked_alpha("SaliencyMix", self.alpha))
         check_option("boxes", self.boxes, BOXES)
 
     def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from multimix.masks import Bump
-from multimix.methods.step import Step, check_alpha, check_axes
+from multimix.methods.step import Step, check_axes, checked_alpha
 
 NARROWEST, WIDEST = 1e-8, 1e4  # widths between which every share lies that float32 tells from 0 and 1
 HALVINGS = 30  # of the range of logarithms between them: to 3e-8
@@ -42,7 +42,7 @@ class SmoothMix:
     blends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_alpha("SmoothMix", self.alpha)
+        object.__setattr__(self, "alpha", checked_alpha("SmoothMix", self.alpha))
 
     def check_shape(self, x: Tensor) -> None:
         """Refuse a batch without one to three spatial axes."""
@@ -52,9 +52,11 @@ class SmoothMix:
         """K nested bumps per pair."""
         centre = step.geometry.random((len(step.spatial), step.lam.shape[1]))
         width = widths(1.0 - step.lam, centre)
-        factors = (bump(size, c, width) for size, c in zip(step.spatial, centre, strict=True))
+        bumps = (bump(size, c, width) for size, c in zip(step.spatial, centre, strict=True))
         # Wider bumps are higher everywhere; their rounding errors need not be.
-        return Bump(tuple(step.tensor(np.maximum.accumulate(factor), np.float32) for factor in factors))
+        factors = [np.maximum.accumulate(factor).astype(np.float32) for factor in bumps]
+        whole = all(factor.max() == 1 for factor in factors)
+        return Bump(tuple(step.tensor(factor, np.float32) for factor in factors), (True, bool(whole)))
 
 
 def bump(

@@ -12,7 +12,8 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from multimix.coefficients import Quantile, beta_quantile
-from multimix.masks import Mask
+from multimix.masks import Constant, Mask
+from multimix.scalars import as_number
 from multimix.streams import Streams
 
 
@@ -46,6 +47,12 @@ class Step:
         """Sizes of x's spatial axes."""
         return spatial_shape(self.x)
 
+    def constant(self) -> Constant:
+        """The mask that keeps the share lam of every position."""
+        share = self.lam.astype(np.float32)
+        ends = bool(share.min() == 0), bool(share.max() == 1)
+        return Constant(to_device(torch.from_numpy(share), self.x.device), ends)
+
     def tensor(self, array: np.ndarray, dtype: type[np.generic]) -> Tensor:
         """An array of draws as a tensor on x's device."""
         return to_device(torch.from_numpy(array.astype(dtype)), self.x.device)
@@ -72,10 +79,12 @@ def check_axes(method: str, x: Tensor) -> None:
         )
 
 
-def check_alpha(name: str, alpha: object) -> None:
-    """Refuse an alpha that is no shape of a Beta law."""
-    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not (math.isfinite(alpha) and alpha > 0):
+def checked_alpha(name: str, alpha: object) -> float:
+    """The number that this is; one that is no shape of a Beta law is refused."""
+    number = as_number(alpha)
+    if number is None or not (math.isfinite(number) and number > 0):
         raise ValueError(f"alpha must be a finite number > 0, got alpha={alpha!r}; try {name}(alpha=1.0)")
+    return number
 
 
 @runtime_checkable
