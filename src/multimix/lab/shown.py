@@ -1,0 +1,33 @@
+"""Text from elsewhere, made harmless before it is shown: names of folders, data and models, what files hold."""
+
+MOST = 4000  # characters of one text; a message is shorter
+
+
+def shown(text: str) -> str:
+    r"""Returns a text as one line without control characters: what cannot be printed is written as \x1b or \n.
+
+    That is so for line breaks, sequences that drive a terminal, marks that turn the direction of writing, and bytes of
+    file names that are no UTF-8.
+    """
+    cut = text if len(text) <= MOST else f"{text[:MOST]} …"
+    return _escaped(cut)
+
+
+def shown_lines(text: str) -> str:
+    """Returns a text that may have several lines, each as `shown` has it."""
+    return "\n".join(map(_escaped, text.split("\n")))
+
+
+def shown_inside(value: object) -> object:
+    """Returns JSON with every text in it, names too, as `shown` has it."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, dict):
+        return {shown(str(name)): shown_inside(inner) for name, inner in value.items()}
+    return [shown_inside(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in line)
