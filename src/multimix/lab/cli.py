@@ -3,12 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from multimix.lab.arguments import DRY_RUN, parse
 from multimix.lab.commands import COMMANDS
 from multimix.lab.complaints import complain
 from multimix.lab.errors import FailedAlone, RunFailed, UsageError
+from multimix.lab.plain_console import PlainConsole
 from multimix.lab.ranks import is_first
 
 PLAIN_WIDTH = 160  # columns where there is no terminal that could tell
@@ -16,9 +15,8 @@ PLAIN_WIDTH = 160  # columns where there is no terminal that could tell
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
-    console = Console(
+    console = PlainConsole(
         width=None if sys.stdout.isatty() else PLAIN_WIDTH,
-        highlight=False,
         quiet=not is_first(),
         force_interactive=None if sys.stdout.isatty() else False,  # FORCE_COLOR asks for colours, not for a live line
     )

@@ -3,6 +3,7 @@
 import sys
 
 from multimix.lab.ranks import is_first
+from multimix.lab.shown import shown
 
 
 def complain(line: str, alone: bool = False) -> None:
@@ -13,4 +14,4 @@ def complain(line: str, alone: bool = False) -> None:
         alone: Whether only this process knows.
     """
     if is_first() or alone:
-        print(f"multimix: {line}", file=sys.stderr)
+        print(f"multimix: {shown(line)}", file=sys.stderr)
