@@ -47,6 +47,8 @@ def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_w
     path = Path(place).expanduser()
     path = path / WEIGHTS if path.is_dir() else path
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError("no file")
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UsageError(
@@ -60,5 +62,10 @@ def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_w
             raise UsageError(
                 f"{setting} must fit the model, got {name} of shape {there} for {wanted} (None: not there) "
                 f"in {path}; choose the same --model and --model-options, and data with as many classes"
+            )
+        if weights[name].dtype != own[name].dtype:  # torch would round them without a word
+            raise UsageError(
+                f"{setting} must be of the model's types, got {name} of {weights[name].dtype} for {own[name].dtype} in "
+                f"{path}; convert the file"
             )
     model.load_state_dict(weights)
