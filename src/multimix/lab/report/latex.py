@@ -6,9 +6,12 @@ from multimix.lab.report import words
 from multimix.lab.report.grids import Grid, grids
 from multimix.lab.report.results import Results
 from multimix.lab.report.table import by_data, table
+from multimix.lab.shown import shown
 
 SYMBOLS = {
     "\\": r"\textbackslash{}",
+    "[": "{[}",  # first in a line it would be taken for an option of the line break before, as * would
+    "*": "{*}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"$<$",
@@ -69,4 +72,4 @@ def _line(texts: Sequence[str]) -> str:
 
 def escaped(text: str) -> str:
     """Returns text that LaTeX shows as it is; of what it could not show, what ASCII has of it."""
-    return "".join(SYMBOLS.get(mark, mark if mark.isascii() else "?") for mark in text)
+    return "".join(SYMBOLS.get(mark, mark if mark.isascii() else "?") for mark in shown(text))
