@@ -5,12 +5,14 @@ from argparse import HelpFormatter
 from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser  # type: ignore[attr-defined]
 
 from multimix.lab.commands import COMMANDS, Command
-from multimix.lab.errors import UsageError
+from multimix.lab.errors import Damaged, UsageError
+from multimix.lab.yaml_file import check_yaml_file
 from multimix.suggest import nearest
 
 DRY_RUN = "--dry-run"
@@ -39,6 +41,18 @@ class _Parser(ArgumentParser):
         return re.sub(r"--\w+", lambda flag: flag[0].replace("_", "-"), super().format_help(formatter))
 
 
+class _SettingsFile(ActionConfigFile):
+    """A file of settings, looked at before it is parsed."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        try:
+            if Path(values).is_file():
+                check_yaml_file(Path(values))
+        except (Damaged, OSError) as error:
+            raise UsageError(f"config must be a YAML file of settings, got {values}: {error}; correct it") from error
+        super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
+
+
 def _parser() -> ArgumentParser:
     parser = _Parser(
         prog="multimix",
@@ -51,7 +65,7 @@ def _parser() -> ArgumentParser:
         sub = _Parser(description=command.says, exit_on_error=False, allow_abbrev=False)
         for place in command.positional:
             sub.add_argument(place, type=str, nargs="+" if place in _lists(command) else None)
-        sub.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
+        sub.add_argument("--config", action=_SettingsFile, help="A YAML file of settings; flags after it win.")
         if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
             sub.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")
         sub.add_class_arguments(command.settings, skip=set(command.positional))
