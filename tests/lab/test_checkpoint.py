@@ -17,14 +17,14 @@ from torch import nn
 
 from multimix.lab.config import TrainSettings
 from multimix.lab.data import open_data
-from multimix.lab.errors import Interrupted, RunFailed, UsageError
+from multimix.lab.errors import Damaged, Interrupted, RunFailed, UsageError
 from multimix.lab.intervals import Every
 from multimix.lab.lock import locked
 from multimix.lab.meter import Meter
-from multimix.lab.snapshot import Damaged, Snapshot, digest
+from multimix.lab.snapshot import Snapshot, digest
 from multimix.lab.state import State
 from multimix.lab.train import train
-from multimix.lab.whole import write_whole
+from multimix.lab.whole import UNFINISHED, write_whole
 from multimix.methods import METHODS
 
 STEPS = 40  # a record at 1, 3, 4, ...; an epoch is 44.9 steps of 20 images
@@ -206,7 +206,7 @@ DAMAGES = {
     flipped: "does not have the SHA-256",
     pickled: "no readable safetensors file",
     other_safetensors: "no checkpoint of multimix",
-    deep: "its JSON cannot be read",
+    deep: "it is nested too deeply",
     of_other_shape: r"is torch.float32 \[7\], which does not fit this run",
     without_weights: "it lacks model",
     without_momentum: "it lacks what the optimizer remembers",
@@ -308,9 +308,10 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
 def test_what_a_killed_write_left_is_removed(tmp_path):
     interrupted(settings(tmp_path))
     for folder in (tmp_path, tmp_path / "checkpoint"):
-        (folder / ".metrics.jsonl.abc.part").write_bytes(b"half")
+        (folder / UNFINISHED.format("abc")).write_bytes(b"half")
+        (folder / ".theirs.part").write_bytes(b"another program's")
     train(settings(tmp_path))
-    assert not list(tmp_path.rglob("*.part"))
+    assert {path.name for path in tmp_path.rglob("*.part")} == {".theirs.part"}
 
 
 def test_data_that_changed_since_are_noticed(tmp_path):

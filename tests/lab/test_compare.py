@@ -34,9 +34,13 @@ def command(out, *more):
 
 @pytest.fixture(scope="module")
 def first_try(tmp_path_factory):
-    """A comparison with one run that cannot be written: a file lies where its folder should be."""
+    """A comparison with one run that cannot be written: a file lies where its folder should be.
+
+    Its compare.json was cut off before, which is no hindrance.
+    """
     out = tmp_path_factory.mktemp("compare") / "demo"
     out.mkdir()
+    (out / "compare.json").write_text('{"settings": {')
     (out / "mixup-k1-s1").write_text("in the way")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["multimix", *command(out)])

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from reported import ENVIRONMENT, everything, made_up, settings
+from reported import ENVIRONMENT, everything, made_up, made_up_variance, settings
 
 from multimix.lab.cli import main
 from multimix.lab.comparison import Comparison
@@ -97,13 +97,13 @@ def test_bad_usage(more, message, folder, tmp_path, monkeypatch, capsys):
 
 def test_what_needs_a_comparison_or_a_folder(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "v").mkdir()
-    (tmp_path / "v" / "variance.json").write_text("{}")
+    made_up_variance(tmp_path / "v")
     assert main(["report", "v", "-o", "x.csv"]) == 2
     assert "results and tables are of comparisons, got output='x.csv'" in capsys.readouterr().err
     assert main(["report", str(folder), "-o", "r.json"]) == 0
     assert main(["report", "r.json"]) == 2
     assert "output must be given where no source is a folder" in capsys.readouterr().err
+    (tmp_path / "v" / "variance.json").write_text("{}")
     assert main(["report", "v"]) == 2
     assert "variance.json must be readable" in capsys.readouterr().err
     assert main(["report"]) == 2

@@ -11,7 +11,6 @@ DIR/auto_num_mixes.json holds the choice and what it was made by; where it is, n
                 variance_time_to_one
 """
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,11 +23,13 @@ from rich.table import Table
 from multimix.lab.config import AUTO, TrainSettings
 from multimix.lab.data import Data
 from multimix.lab.environment import check_device, environment
-from multimix.lab.errors import UsageError
+from multimix.lab.errors import Damaged, UsageError
+from multimix.lab.json_file import read_json
 from multimix.lab.lock import locked
 from multimix.lab.processes import launched
 from multimix.lab.randomness import private_random_state
 from multimix.lab.ranks import num_processes
+from multimix.lab.run_folder import CHOICE as FILE
 from multimix.lab.run_folder import RunFolder, as_json, check_same
 from multimix.lab.variance.cost import efficiency, step_times
 from multimix.lab.variance.designs import FEWER, Design
@@ -39,7 +40,6 @@ from multimix.lab.variance.training import trained
 from multimix.lab.whole import write_json
 from multimix.variance import best_num_mixes, ratio
 
-FILE = "auto_num_mixes.json"
 MOST = 16
 REPLICATES = 24
 WARM_UP_SHARE, WARM_UP_STEPS = 0.05, 200
@@ -57,10 +57,12 @@ def known_num_mixes(settings: TrainSettings) -> int | None:
         RunFolder(Path(settings.out)).check(settings)  # of a run whose K was given
         return None
     try:
-        there = json.loads(file.read_text())
-        settled, chosen = dict(there["settings"]), int(there["num_mixes"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{FILE} must be readable, got {error!r} in {file}; remove it") from error
+        there = read_json(file, dict)
+        settled, chosen = there.get("settings"), there.get("num_mixes")
+        if not isinstance(settled, dict) or type(chosen) is not int or chosen < 1:
+            raise Damaged("it holds no settings with a choice")
+    except Damaged as error:
+        raise UsageError(f"{FILE} must be readable, got {file}: {error}; remove it") from error
     check_same(settled, as_json(settings), Path(settings.out))
     return chosen
 

@@ -8,13 +8,15 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from multimix.lab.config import TrainSettings
+from multimix.lab.errors import Damaged
+from multimix.lab.printable import printable
 from multimix.lab.progress import duration, record_line
-from multimix.lab.run_folder import RunFolder
+from multimix.lab.run_folder import Record, RunFolder
 
 
 class Board:
@@ -53,14 +55,15 @@ class Board:
         count = f"{self._num_done:>{len(str(self._num_runs))}}/{self._num_runs}"
         if reason is not None:
             self._failures[name] = reason
-            self._console.print(f"{count}  {name}  [red]failed: {escape(reason)}[/red]", soft_wrap=True)
+            failed = Text(f"failed: {printable(reason)}", style="red")
+            self._console.print(Text.assemble(f"{count}  {printable(name)}  ", failed), soft_wrap=True)
         elif not self._console.is_terminal:
-            records = RunFolder(Path(run.out)).records()  # a file system over a network may not show them yet
+            records = _records(run)  # a file system over a network may not show them yet
             said = record_line(records[-1]) if records else "finished"
-            self._console.print(f"{count}  {name}  {said}", soft_wrap=True)
+            self._console.print(f"{count}  {printable(name)}  {said}", soft_wrap=True)
 
     def _render(self) -> RenderableType:
-        active = [(run, RunFolder(Path(run.out)).records()) for run in list(self._active)]
+        active = [(run, _records(run)) for run in list(self._active)]
         rows = self._rows_done + sum(records[-1]["rows"] for _, records in active if records)
         passed_s = monotonic() - self._start
         left = f", {duration(passed_s / rows * (self._rows - rows))} left" if rows else ""
@@ -71,8 +74,16 @@ class Board:
         )
         body = Table.grid(padding=(0, 2))
         for run, records in active:
-            body.add_row(Path(run.out).name, record_line(records[-1]) if records else "starting")
+            body.add_row(printable(Path(run.out).name), record_line(records[-1]) if records else "starting")
         return Group(head, body)
+
+
+def _records(run: TrainSettings) -> list[Record]:
+    """Returns what a run has written down; nothing where that cannot be read, which is for the report to say."""
+    try:
+        return RunFolder(Path(run.out)).records()
+    except Damaged:
+        return []
 
 
 def _rows(run: TrainSettings) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from multimix.lab.errors import RunFailed
-from multimix.lab.snapshot import Damaged, Snapshot
+from multimix.lab.errors import Damaged, RunFailed
+from multimix.lab.snapshot import Snapshot
 from multimix.lab.whole import sweep, sync_folder
 
 KEPT = 2

@@ -13,7 +13,7 @@ from multimix.lab.ranks import is_first
 
 PLAIN_WIDTH = 160  # columns where there is no terminal that could tell
 PACKAGES = (  # of multimix[lab], as they are imported
-    *("lightning", "jsonargparse", "torchmetrics", "safetensors", "sklearn", "rich", "matplotlib", "jinja2", "yaml"),
+    *("lightning", "jsonargparse", "safetensors", "sklearn", "rich", "matplotlib", "jinja2", "yaml"),
     *("PIL", "datasets", "soundfile", "filelock"),
 )
 
@@ -47,14 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _call(given: Sequence[str]) -> int:
     """Does what the arguments ask for."""
-    from rich.console import Console
-
     from multimix.lab.arguments import DRY_RUN, parse
     from multimix.lab.commands import COMMANDS
+    from multimix.lab.plain_console import PlainConsole
 
-    console = Console(
+    console = PlainConsole(
         width=None if sys.stdout.isatty() else PLAIN_WIDTH,
-        highlight=False,
         quiet=not is_first(),
         force_interactive=None if sys.stdout.isatty() else False,  # FORCE_COLOR asks for colours, not for a live line
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from multimix.lab.complaints import complain
 from multimix.lab.config import (
@@ -20,6 +19,7 @@ from multimix.lab.config import (
     TrainSettings,
     VarianceSettings,
 )
+from multimix.lab.printable import printable
 from multimix.lab.report.settings import ReportSettings
 
 
@@ -50,7 +50,7 @@ def _train(settings: TrainSettings, console: Console) -> int:
     from multimix.lab.watch import Watch
 
     def tell(line: str) -> None:
-        console.print(escape(line), soft_wrap=True)
+        console.print(printable(line), soft_wrap=True)
 
     settings = with_num_mixes(settings, tell, console.print)
     try:
@@ -58,7 +58,8 @@ def _train(settings: TrainSettings, console: Console) -> int:
             done = train(settings, on_record=watch.on_record, tell=complain, on_step=watch.on_step)
     finally:
         leave()
-    console.print(f"{settings.out}: {'finished' if done else 'was finished before, nothing to do'}", soft_wrap=True)
+    said = "finished" if done else "was finished before, nothing to do"
+    console.print(f"{printable(settings.out)}: {said}", soft_wrap=True)
     return 0
 
 
@@ -66,7 +67,7 @@ def _try_training(settings: TrainSettings, console: Console) -> int:
     from multimix.lab.dry_run import dry_run
 
     for line in dry_run(settings):
-        console.print(escape(line), soft_wrap=True)
+        console.print(printable(line), soft_wrap=True)
     return 0
 
 
@@ -76,7 +77,7 @@ def _compare(settings: CompareSettings, console: Console) -> int:
     command = shlex.join(["multimix", *sys.argv[1:]])
     failures = compare(settings, command, console)
     for name, reason in failures.items():
-        print(f"{name} failed: {reason}", file=sys.stderr)
+        print(printable(f"{name} failed: {reason}"), file=sys.stderr)
     return 1 if failures else 0
 
 
@@ -98,9 +99,10 @@ def _evaluate(settings: EvaluateSettings, console: Console) -> int:
 def _report(settings: ReportSettings, console: Console) -> int:
     from multimix.lab.report.make import make
 
-    for file in make(settings):
-        console.print(f"Report: {escape(str(file))}", soft_wrap=True)
-    return 0
+    made = make(settings, complain)
+    for file in made.files:
+        console.print(f"Report: {printable(str(file))}", soft_wrap=True)
+    return 1 if made.left_out else 0
 
 
 def _preview(settings: PreviewSettings, console: Console) -> int:
@@ -108,12 +110,12 @@ def _preview(settings: PreviewSettings, console: Console) -> int:
     from multimix.lab.preview import preview
 
     def tell(line: str) -> None:
-        console.print(escape(line), soft_wrap=True)
+        console.print(printable(line), soft_wrap=True)
 
     with bar(console) as advance:
         notes = preview(settings, tell, advance)
     for line in notes:
-        console.print(escape(line), soft_wrap=True)
+        console.print(printable(line), soft_wrap=True)
     return 0
 
 
@@ -123,13 +125,13 @@ def _variance(settings: VarianceSettings, console: Console) -> int:
     from multimix.lab.variance.terminal import legend, print_moment
 
     def tell(line: str) -> None:
-        console.print(escape(line), soft_wrap=True)
+        console.print(printable(line), soft_wrap=True)
 
     command = shlex.join(["multimix", *sys.argv[1:]])
     with bar(console) as advance:
         measure(settings, command, tell, on_moment=lambda moment: print_moment(moment, console), advance=advance)
     console.print(legend(settings.replicates), soft_wrap=True)
-    console.print(f"{settings.out}: {FILE} and {PICTURE}", soft_wrap=True, markup=False)
+    console.print(f"{printable(settings.out)}: {FILE} and {PICTURE}", soft_wrap=True)
     return 0
 
 

@@ -7,15 +7,19 @@ from rich.console import Console
 
 from multimix.lab.board import Board
 from multimix.lab.comparison import Comparison
+from multimix.lab.complaints import complain
 from multimix.lab.config import CompareSettings, TrainSettings
 from multimix.lab.controls import Row, check_data_sets, runs
 from multimix.lab.estimate import estimate
 from multimix.lab.executors import check_executor, executor
 from multimix.lab.lock import locked
+from multimix.lab.models import import_model
+from multimix.lab.printable import printable
 from multimix.lab.progress import duration
 from multimix.lab.report.gather import gather
 from multimix.lab.report.page import write_page
 from multimix.lab.report.plan import print_plan
+from multimix.lab.report.previews import Samples
 from multimix.lab.report.table import table
 from multimix.lab.report.terminal import print_tables
 from multimix.lab.run_folder import RunFolder
@@ -39,27 +43,28 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
         RunFailed: if another process is at work in the folder.
     """
     check_installed(settings.trackers)
+    comparison = Comparison(settings, command)
+    comparison.check()
     planned = _planned(settings)
     if _missing(planned):
         check_executor(settings)
         check_data_sets(settings)
-    comparison = Comparison(settings, command)
-    with locked(comparison.folder, tell=lambda line: console.print(line, soft_wrap=True, markup=False)):
+    with locked(comparison.folder, complain):
         missing = _missing(planned)
         if missing:
             print_plan(planned, console)
         _print_count(planned, settings.out, console)
-        comparison.write()
+        comparison.write(complain)
         if missing:
             _run(missing, comparison, console)
             comparison.write()
         results = gather(comparison)
         print_tables(table(results), console)
         for note in results.notes:
-            console.print(note, soft_wrap=True, markup=False)
+            console.print(note, soft_wrap=True)
         page = comparison.folder / "report.html"
-        write_page(page, [results])
-        console.print(f"\nReport: {page}", soft_wrap=True)
+        write_page(page, [results], samples=Samples(settings.data, settings.data_root))
+        console.print(f"\nReport: {printable(str(page))}", soft_wrap=True)
     return comparison.failures
 
 
@@ -69,6 +74,7 @@ def show_plan(settings: CompareSettings, console: Console) -> None:
     Raises:
         UsageError: if a run folder holds a run with other settings, or data that need not be fetched cannot be used.
     """
+    Comparison(settings, "").check()
     planned = _planned(settings)
     if _missing(planned):
         check_data_sets(settings, fetch=False)
@@ -77,6 +83,7 @@ def show_plan(settings: CompareSettings, console: Console) -> None:
 
 
 def _planned(settings: CompareSettings) -> list[tuple[Row, TrainSettings]]:
+    import_model(settings.model, settings.model_options)
     planned = runs(settings)
     for _, run in planned:
         RunFolder(Path(run.out)).check(run)
@@ -89,7 +96,7 @@ def _missing(planned: Sequence[tuple[Row, TrainSettings]]) -> list[TrainSettings
 
 def _print_count(planned: Sequence[tuple[Row, TrainSettings]], out: str, console: Console) -> None:
     finished = len(planned) - len(_missing(planned))
-    console.print(f"{len(planned)} runs into {out}, {finished} of them finished before", soft_wrap=True, markup=False)
+    console.print(f"{len(planned)} runs into {printable(out)}, {finished} of them finished before", soft_wrap=True)
 
 
 def _run(missing: Sequence[TrainSettings], comparison: Comparison, console: Console) -> None:

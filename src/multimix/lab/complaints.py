@@ -2,6 +2,7 @@
 
 import sys
 
+from multimix.lab.printable import printable
 from multimix.lab.ranks import is_first
 
 
@@ -13,4 +14,4 @@ def complain(line: str, alone: bool = False) -> None:
         alone: Whether only this process knows.
     """
     if is_first() or alone:
-        print(f"multimix: {line}", file=sys.stderr)
+        print(f"multimix: {printable(line)}", file=sys.stderr)

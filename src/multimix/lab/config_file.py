@@ -1,4 +1,7 @@
-"""A file of settings, looked at before it is used: is it one, and does each setting stand in it once?"""
+"""A file of settings, looked at before it is used: is it one, within limits, and does each setting stand in it once?
+
+A few lines of YAML can stand for more than memory holds, as aliases are followed.
+"""
 
 from collections.abc import Hashable
 from pathlib import Path
@@ -9,17 +12,21 @@ import yaml
 from multimix.lab.errors import UsageError
 from multimix.lab.regular_files import read_regular
 
-MAX_BYTES = 1 << 20  # of settings; the longest file of this project has four thousand
+MOST_BYTES = 1 << 20  # the longest file of this project has four thousand
+MOST_NODES = 100_000  # with every alias counted as what it stands for
+MOST_DEPTH = 32
 
 
 def check_config(name: str) -> None:
-    """Refuses what is no file of settings.
+    """Refuse what is no file of settings.
 
     Raises:
-        UsageError: if it cannot be read, is no YAML, holds no settings, or one of them twice.
+        UsageError: if it cannot be read, is no YAML, is too large or too deep, holds no settings, or one of them twice.
     """
     try:
-        loader = _Loader(read_regular(Path(name).expanduser(), MAX_BYTES).decode("utf-8"))
+        text = read_regular(Path(name).expanduser(), MOST_BYTES).decode("utf-8")
+        _check_size(name, text)
+        loader = _Loader(text)
         loader.file = name
         content = loader.get_single_data()
     except OSError as error:
@@ -41,6 +48,31 @@ def check_config(name: str) -> None:
 
 def _refuse(name: str, why: str) -> NoReturn:
     raise UsageError(f"config must be a YAML file of settings, got config={name!r}: {why}")
+
+
+def _check_size(name: str, text: str) -> None:
+    """Refuse a text that is nested too deeply, or grows too large when its aliases are followed."""
+    sizes: dict[str, int] = {}  # of what each anchor stands for
+    opened: list[tuple[str | None, int]] = []
+    nodes = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                _refuse(name, f"its *{event.anchor} stands for itself, or for nothing")
+            nodes += sizes[event.anchor]
+        elif isinstance(event, yaml.NodeEvent):
+            nodes += 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, nodes))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            sizes |= {anchor: nodes - before + 1} if anchor else {}
+        elif isinstance(event, yaml.ScalarEvent) and event.anchor:
+            sizes[event.anchor] = 1
+        if len(opened) > MOST_DEPTH:
+            _refuse(name, "it is nested too deeply")
+        if nodes > MOST_NODES:
+            _refuse(name, "its aliases stand for too much")
 
 
 class _Loader(yaml.SafeLoader):

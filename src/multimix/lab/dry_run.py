@@ -15,7 +15,7 @@ from multimix.lab.data import Data, Split
 from multimix.lab.data.stand_in import PUBLISHED, stand_in
 from multimix.lab.mixing import Course
 from multimix.lab.model_output import check_parameters
-from multimix.lab.models import build_model
+from multimix.lab.models import build_model, import_model
 from multimix.lab.moments import Length, Moment
 from multimix.lab.run_folder import RunFolder
 from multimix.lab.schedule import check_within, parse_schedule
@@ -39,6 +39,7 @@ def dry_run(settings: TrainSettings) -> list[str]:
         UsageError: if a setting does not fit the data, the model or the machine.
         RunFailed: if the steps fail.
     """
+    import_model(settings.model, settings.model_options)
     if settings.num_mixes == AUTO:
         tried = replace(settings, num_mixes=known_num_mixes(settings) or 1)
         return ["mixes: K is measured before the run, if it was not before (auto)", *dry_run(tried)]

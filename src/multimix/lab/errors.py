@@ -15,3 +15,7 @@ class FailedAlone(RunFailed):
 
 class Interrupted(RunFailed):
     """A run was asked to stop, and did so with its state saved; exit code 1, as there is no result yet."""
+
+
+class Damaged(ValueError):
+    """A file is not what it should be; the message says in what way, whoever catches it names the file."""

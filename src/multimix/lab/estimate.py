@@ -64,7 +64,7 @@ def estimate(slots: Slots, runs: Sequence[TrainSettings], folder: Path) -> float
 
 def _kind(run: TrainSettings) -> Kind:
     """Runs that differ in no more than length, seed and folder take equally long for a step."""
-    same = asdict(replace(_trial(run, out=""), steps=1, seed=0))
+    same = asdict(replace(_trial(run, out="."), steps=1, seed=0))
     return run.data, *(str(value) for value in same.values())
 
 

@@ -71,4 +71,9 @@ def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_w
                 f"{setting} must fit the model, got {name} of shape {there} for {wanted} (None: not there) "
                 f"in {path}; choose the same --model and --model-options, and data with as many classes"
             )
+        if weights[name].dtype != own[name].dtype:  # torch would round them without a word
+            raise UsageError(
+                f"{setting} must be of the model's types, got {name} of {weights[name].dtype} for {own[name].dtype} in "
+                f"{path}; convert the file"
+            )
     model.load_state_dict(weights)

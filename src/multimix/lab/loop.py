@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from multimix.lab.checkpoint import Checkpoints
 from multimix.lab.config import TrainSettings
 from multimix.lab.data import Data, SampleOrder, Split
-from multimix.lab.errors import Interrupted, RunFailed
+from multimix.lab.errors import Damaged, Interrupted, RunFailed
 from multimix.lab.evaluate import evaluate
 from multimix.lab.interruption import Interruption
 from multimix.lab.intervals import Every, Timer
@@ -20,7 +20,7 @@ from multimix.lab.meter import Meter
 from multimix.lab.moments import Length
 from multimix.lab.processes import GO_ON, SAVE, STOP, agreed, by_first, gathered, mean_over, reading
 from multimix.lab.run_folder import Record, RunFolder
-from multimix.lab.snapshot import Damaged, Snapshot
+from multimix.lab.snapshot import Snapshot
 from multimix.lab.state import State
 from multimix.lab.stopping import has_stalled, is_best
 from multimix.lab.stopwatch import Stopwatch

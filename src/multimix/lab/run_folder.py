@@ -22,11 +22,16 @@ from safetensors.torch import save
 from torch import nn
 
 from multimix.lab.config import Recipe, TrainSettings
-from multimix.lab.errors import UsageError
+from multimix.lab.config.stored import stored_settings
+from multimix.lab.errors import Damaged, UsageError
+from multimix.lab.json_file import read_json, read_json_lines
+from multimix.lab.own_folder import check_no_links, check_ours
+from multimix.lab.printable import printable
 from multimix.lab.whole import sweep, write_json, write_whole
 
 Record = dict[str, float]
-WEIGHTS = "model.safetensors"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CHOICE = "auto_num_mixes.json"  # may be there before anything else (multimix/lab/auto_num_mixes.py)
 # Settings that may change between two tries at the same run: they decide how it is done, not what comes out.
 NO_PART = ("out", "checkpoint_every", "on_bad_checkpoint", "num_workers", "trackers")
 
@@ -38,32 +43,43 @@ class RunFolder:
     path: Path
 
     def check(self, settings: TrainSettings) -> None:
-        """Refuses a folder that belongs to a run with other settings."""
-        config = self.path / "config.json"
+        """Refuses a folder that belongs to a run with other settings, or to somebody else."""
+        self._check_initial_weights(settings)
+        check_ours(self.path, CONFIG, "a run", may_hold=lambda path: path.name == CHOICE)
+        config = self.path / CONFIG
         if not config.exists():
             return
         try:
-            there, wanted = dict(json.loads(config.read_text())), as_json(settings)
-        except (ValueError, TypeError) as error:
-            raise UsageError(f"a run's config.json must be readable, got {error} in {config}; remove it") from error
-        check_same(there, wanted, self.path)
+            there = read_json(config, dict)
+        except Damaged as error:
+            raise UsageError(
+                f"a run's config.json must be readable, got {config}: {error}; choose another --out, or move the "
+                f"folder away"
+            ) from error
+        check_same(there, as_json(settings), self.path)
+
+    def _check_initial_weights(self, settings: TrainSettings) -> None:
+        """Refuses to start from weights that the run would write over."""
+        if settings.initial_weights is None:
+            return
+        weights = Path(settings.initial_weights).expanduser().resolve()
+        if weights.is_relative_to(self.path.resolve()):
+            raise UsageError(
+                f"initial_weights must not lie in the run's own folder, got "
+                f"initial_weights={settings.initial_weights!r}, out={settings.out!r}; choose another --out"
+            )
 
     def settings(self) -> TrainSettings:
-        """Returns what was asked.
+        """Returns what was asked; no model that it names is imported.
 
         Raises:
             UsageError: if it cannot be read, or does not hold here.
         """
-        file = self.path / "config.json"
+        file = self.path / CONFIG
         try:
-            values = dict(json.loads(file.read_text()))
-            return TrainSettings(**values, out=str(self.path))
-        except UsageError:
-            raise
-        except (OSError, ValueError, TypeError) as error:
-            raise UsageError(
-                f"a run's config.json must be readable, got {error} in {file}; train the run again"
-            ) from error
+            return stored_settings(TrainSettings, read_json(file, dict) | {"out": str(self.path)})
+        except (OSError, Damaged) as error:
+            raise UsageError(f"a run's config.json must be readable, got {file}: {error}; leave it out") from error
 
     def holds_result(self, settings: TrainSettings) -> bool:
         """Whether the run was done before.
@@ -72,6 +88,8 @@ class RunFolder:
             UsageError: if the folder belongs to a run with other settings.
         """
         self.check(settings)
+        if not self.finished:
+            check_no_links(self.path)
         return self.finished
 
     def start(
@@ -86,12 +104,12 @@ class RunFolder:
         sweep(self.path)
         for name in ("metrics.jsonl", WEIGHTS, "skipped_files.txt"):
             (self.path / name).unlink(missing_ok=True)
-        write_json(self.path / "config.json", as_json(settings))
+        write_json(self.path / CONFIG, as_json(settings))
         write_json(self.path / "environment.json", dict(environment))
         if records:
             self.write_records(records)
         if skipped:
-            write_whole(self.path / "skipped_files.txt", "".join(f"{file}\n" for file in skipped))
+            write_whole(self.path / "skipped_files.txt", "".join(f"{printable(str(file))}\n" for file in skipped))
 
     def write_records(self, records: list[Record]) -> None:
         """Writes all records so far."""
@@ -112,18 +130,37 @@ class RunFolder:
         """Whether the run came to a good end."""
         return (self.path / "evaluation.json").exists()
 
+    def config(self) -> dict[str, Any]:
+        """Returns the settings as they were written, unchecked.
+
+        Raises:
+            Damaged: naming the file, if it cannot be read; so do the other files.
+        """
+        return self._read("config.json")
+
     def records(self) -> list[Record]:
         """Returns the records so far, oldest first."""
-        file = self.path / "metrics.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        try:
+            return read_json_lines(self.path / "metrics.jsonl")
+        except FileNotFoundError:
+            return []
+        except Damaged as error:
+            raise Damaged(f"metrics.jsonl: {error}") from error
 
     def evaluation(self) -> dict[str, float]:
         """Returns the final evaluation, name -> value."""
-        return dict(json.loads((self.path / "evaluation.json").read_text()))
+        return self._read("evaluation.json")
 
     def environment(self) -> dict[str, Any]:
         """Returns the conditions the run was made under."""
-        return dict(json.loads((self.path / "environment.json").read_text()))
+        return self._read("environment.json")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            return read_json(self.path / name, dict)
+        except (OSError, Damaged) as error:
+            said = error.strerror if isinstance(error, OSError) else error
+            raise Damaged(f"{name}: {said}") from error
 
 
 def check_same(there: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:

@@ -9,18 +9,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from multimix.lab.errors import Damaged
+from multimix.lab.json_file import parsed
 from multimix.lab.whole import write_whole
-
-
-class Damaged(ValueError):
-    """A file is not what it should be; the message says in what way."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Snapshot:
             raise Damaged("it is a safetensors file, but no checkpoint of multimix")
         if metadata["sha256"] != digest(tensors, metadata["state"]):
             raise Damaged("its content does not have the SHA-256 that it was written with")
-        return cls(tensors, _parsed(metadata["state"]))
+        return cls(tensors, parsed(metadata["state"], dict))
 
 
 def digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
@@ -71,16 +69,3 @@ def digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
         sha.update(f"\0{name} {tensor.dtype} {list(tensor.shape)}\0".encode())
         sha.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return sha.hexdigest()
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is no JSON")
-
-    try:
-        facts = json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise Damaged(f"its JSON cannot be read ({error})") from error
-    if not isinstance(facts, dict):
-        raise Damaged("its JSON is no object")
-    return facts

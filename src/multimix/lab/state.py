@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-from multimix.lab.errors import UsageError
+from multimix.lab.errors import Damaged, UsageError
 from multimix.lab.meter import Meter
 from multimix.lab.run_folder import Record
-from multimix.lab.snapshot import Damaged, Snapshot
+from multimix.lab.snapshot import Snapshot
 from multimix.lab.stopping import JUDGED_BY
 
 Kind = tuple[tuple[int, ...], torch.dtype]

@@ -22,6 +22,7 @@ from multimix.lab.learner import Learner
 from multimix.lab.lock import locked
 from multimix.lab.loop import OnStep, Run
 from multimix.lab.meter import Meter
+from multimix.lab.models import import_model
 from multimix.lab.processes import (
     by_first,
     check_shares,
@@ -71,6 +72,7 @@ def train(
         RunFailed: if the loss is no longer a number, or the state cannot be written or read.
         Interrupted: if a signal asked for the end; the state is saved.
     """
+    import_model(settings.model, settings.model_options)
     settings = with_num_mixes(settings, tell, data=data)
     folder = RunFolder(Path(settings.out))
     check_device(settings.device, settings.precision)
@@ -118,6 +120,7 @@ def with_num_mixes(
     """
     if settings.num_mixes != AUTO:
         return settings
+    import_model(settings.model, settings.model_options)
     chosen = known_num_mixes(settings)
     if chosen is None:
         chosen = measured_num_mixes(settings, lambda: data or open_data_of(settings, 1), tell, show)

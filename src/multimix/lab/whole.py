@@ -2,11 +2,12 @@
 
 import json
 import os
-import tempfile
+import secrets
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-UNFINISHED = ".part"  # how the names of files end while they are written
+UNFINISHED = ".multimix-{}.part"  # what files are called while they are written; nobody else calls them so
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -17,19 +18,19 @@ def write_whole(path: Path, content: bytes | str) -> None:
     Raises:
         OSError: naming the file, if it cannot be written; the old content is still there.
     """
-    data = content.encode() if isinstance(content, str) else content
+    # Names of files may be no UTF-8; a text shows what they are rather than not be written.
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+        temporary = path.parent / UNFINISHED.format(secrets.token_hex(8))
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with open(temporary, "xb") as file:  # with the rights that the user's umask leaves
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)  # mkstemp makes files for one's own eyes only
             os.replace(temporary, path)
             sync_folder(path.parent)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:  # a full disk does not say which file it was
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
@@ -42,8 +43,14 @@ def write_json(path: Path, value: Any) -> None:
 
 def sweep(folder: Path) -> None:
     """Removes what a write that was killed has left."""
-    for unfinished in folder.glob(f".*{UNFINISHED}"):
-        unfinished.unlink(missing_ok=True)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if is_unfinished(path):
+            path.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is what a write that was killed has left."""
+    return fnmatchcase(path.name, UNFINISHED.format("*")) and path.is_file() and not path.is_symlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -20,6 +20,16 @@ def check_name(kind: str, name: str, known: Iterable[str]) -> None:
     check(name in known, f"{kind} must be one of {', '.join(known)}", nearest(name, known), **{kind: name})
 
 
+def check_place(name: str, value: str | None) -> None:
+    """Refuses a name of a file or folder that is empty, which would mean the current folder, or that is no text."""
+    if value is None:
+        return
+    holds = bool(value.strip()) and "\0" not in value
+    check(holds, f"{name} must name a file or folder", "give a name, or . for the current folder", **{name: value})
+    is_text = not any("\ud800" <= mark <= "\udfff" for mark in value)  # how Python reads bytes that are none
+    check(is_text, f"{name} must be a name in UTF-8", "rename it", **{name: value})
+
+
 def check_at_least_one(name: str, value: int) -> None:
     """Refuses a count below one."""
     check(value >= 1, f"{name} must be an integer >= 1", "give at least 1", **{name: value})

@@ -5,9 +5,10 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from multimix.lab.config.checks import check, check_at_least_one, check_name
+from multimix.lab.config.checks import check, check_at_least_one, check_name, check_place
 from multimix.lab.config.recipe import Recipe
 
+MOST_ROWS = 10_000
 CONTROLS = ("equal-pairs", "equal-compute", "equal-epochs", "large-batch")
 
 
@@ -58,6 +59,7 @@ class CompareSettings(Recipe):
         from multimix.lab.which_method import parse_list
 
         super().__post_init__()
+        check_place("out", self.out)
         object.__setattr__(self, "alphas", tuple(map(float, self.alphas)))  # 1 and 1.0 are one alpha
         object.__setattr__(self, "methods", parse_list(self.methods))
         for name in ("data", "methods", "num_mixes", "controls"):
@@ -74,6 +76,9 @@ class CompareSettings(Recipe):
         self._check_variants()
         check_at_least_one("seeds", self.seeds)
         self._check_executor()
+        most = len(self.data) * len(self.methods) * max(1, len(self.alphas)) * len(self.num_mixes)
+        most *= max(1, len(self.controls)) * (1 + len(self.variants))
+        check(most <= MOST_ROWS, f"a comparison must have at most {MOST_ROWS:,} rows", "compare less", rows=most)
         for row in rows(self):  # a bad row is found now, not after the good ones have run
             row.settings(self, steps=1, seed=0)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from multimix.lab.config.checks import check, check_at_least_one, check_finite, check_name, check_seed
+from multimix.lab.config.checks import check, check_at_least_one, check_finite, check_name, check_place, check_seed
 
 NOISE = "noise"  # as ood_data: uniform pixels
 
@@ -16,6 +16,8 @@ class EvaluateSettings:
         evaluators: What to ask (--with), comma separated: error, calibration, adversarial, corruption, ood,
             localization, transfer, linearity.
         data_root: Folder of local copies of data sets (default: each run's own).
+        allow_code: Models of the form package.module:callable, comma separated, that may be imported where a run's
+            folder names them; none without, as importing a module can do anything.
         device: Where to compute: auto, cpu, cuda, mps.
         num_samples: Most test samples that attacks, corruptions and paths are tried on (default all), the same for
             every run.
@@ -34,6 +36,7 @@ class EvaluateSettings:
     runs: tuple[str, ...]
     evaluators: tuple[str, ...] = ("error", "calibration")
     data_root: str | None = None
+    allow_code: tuple[str, ...] = ()
     device: str = "auto"
     num_samples: int | None = None
     seed: int = 0
@@ -53,6 +56,9 @@ class EvaluateSettings:
 
         check(len(self.runs) > 0, "runs must name at least one folder", "give the --out of a run", runs=())
         check(len(self.evaluators) > 0, "evaluators must name at least one", "add one", evaluators=())
+        for run in self.runs:
+            check_place("runs", run)
+        check_place("data_root", self.data_root)
         for name in self.evaluators:
             check_name("evaluators", name, EVALUATORS)
         check_name("device", self.device, ("auto", "cpu", "cuda", "mps"))

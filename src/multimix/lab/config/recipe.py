@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from multimix.lab.config.checks import check, check_at_least_one, check_name
+from multimix.lab.config.checks import check, check_at_least_one, check_name, check_place
 from multimix.lab.config.mixing import Mixing
 from multimix.lab.config.optimizing import Optimizing
 from multimix.lab.intervals import Every
@@ -55,6 +55,8 @@ class Recipe(Optimizing, Mixing):
         from multimix.lab.trackers.names import TRACKERS
 
         super().__post_init__()
+        for name in ("data_root", "initial_weights"):
+            check_place(name, getattr(self, name))
         check_name("on_bad_file", self.on_bad_file, POLICIES)
         if self.num_workers is not None:
             check(self.num_workers >= 0, "num_workers must be >= 0", "try 4", num_workers=self.num_workers)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from multimix.lab.config.checks import check, check_seed
+from multimix.lab.config.checks import check, check_place, check_seed
 from multimix.lab.config.recipe import Recipe
 from multimix.lab.moments import Length, Moment
 from multimix.lab.num_mixes import NumMixes
@@ -45,6 +45,7 @@ class TrainSettings(Recipe):
         from multimix.lab.mixing import mixer
 
         super().__post_init__()
+        check_place("out", self.out)
         check_data(self.data, self.data_options)
         check_seed(self.seed)
         object.__setattr__(self, "method", str(self.methods))

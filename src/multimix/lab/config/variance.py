@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from multimix.lab.config.checks import check, check_at_least_one
+from multimix.lab.config.checks import check, check_at_least_one, check_place
 from multimix.lab.config.recipe import Recipe, shared
 from multimix.lab.config.run import TrainSettings
 from multimix.lab.moments import Moment
@@ -40,6 +40,7 @@ class VarianceSettings(Recipe):
         from multimix.lab.which_method import WhichMethod
 
         super().__post_init__()
+        check_place("out", self.out)
         for num_mixes in self.num_mixes:
             check_at_least_one("num_mixes", num_mixes)
         object.__setattr__(self, "num_mixes", tuple(sorted({1, *self.num_mixes})))

@@ -1,12 +1,12 @@
 """Data sets by name or by folder."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
+from multimix.lab.complaints import complain
 from multimix.lab.data.bad_files import POLICIES, BadFile, BadFiles
 from multimix.lab.data.cifar import Cifar10, Cifar100
 from multimix.lab.data.cub import Cub
@@ -26,8 +26,6 @@ from multimix.lab.data.streamed import StreamedSplit
 from multimix.lab.data.synthetic import Synthetic
 from multimix.lab.data.tiny_imagenet import TinyImagenet
 from multimix.lab.errors import UsageError
-from multimix.lab.printable import printable
-from multimix.lab.ranks import is_first
 from multimix.suggest import nearest
 
 __all__ = [
@@ -134,8 +132,8 @@ def open_data(
     data = loader.load(Opening(place, BadFiles(on_bad_file), num_workers))
     if data.num_classes < 2:
         raise UsageError(f"{name} must have at least 2 classes, got {data.num_classes}; give a folder of class folders")
-    for note in data.notes if is_first() else ():
-        print(f"multimix: {printable(note)}", file=sys.stderr)
+    for note in data.notes:
+        complain(note)
     return data
 
 

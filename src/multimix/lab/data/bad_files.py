@@ -1,14 +1,13 @@
 """What happens to a file that cannot be used: named, counted, and refused or skipped as the user chose."""
 
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from multimix.lab.complaints import complain
 from multimix.lab.config.checks import check_name
 from multimix.lab.errors import RunFailed, UsageError
 from multimix.lab.printable import printable
-from multimix.lab.ranks import is_first
 from multimix.lab.regular_files import read_regular
 
 POLICIES = ("refuse", "skip")
@@ -78,8 +77,7 @@ class BadFiles:
                 f"every file of {printable(data)} must be usable, got {len(self._found)} bad: {self._listed()}; "
                 f"mend them, or leave them out with --on-bad-file skip"
             )
-        if is_first():  # of several processes that train together all read the same files
-            print(f"multimix: {printable(data)}: skipped {len(self._found)} bad: {self._listed()}", file=sys.stderr)
+        complain(f"{data}: skipped {len(self._found)} bad: {self._listed()}")
 
     def met_while_training(self, bad: BadFile) -> None:
         """Refuses a bad file that was met in the middle of a run, or says once that it is skipped.
@@ -93,7 +91,7 @@ class BadFiles:
             raise RunFailed(f"every file must be usable, got {bad}; mend it, or leave it out with --on-bad-file skip")
         if bad.name not in self._found:
             self.add(bad.name, bad.reason)
-            print(f"multimix: skipped {bad}; {len(self._found)} so far", file=sys.stderr)
+            complain(f"skipped {bad}; {len(self._found)} so far", alone=True)
 
     def _listed(self) -> str:
         named = ", ".join(map(str, self.found[:NUM_NAMED]))

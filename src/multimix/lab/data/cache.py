@@ -8,7 +8,6 @@ differs. It can be deleted at any time; MULTIMIX_CACHE=off keeps none.
 import hashlib
 import json
 import os
-import sys
 from pathlib import Path
 
 import torch
@@ -16,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from multimix.lab.complaints import complain
 from multimix.lab.data.blobs import Blobs, Chosen, FolderBlobs
-from multimix.lab.ranks import is_first
 from multimix.lab.whole import write_whole
 
 WORTHWHILE = 5000  # files; fewer are decoded in a second or two
@@ -77,5 +76,4 @@ def write_cache(file: Path, x: Tensor, bad: Bad) -> None:
         said = f"decoded samples are not kept: {error}"
     else:
         said = f"{x.nbytes / 1e6:,.0f} MB of decoded samples kept in {file}"
-    if is_first():
-        print(f"multimix: {said}", file=sys.stderr)
+    complain(said)

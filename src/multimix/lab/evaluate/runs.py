@@ -2,30 +2,35 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
 import torch
 from rich.console import Console
-from rich.markup import escape
 from rich.status import Status
+from rich.text import Text
 
-from multimix.lab.comparison import Comparison
+from multimix.lab.comparison import FILE, Comparison
+from multimix.lab.complaints import complain
 from multimix.lab.config import EvaluateSettings, TrainSettings
 from multimix.lab.controls import rows
 from multimix.lab.data import Data
 from multimix.lab.environment import check_device
-from multimix.lab.errors import RunFailed, UsageError
+from multimix.lab.errors import Damaged, RunFailed, UsageError
 from multimix.lab.evaluate.evaluators import CHECKS, EVALUATORS
 from multimix.lab.initial_weights import build_model_of, load_initial_weights
 from multimix.lab.lock import locked
+from multimix.lab.models import is_code
+from multimix.lab.own_folder import subfolders
+from multimix.lab.printable import printable
 from multimix.lab.processes import launched
 from multimix.lab.progress import duration
 from multimix.lab.randomness import private_random_state, seed_device, seed_of
 from multimix.lab.ranks import num_processes
-from multimix.lab.run_folder import WEIGHTS, RunFolder
+from multimix.lab.run_folder import CONFIG, WEIGHTS, RunFolder
 from multimix.lab.train import open_data_of
 
 
@@ -73,6 +78,8 @@ def evaluate_runs(settings: EvaluateSettings, console: Console) -> dict[str, dic
     if num_processes() > 1:
         raise UsageError(f"runs are evaluated in one process, got {num_processes()}; give the command without torchrun")
     runs = finished_runs(settings)
+    for run in runs:
+        _check_code(run, settings)
     device = launched(settings.device).device
     results = {}
     with console.status("opening the data") as status:
@@ -81,10 +88,10 @@ def evaluate_runs(settings: EvaluateSettings, console: Console) -> dict[str, dic
             _check(run, data[run.data_settings], settings)
         for number, (name, run) in enumerate(zip(_names(runs), runs, strict=True), start=1):
             start = monotonic()
-            with locked(run.folder.path, tell=lambda line: console.print(line, soft_wrap=True, markup=False)):
+            with locked(run.folder.path, complain):
                 results[name] = _evaluate(run, data[run.data_settings], settings, device, status)
                 run.folder.add_to_evaluation(results[name])
-            console.print(f"{number}/{len(runs)}  {escape(name)}  {duration(monotonic() - start)}", soft_wrap=True)
+            console.print(f"{number}/{len(runs)}  {name}  {duration(monotonic() - start)}", soft_wrap=True)
     return results
 
 
@@ -100,23 +107,39 @@ def finished_runs(settings: EvaluateSettings) -> list[FinishedRun]:
 
 def _folders(place: Path) -> list[Path]:
     """Returns a run's folder, or those of a comparison's finished runs, whichever of its commands asked for them."""
-    if not (place / "compare.json").exists():
+    if not (place / FILE).exists():
         return [place]
     settings = Comparison.read(place).settings
-    planned = [Path(row.folder(settings, seed)) for row in rows(settings) for seed in range(settings.seeds)]
-    there = sorted(file.parent for file in place.glob("*/evaluation.json"))
-    finished = [path for path in dict.fromkeys([*planned, *there]) if RunFolder(path).finished]
+    planned = {row.name: number for number, row in enumerate(rows(settings))}
+    finished = [path for path in subfolders(place) if RunFolder(path).finished]
     if not finished:
         raise UsageError(
-            f"a comparison must have a finished run, got none of {len(planned)} in {place}; "
+            f"a comparison must have a finished run, got none of {len(planned) * settings.seeds} in {place}; "
             f"give its multimix compare command again"
         )
-    return finished
+    return sorted(finished, key=lambda path: _order(path.name, planned, settings.seeds))
+
+
+def _order(folder: str, planned: Mapping[str, int], seeds: int) -> tuple[int, int, str]:
+    """Returns what sorts run folders as the comparison plans them, others last."""
+    name, _, seed = folder.rpartition("-s")
+    is_planned = name in planned and re.fullmatch(r"\d{1,9}", seed, re.ASCII) is not None and int(seed) < seeds
+    return (planned[name], int(seed), "") if is_planned else (len(planned), 0, folder)
+
+
+def _check_code(run: FinishedRun, settings: EvaluateSettings) -> None:
+    """Refuses to import what nobody but the run's folder names."""
+    model = run.trained.model
+    if is_code(model) and model not in settings.allow_code:
+        raise UsageError(
+            f"a model that a folder names is imported, and so runs code, only if that is allowed, got model={model!r} "
+            f"in {run.folder.path / CONFIG}; if you trust it, give --allow-code {model}"
+        )
 
 
 def _finished_run(path: Path, settings: EvaluateSettings) -> FinishedRun:
     folder = RunFolder(path)
-    if not (path / "config.json").exists():
+    if not (path / CONFIG).exists():
         raise UsageError(
             f"runs must be folders of runs or of comparisons, got runs={str(path)!r}; "
             f"give the --out of a multimix train or compare"
@@ -128,10 +151,10 @@ def _finished_run(path: Path, settings: EvaluateSettings) -> FinishedRun:
         )
     try:
         folder.evaluation()
-    except (ValueError, TypeError) as error:
+    except Damaged as error:
         raise UsageError(
-            f"a run's evaluation.json must be readable, got {error} in {path / 'evaluation.json'}; remove it, and "
-            f"give the multimix train command again"
+            f"a run's evaluation.json must be readable, got {path}/{error}; remove it, and give the multimix train "
+            f"command again"
         ) from error
     trained = folder.settings()
     return FinishedRun(folder, replace(trained, data_root=settings.data_root or trained.data_root))
@@ -139,8 +162,8 @@ def _finished_run(path: Path, settings: EvaluateSettings) -> FinishedRun:
 
 def _names(runs: Sequence[FinishedRun]) -> list[str]:
     """Returns how runs are shown: by their folders' names, or whole paths where names are met twice."""
-    names = [run.folder.path.resolve().name for run in runs]
-    return names if len(set(names)) == len(names) else [str(run.folder.path) for run in runs]
+    names = [printable(run.folder.path.resolve().name) for run in runs]
+    return names if len(set(names)) == len(names) else [printable(str(run.folder.path)) for run in runs]
 
 
 def _opened(runs: Iterable[FinishedRun], device: torch.device) -> dict[str, Data]:
@@ -174,7 +197,7 @@ def _evaluate(
     model = model.to(device).eval()
     values: dict[str, float] = {}
     for name in settings.evaluators:
-        status.update(escape(f"{run.folder.path.resolve().name}: {name}"))
+        status.update(Text(printable(f"{run.folder.path.resolve().name}: {name}")))
         with private_random_state(device):
             seed_device(seed_of(settings.seed, name), device)  # for models that draw even when they are evaluated
             values |= EVALUATORS[name](model, data, _for_run(settings, run))

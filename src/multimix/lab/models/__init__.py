@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ from multimix.lab.models.vgg11 import VGG11
 from multimix.lab.models.wide_resnet import wrn16_8, wrn28_10
 from multimix.suggest import nearest
 
-__all__ = ["MODELS", "build_model", "check_model"]
+__all__ = ["MODELS", "build_model", "check_model", "import_model", "is_code"]
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "small-cnn": SmallCNN,
@@ -37,24 +38,46 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def check_model(name: str, options: Mapping[str, Any]) -> Callable[..., nn.Module]:
-    """Returns what builds a model.
+def check_model(name: str, options: Mapping[str, Any]) -> None:
+    """Refuses a model that is not known, or lacks an option. Of package.module:callable only the form is looked at.
 
     Raises:
         UsageError: if there is no such model, or it has no such options.
     """
-    if ":" not in name and name not in MODELS:
+    if name in MODELS:
+        _check_options(name, MODELS[name], options)
+    elif ":" not in name:
         raise UsageError(
             f"model must be one of {', '.join(MODELS)}, or package.module:callable, got model={name!r}; "
             f"{nearest(name, MODELS)}"
         )
-    build = _imported(name) if ":" in name else MODELS[name]
+    elif not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", name):
+        raise UsageError(f"model must be importable, got model={name!r}; write package.module:callable")
+
+
+def is_code(name: str) -> bool:
+    """Whether a model's name is package.module:callable: to build it, a module is imported, which may do anything."""
+    return ":" in name
+
+
+def import_model(name: str, options: Mapping[str, Any]) -> Callable[..., nn.Module]:
+    """Returns what builds a model, and imports it: only for a name that the user gave, never one found in a file.
+
+    Raises:
+        UsageError: if there is no such model, or it has no such options.
+    """
+    check_model(name, options)
+    build = _imported(name) if is_code(name) else MODELS[name]
+    _check_options(name, build, options)
+    return build
+
+
+def _check_options(name: str, build: Callable[..., nn.Module], options: Mapping[str, Any]) -> None:
     known, any_name = _option_names(build)
     for option in options:
         if option not in known and not any_name:
             remedy = nearest(option, known) if known else "leave it out"
             raise UsageError(f"model_options must be options of {name}, got {option!r}; {remedy}")
-    return build
 
 
 def build_model(
@@ -66,7 +89,7 @@ def build_model(
         UsageError: if the model cannot be built for such samples.
     """
     shape, options = tuple(sample_shape), options or {}
-    build = check_model(name, options)
+    build = import_model(name, options)
     try:
         model = build(shape, num_classes, **options)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -99,6 +122,9 @@ def _imported(name: str) -> Callable[..., nn.Module]:
 
 def _option_names(build: Callable[..., nn.Module]) -> tuple[list[str], bool]:
     """Returns the names of the options after (sample_shape, num_classes), and whether any other name is taken too."""
-    parameters = list(inspect.signature(build).parameters.values())
+    try:
+        parameters = list(inspect.signature(build).parameters.values())
+    except ValueError:  # what is written in C may have none
+        return [], True
     names = [p.name for p in parameters[2:] if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     return names, any(p.kind is p.VAR_KEYWORD for p in parameters)

@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 
+from multimix.lab.csv_cells import as_cell
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Results, rounded
 from multimix.lab.report.table import TableRow, table
@@ -47,7 +48,7 @@ def csv_of(comparisons: Sequence[Results]) -> str:
     writer.writerow(TITLES)
     for results in comparisons:
         for row in table(results):
-            writer.writerows(_lines(row, results))
+            writer.writerows(map(as_cell, line) for line in _lines(row, results))
     return file.getvalue()
 
 

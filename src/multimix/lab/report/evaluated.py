@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
@@ -68,7 +67,7 @@ def _table(results: Mapping[str, Mapping[str, float]], columns: Mapping[str, str
     for title in shown.values():
         table.add_column(title, justify="right", vertical="bottom", no_wrap=True)
     for run, values in results.items():
-        table.add_row(escape(run), *(_cell(name, values[name]) if name in values else "" for name in shown))
+        table.add_row(run, *(_cell(name, values[name]) if name in values else "" for name in shown))
     return table
 
 

@@ -7,22 +7,25 @@ the last command; what does not fit is named.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from multimix.lab.comparison import Comparison
 from multimix.lab.config import CONTROLS, CompareSettings
 from multimix.lab.controls import Row, as_file_name, rows
-from multimix.lab.errors import UsageError
-from multimix.lab.report.results import Curve, Result, Results, RowResults
-from multimix.lab.run_folder import RunFolder, as_json
+from multimix.lab.errors import Damaged, UsageError
+from multimix.lab.own_folder import subfolders
+from multimix.lab.printable import printable
+from multimix.lab.report import readable
+from multimix.lab.report.results import CURVE, Curve, Result, Results, RowResults
+from multimix.lab.run_folder import Record, RunFolder, as_json
 from multimix.lab.which_method import options_for
 
 NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 NAME = re.compile(
-    rf"(?:-a(?P<alpha>{NUMBER}))?(?:-k(?P<k>\d+))?(?:-(?P<control>{'|'.join(CONTROLS)}))?(?:-(?P<variant>.+))?"
+    rf"(?:-a(?P<alpha>{NUMBER}))?(?:-k(?P<k>[1-9]\d{{0,8}}))?(?:-(?P<control>{'|'.join(CONTROLS)}))?(?:-(?P<variant>.+))?"
 )
 MAX_NAMED = 4  # of the runs that are left out for one reason
 
@@ -36,24 +39,53 @@ class Found:
         seed: Its seed.
         folder: Where it lies.
         config: Its settings.
+        result: What came out.
+        records: What was measured on the way.
     """
 
     row: Row
     seed: int
     folder: RunFolder
     config: dict[str, Any]
+    result: Result
+    records: list[Record]
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> "Found | None":
+        """Reads a run's files; None if it is no run of a comparison, by its name.
+
+        Raises:
+            Damaged: naming the file that does not hold what it should.
+        """
+        config = folder.config()
+        readable.method(config.get("method"))
+        row = row_of(folder.path.name, config)
+        if row is None:
+            return None
+        seed = readable.whole(config["seed"], "config.json: seed")
+        if config.get("steps") is not None:
+            readable.whole(config["steps"], "config.json: steps", least=1)
+        records = folder.records()
+        readable.curve({name: [record.get(name) for record in records] for name in CURVE})
+        result = Result.of(seed, folder.evaluation(), records, folder.environment())
+        return cls(row, seed, folder, config, result, records)
 
     @property
     def base_steps(self) -> int:
         """Steps of the row with K = 1 that its own steps follow from."""
-        return int(self.config["steps"]) // (self.row.num_mixes if self.row.control == "equal-epochs" else 1)
+        return int(self.config.get("steps") or 1) // (self.row.num_mixes if self.row.control == "equal-epochs" else 1)
 
 
-def gather(comparison: Comparison) -> Results:
-    """Reads the run folders of a comparison; what is not there yet has no results."""
+def gather(comparison: Comparison, tell: Callable[[str], None] = lambda line: None) -> Results:
+    """Reads the run folders of a comparison; what is not there yet has no results.
+
+    Args:
+        comparison: Which.
+        tell: Told, in one line each, of runs that are left out as their files are damaged; the notes say so too.
+    """
     settings = comparison.settings
     planned = rows(settings)
-    found, left_out = _found(comparison.folder)
+    found, left_out = _found(comparison.folder, tell)
     fitting: list[Found] = []
     for run in found:
         reason = _misfit(run, settings, _base_steps(run, found, planned, settings))
@@ -63,11 +95,11 @@ def gather(comparison: Comparison) -> Results:
             fitting.append(run)
     every = sorted({*planned, *(run.row for run in fitting)}, key=_order(settings))
     return Results(
-        name=comparison.folder.resolve().name,
-        commands=[*comparison.earlier, comparison.command],
-        settings=json.loads(json.dumps(asdict(settings) | {"out": comparison.folder.name})),
+        name=printable(comparison.folder.resolve().name),
+        commands=readable.texts([*comparison.earlier, comparison.command], "commands"),
+        settings=readable.settings(json.loads(json.dumps(asdict(settings) | {"out": comparison.folder.name}))),
         rows=[_row(row, [run for run in fitting if run.row == row], comparison.failures) for row in every],
-        notes=[f"Left out: {_named(names)}, {reason}." for reason, names in left_out.items()],
+        notes=[printable(f"Left out: {_named(names)}, {reason}.") for reason, names in left_out.items()],
     )
 
 
@@ -92,38 +124,35 @@ def row_of(folder: str, config: Mapping[str, Any]) -> Row | None:
     )
 
 
-def _found(folder: Path) -> tuple[list[Found], dict[str, list[str]]]:
+def _found(folder: Path, tell: Callable[[str], None]) -> tuple[list[Found], dict[str, list[str]]]:
     """Returns the finished runs, by seed, and what is there besides: reason -> names."""
     found: list[Found] = []
     left_out: dict[str, list[str]] = {}
-    for file in sorted(folder.glob("*/evaluation.json")):
-        run = RunFolder(file.parent)
-        config = _config(run)
-        row = row_of(file.parent.name, config)
-        if row is None:
-            left_out.setdefault("which is no run of a comparison by its name", []).append(file.parent.name)
+    for path in subfolders(folder):
+        if not RunFolder(path).finished:
+            continue
+        try:
+            run = Found.read(RunFolder(path))
+        except Damaged as error:
+            tell(f"{path} is left out: {error}")
+            left_out.setdefault(f"which is damaged: {error}", []).append(path.name)
+            continue
+        if run is None:
+            left_out.setdefault("which is no run of a comparison by its name", []).append(path.name)
         else:
-            found.append(Found(row, int(config["seed"]), run, config))
+            found.append(run)
     return sorted(found, key=lambda run: run.seed), left_out
-
-
-def _config(run: RunFolder) -> dict[str, Any]:
-    file = run.path / "config.json"
-    try:
-        return dict(json.loads(file.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"a run's config.json must be readable, got {error} in {file}; remove the folder") from error
 
 
 def _misfit(run: Found, settings: CompareSettings, base_steps: int) -> str:
     """Returns why a run has no place among those of a comparison; empty if it has."""
     if not run.row.data and len(settings.data) > 1:
         return "from before there were several data sets"
-    if run.row.alpha is None and settings.alphas and options_for(run.row.method, {"alpha": None}):
-        return "from before alpha was varied"
-    if run.row.variant and run.row.variant not in settings.variants:
-        return ""  # what it changed is not known any more
     try:
+        if run.row.alpha is None and settings.alphas and options_for(run.row.method, {"alpha": None}):
+            return "from before alpha was varied"
+        if run.row.variant and run.row.variant not in settings.variants:
+            return ""  # what it changed is not known any more
         wanted = as_json(run.row.settings(settings, base_steps, run.seed))
     except UsageError as error:
         return f"as the last command's settings do not allow for it ({error})"
@@ -163,21 +192,19 @@ def _order(settings: CompareSettings) -> Any:
 
 
 def _row(row: Row, found: Sequence[Found], failures: Mapping[str, str]) -> RowResults:
-    records = [run.folder.records() for run in found]
-    pairs = zip(found, records, strict=True)
     return RowResults(
-        row=row,
-        runs=[Result.of(run.seed, run.folder.evaluation(), lines, run.folder.environment()) for run, lines in pairs],
+        row=replace(row, data=printable(row.data), variant=printable(row.variant)),
+        runs=[run.result for run in found],
         failures=dict(sorted(_failures(row, {run.seed for run in found}, failures))),
-        curve=Curve.of(records) if records else None,
+        curve=Curve.of([run.records for run in found]) if found else None,
     )
 
 
 def _failures(row: Row, done: set[int], failures: Mapping[str, str]) -> Iterator[tuple[int, str]]:
     for folder, reason in failures.items():
         name, _, seed = folder.rpartition("-s")
-        if name == row.name and int(seed) not in done:
-            yield int(seed), reason
+        if name == row.name and re.fullmatch(r"\d{1,18}", seed, re.ASCII) and int(seed) not in done:
+            yield int(seed), printable(reason)
 
 
 def _named(names: Sequence[str]) -> str:

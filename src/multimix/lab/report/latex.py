@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from multimix.lab.printable import printable
 from multimix.lab.report import words
 from multimix.lab.report.grids import Grid, grids
 from multimix.lab.report.results import Results
@@ -9,6 +10,8 @@ from multimix.lab.report.table import by_data, table
 
 SYMBOLS = {
     "\\": r"\textbackslash{}",
+    "[": "{[}",  # first in a line it would be taken for an option of the line break before, as * would
+    "*": "{*}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"$<$",
@@ -69,4 +72,4 @@ def _line(texts: Sequence[str]) -> str:
 
 def escaped(text: str) -> str:
     """Returns text that LaTeX shows as it is; of what it could not show, what ASCII has of it."""
-    return "".join(SYMBOLS.get(mark, mark if mark.isascii() else "?") for mark in text)
+    return "".join(SYMBOLS.get(mark, mark if mark.isascii() else "?") for mark in printable(text))

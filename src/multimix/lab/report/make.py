@@ -1,6 +1,7 @@
 """Sources in, files out."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from multimix.lab.config.checks import check
@@ -8,6 +9,7 @@ from multimix.lab.report.csv_file import csv_of
 from multimix.lab.report.latex import latex
 from multimix.lab.report.markdown import markdown
 from multimix.lab.report.page import write_page
+from multimix.lab.report.previews import Samples
 from multimix.lab.report.results import Results
 from multimix.lab.report.results_file import write_results
 from multimix.lab.report.settings import ReportSettings
@@ -17,22 +19,41 @@ from multimix.lab.whole import write_whole
 TEXTS: dict[str, Callable[[list[Results]], str]] = {".csv": csv_of, ".tex": latex, ".md": markdown}
 
 
-def make(settings: ReportSettings) -> list[Path]:
-    """Writes what is asked for and returns the files.
+@dataclass(frozen=True)
+class Made:
+    """What was written.
+
+    Args:
+        files: The files.
+        left_out: What is not in them as it is damaged, a line each.
+    """
+
+    files: list[Path]
+    left_out: list[str]
+
+
+def make(settings: ReportSettings, tell: Callable[[str], None] = lambda line: None) -> Made:
+    """Writes what is asked for.
+
+    Args:
+        settings: What is asked.
+        tell: Told what is left out, before the files are written.
 
     Raises:
-        UsageError: if a source is none, or holds nothing that a file could show.
+        UsageError: if a source is none, or there is nothing that a file could show.
     """
     sources, files = Sources.read(settings.sources), settings.files
+    for line in sources.left_out:
+        tell(line)
     for file in files:
         fits = bool(sources.comparisons) or file.suffix == ".html"
         check(fits, "results and tables are of comparisons", "add one, or make a page", output=str(file))
     for file in files:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".html":
-            write_page(file, sources.comparisons, sources.variances)
+            write_page(file, sources.comparisons, sources.variances, Samples(settings.samples, settings.data_root))
         elif file.suffix == ".json":
             write_results(file, sources.comparisons)
         else:
             write_whole(file, TEXTS[file.suffix](sources.comparisons))
-    return files
+    return Made(files, sources.left_out)

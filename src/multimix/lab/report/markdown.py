@@ -1,14 +1,16 @@
 """The tables in Markdown."""
 
+import re
 from collections.abc import Sequence
 
+from multimix.lab.printable import printable
 from multimix.lab.report import words
 from multimix.lab.report.grids import Grid, grids
 from multimix.lab.report.results import Results
 from multimix.lab.report.table import by_data, table
 from multimix.lab.report.takeaway import takeaway
 
-SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\|*_`<["})
+SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\|*_`<[~#&"})
 
 
 def markdown(comparisons: Sequence[Results]) -> str:
@@ -23,7 +25,7 @@ def markdown(comparisons: Sequence[Results]) -> str:
                 parts += [f"### {escaped(grid.title + (f', {data}' if data else ''))}", _table(grid)]
                 parts += [escaped(grid.note)] if grid.note else []
         parts += [escaped(words.note(rows)), escaped(words.conditions(rows)), *map(escaped, results.notes)]
-        parts += [f"```\n{chr(10).join(results.commands)}\n```"]
+        parts += [fenced("\n".join(map(printable, results.commands)))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -36,4 +38,10 @@ def _table(grid: Grid) -> str:
 
 def escaped(text: str) -> str:
     """Returns text that Markdown shows as it is."""
-    return text.translate(SPECIAL)
+    return printable(text).translate(SPECIAL)
+
+
+def fenced(text: str) -> str:
+    """Returns a block of code, between more backticks than there are anywhere in it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}\n{text}\n{fence}"

@@ -11,11 +11,11 @@ from markupsafe import Markup
 from multimix.lab.report import reliability, words
 from multimix.lab.report.curves import AXES, curve
 from multimix.lab.report.grids import Grid, grids
-from multimix.lab.report.previews import Previews, previews
+from multimix.lab.report.previews import Previews, Samples, previews
 from multimix.lab.report.results import Results
 from multimix.lab.report.summary import summary
 from multimix.lab.report.table import TableRow, by_data, table
-from multimix.lab.report.variance_part import variance_part
+from multimix.lab.report.variance_part import VariancePart
 from multimix.lab.whole import write_whole
 
 MAX_LINES = 5  # of a picture, beside the line without mixing
@@ -59,11 +59,11 @@ class Part:
     groups: list[Group]
 
     @classmethod
-    def of(cls, results: Results, number: int) -> "Part":
+    def of(cls, results: Results, number: int, samples: Samples) -> "Part":
         """Makes the tables and pictures of the page's comparison of that number."""
         rows = table(results)
         groups = [
-            _group(f"{number}-{index}", data, those, results.settings)
+            _group(f"{number}-{index}", data, those, results.settings, samples)
             for index, (data, those) in enumerate(by_data(rows))
         ]
         return cls(results, rows, groups)
@@ -100,13 +100,19 @@ class Part:
         return [(name, ", ".join(values)) for name, values in met.items()]
 
 
-def write_page(path: Path, comparisons: Sequence[Results], variances: Sequence[Path] = ()) -> None:
+def write_page(
+    path: Path,
+    comparisons: Sequence[Results],
+    variances: Sequence[VariancePart] = (),
+    samples: Samples = Samples(),  # noqa: B008  frozen
+) -> None:
     """Writes the page.
 
     Args:
         path: The file.
         comparisons: What to show, in this order.
-        variances: Folders that multimix variance wrote.
+        variances: What to show of folders that multimix variance wrote.
+        samples: Of which data samples may be shown.
     """
     pages = Environment(
         loader=PackageLoader("multimix.lab.report", "."),
@@ -115,13 +121,13 @@ def write_page(path: Path, comparisons: Sequence[Results], variances: Sequence[P
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    parts = [Part.of(results, number) for number, results in enumerate(comparisons)]
+    parts = [Part.of(results, number, samples) for number, results in enumerate(comparisons)]
     title = ", ".join(part.results.name for part in parts) or "variance"
-    shown = {"title": title, "parts": parts, "variances": [variance_part(folder) for folder in variances]}
+    shown = {"title": title, "parts": parts, "variances": variances}
     write_whole(path, pages.get_template("page.html.jinja").render(words=words, **shown))
 
 
-def _group(place: str, data: str, rows: list[TableRow], settings: dict[str, Any]) -> Group:
+def _group(place: str, data: str, rows: list[TableRow], settings: dict[str, Any], samples: Samples) -> Group:
     return Group(
         place=place,
         data=data,
@@ -129,7 +135,7 @@ def _group(place: str, data: str, rows: list[TableRow], settings: dict[str, Any]
         grids=list(grids(rows)),
         curves=_curves(rows),
         diagrams=_diagrams(rows),
-        previews=previews([row.row for row in rows], settings),
+        previews=previews([row.row for row in rows], settings, samples),
     )
 
 
@@ -148,7 +154,7 @@ def _method(row: TableRow) -> str:
 
 def _curves(rows: Sequence[TableRow]) -> list[tuple[str, list[Markup]]]:
     """A method's pictures, for each alpha: its rows beside the baseline without mixing, if there is one."""
-    done = [row for row in rows if row.results]
+    done = [row for row in rows if row.results and row.curve is not None]
     baseline = [row for row in done if row.row.method == "none"]
     mixed: dict[str, list[TableRow]] = {}
     for row in done:

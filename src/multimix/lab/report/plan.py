@@ -5,7 +5,6 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from multimix.lab.config import TrainSettings
@@ -47,7 +46,7 @@ def _line(row: Row, runs: Sequence[TrainSettings]) -> list[str]:
     run = runs[0]
     finished = sum(RunFolder(Path(run.out)).finished for run in runs)
     return [
-        escape(row.data),
+        row.data,
         row.method,
         "" if row.alpha is None else f"{row.alpha:g}",
         str(row.num_mixes),

@@ -19,6 +19,7 @@ from multimix.lab.data import Split, data_options_for, open_data
 from multimix.lab.errors import UsageError
 from multimix.lab.mixing import mixer
 from multimix.lab.preview.puzzle_tiles import in_place_of_a_model
+from multimix.lab.printable import printable as shown_text
 from multimix.lab.which_method import WhichMethod, options_for
 
 NUM_MIXES = 9
@@ -26,6 +27,7 @@ SEED = 0
 MAX_SIDE = 128  # pixels; larger pictures are made smaller, so that the page stays light
 INSIDE = "manifold"
 CHANNELS = (1, 3)
+IN_NO_FILE = ("digits", "synthetic")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,34 @@ class MixPath:
 
 
 @dataclass(frozen=True)
+class Samples:
+    """Of which data sets a page may show samples: those that the user named, and those that lie in no file.
+
+    What a comparison's folder or a results file says is not enough: it may be a stranger's, and would decide which
+    pictures of this machine come into the page.
+
+    Args:
+        data: Their names, as the comparison has them.
+        data_root: Folder of local copies.
+    """
+
+    data: Sequence[str] = ()
+    data_root: str | None = None
+
+    def of(self, name: str, options: Mapping[str, Any]) -> Split:
+        """Opens a data set and returns its test split.
+
+        Raises:
+            UsageError, OSError: if it may not be opened, or cannot.
+        """
+        if name not in (*IN_NO_FILE, *self.data):
+            raise UsageError(f"samples of {name} are shown only if it is asked for: multimix report --samples {name}")
+        given = data_options_for(name, options) if name in self.data else {}
+        with _offline():
+            return open_data(name, given, root=self.data_root if name in self.data else None).test
+
+
+@dataclass(frozen=True)
 class Previews:
     """What the page shows of the methods' paths.
 
@@ -67,12 +97,13 @@ class Previews:
     notes: list[str]
 
 
-def previews(rows: Sequence[Row], settings: Mapping[str, Any]) -> Previews:
+def previews(rows: Sequence[Row], settings: Mapping[str, Any], samples: Samples) -> Previews:
     """Returns the paths of all methods of a table.
 
     Args:
         rows: The table's rows, of one data set.
         settings: The comparison's settings.
+        samples: Of which data samples may be shown.
     """
     kinds = {(row.method, row.alpha): None for row in rows if row.method != "none"}
     inside = [f"{INSIDE} mixes inside the model: its mixes are no pictures."] if any(INSIDE in k for k in kinds) else []
@@ -82,23 +113,20 @@ def previews(rows: Sequence[Row], settings: Mapping[str, Any]) -> Previews:
     if not shown:
         return Previews([], inside or ["Nothing is mixed."])
     try:
-        split = _test_split(rows[0].data or settings["data"][0], settings)
+        split = samples.of(rows[0].data or settings["data"][0], settings.get("data_options", {}))
     except (UsageError, OSError) as error:
-        return Previews([], [f"No path is shown, as the data cannot be opened here: {error}."])
+        return Previews([], [f"No path is shown, as the data cannot be opened here: {shown_text(str(error))}."])
     x = _two_samples(split)
     if x.ndim != 4 or x.shape[1] not in CHANNELS or (split.pixels is None and x.shape[1] != 1):
         return Previews([], ["No path is shown: the samples are no pictures."])
     kinds_of_picture = ["Spectrograms, low frequencies at the bottom."] if split.pixels is None else []
     contrast = any(method == "puzzlemix" for method, _ in shown)
     saliency = ["Saliency is local contrast here: in training it is the gradient of the model's loss."] * contrast
-    paths = [MixPath(_title(*kind), _frames(*kind, x, split, settings)) for kind in shown]
+    try:
+        paths = [MixPath(_title(*kind), _frames(*kind, x, split, settings)) for kind in shown]
+    except (UsageError, ValueError, TypeError, KeyError, RuntimeError) as error:  # settings from a file may not fit
+        return Previews([], [f"No path is shown, as the methods cannot be tried here: {shown_text(str(error))}."])
     return Previews(paths, [*kinds_of_picture, *saliency, *inside])
-
-
-def _test_split(data: str, settings: Mapping[str, Any]) -> Split:
-    options = data_options_for(data, settings["data_options"])
-    with _offline():
-        return open_data(data, options, root=settings["data_root"], on_bad_file=settings["on_bad_file"]).test
 
 
 @contextmanager

@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from multimix.lab.controls import Row
+from multimix.lab.errors import Damaged
+from multimix.lab.report import readable
 from multimix.lab.run_folder import Record
 
 SIGNIFICANT_DIGITS = 6
+CURVE = ("step", "time_s", "error")  # of each record
 COSTS = ("step", "time_s", "cpu_time_s", "rows", "images")
 MAX_POINTS = 26  # of a curve: the default 25 evaluations and one more
 SEVERITY = re.compile(r"corruption/[^/]+/\d+")
@@ -38,14 +41,35 @@ class Result:
     def of(
         cls, seed: int, evaluation: Mapping[str, Any], records: Sequence[Record], environment: Mapping[str, Any]
     ) -> "Result":
-        """Puts a run's files together, in as many digits as results files have."""
-        numbers = {name: value for name, value in evaluation.items() if isinstance(value, int | float)}
-        values = {name: value for name, value in numbers.items() if not SEVERITY.fullmatch(name)}
+        """Puts a run's files together, in as many digits as results files have.
+
+        Raises:
+            Damaged: if they do not hold what tables are made of.
+        """
+        if not records:
+            raise Damaged("there is no record")
+        values = {name: value for name, value in evaluation.items() if not SEVERITY.fullmatch(name)}
         if len(records) >= LAST_RECORDS:
-            last = [record["error"] for record in records[-LAST_RECORDS:]]
+            last = [readable.number(record.get("error"), "error") for record in records[-LAST_RECORDS:]]
             values["error_last_10"] = float(np.median(last))
-        cost = {name: rounded(records[-1][name]) for name in COSTS}
-        return cls(seed, {name: rounded(value) for name, value in values.items()}, cost, dict(environment))
+        return cls.read(seed, values, records[-1], environment)
+
+    @classmethod
+    def read(
+        cls, seed: object, evaluation: Mapping[str, Any], cost: Mapping[str, Any], environment: object
+    ) -> "Result":
+        """Returns a run of which nothing is known to be as it should.
+
+        Raises:
+            Damaged: if tables could not be made of it.
+        """
+        values, costs = readable.evaluation(evaluation), readable.cost(cost, COSTS)
+        return cls(
+            seed=readable.whole(seed, "seed"),
+            evaluation={name: rounded(value) for name, value in values.items()},
+            cost={name: rounded(value) for name, value in costs.items()},
+            environment=readable.environment(environment),
+        )
 
 
 @dataclass(frozen=True)
@@ -71,12 +95,22 @@ class Curve:
         """Returns the curve of runs' records, to the end of the one that stopped first."""
         moments = list(zip(*runs, strict=False))
         kept = sorted(set(np.linspace(0, len(moments) - 1, min(len(moments), MAX_POINTS)).round().astype(int)))
-        points = np.array(
-            [[[record[name] for record in moments[i]] for i in kept] for name in ("step", "time_s", "error")]
-        )
+        points = np.array([[[record[name] for record in moments[i]] for i in kept] for name in CURVE])
         step, time_s, error = points
         lines = (step.mean(1), time_s.mean(1), error.mean(1), error.min(1), error.max(1))
         return cls(*([rounded(value) for value in line.tolist()] for line in lines))
+
+    @classmethod
+    def read(cls, stored: object) -> "Curve | None":
+        """Returns a curve of which nothing is known to be as it should; None for none.
+
+        Raises:
+            Damaged: if it could not be drawn.
+        """
+        if stored is None:
+            return None
+        lines = readable.mapping(stored, "curve")
+        return cls(**readable.curve({item.name: lines.get(item.name, ()) for item in fields(cls)}))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ called `<name>/<bin>/<of what>`, are kept as lists: `"bins": {"<name>": {"<of wh
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any
 
 from multimix.lab.controls import Row
 from multimix.lab.environment import installed
-from multimix.lab.errors import UsageError
+from multimix.lab.errors import Damaged, UsageError
+from multimix.lab.json_file import read_json
+from multimix.lab.report import readable
 from multimix.lab.report.metrics import is_bin
 from multimix.lab.report.results import Curve, Result, Results, RowResults, rounded
 from multimix.lab.whole import write_whole
@@ -37,12 +40,13 @@ def read_results(path: Path) -> list[Results]:
         UsageError: if it is no such file.
     """
     try:
-        stored = json.loads(path.read_text())
-        if not isinstance(stored, dict) or stored.get("format") != FORMAT:
-            raise ValueError(f"no {FORMAT!r}")
-        return [_read(comparison) for comparison in stored["comparisons"]]
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        reason = f"{type(error).__name__}: {error}"
+        stored = read_json(path.resolve(), dict)
+        if stored.get("format") != FORMAT:
+            raise Damaged(f"its format is not {FORMAT!r}")
+        comparisons = readable.sequence(stored.get("comparisons"), "comparisons")
+        return [_read(readable.mapping(each, "a comparison")) for each in comparisons]
+    except (Damaged, KeyError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise UsageError(
             f"a results file must be one that multimix report -o NAME.json wrote, got {str(path)!r} ({reason}); "
             f"make it again"
@@ -101,36 +105,65 @@ def _folded(evaluation: Mapping[str, float]) -> dict[str, dict[str, list[float |
     return folded
 
 
-def _unfolded(bins: Mapping[str, Mapping[str, Sequence[float | None]]]) -> dict[str, float]:
+def _unfolded(bins: object) -> dict[str, Any]:
     return {
         f"{name}/{number:02}/{of_what}": value
-        for name, lists in bins.items()
-        for of_what, values in lists.items()
-        for number, value in enumerate(values)
+        for name, lists in readable.mapping(bins, "bins").items()
+        for of_what, values in readable.mapping(lists, name).items()
+        for number, value in enumerate(readable.sequence(values, of_what))
         if value is not None
     }
 
 
 def _read(stored: Mapping[str, Any]) -> Results:
+    environments = readable.sequence(stored["environments"], "environments")
+    rows = [_read_row(row, environments) for row in readable.sequence(stored["rows"], "rows")]
+    if not rows or len({row.row for row in rows}) < len(rows):
+        raise Damaged("it has no rows, or one twice")
     return Results(
-        name=stored["name"],
-        commands=stored["commands"],
-        settings=stored["settings"],
-        rows=[_read_row(row, stored["environments"]) for row in stored["rows"]],
-        notes=stored["notes"],
+        name=readable.text(stored["name"], "name"),
+        commands=readable.texts(stored["commands"], "commands"),
+        settings=readable.settings(stored["settings"]),
+        rows=rows,
+        notes=readable.texts(stored["notes"], "notes"),
     )
 
 
-def _read_row(stored: Mapping[str, Any], environments: Sequence[dict[str, Any]]) -> RowResults:
-    runs = [
-        Result(
-            seed=run["seed"],
-            evaluation=run["evaluation"] | _unfolded(run.get("bins", {})),
-            cost=run["cost"],
-            environment=environments[run["environment"]],
-        )
-        for run in stored["runs"]
-    ]
-    curve = None if stored["curve"] is None else Curve(**stored["curve"])
-    failures = {int(seed): reason for seed, reason in stored["failures"].items()}
-    return RowResults(Row(**stored["row"]), runs, failures, curve)
+def _read_row(row: object, environments: Sequence[object]) -> RowResults:
+    stored = readable.mapping(row, "a row")
+    runs = [_read_run(run, environments) for run in readable.sequence(stored["runs"], "runs")]
+    failures = readable.mapping(stored["failures"], "failures")
+    return RowResults(
+        row=_row_of(readable.mapping(stored["row"], "row")),
+        runs=runs,
+        failures={_seed(seed): readable.text(reason, "a failure") for seed, reason in failures.items()},
+        curve=Curve.read(stored["curve"]),
+    )
+
+
+def _row_of(stored: Mapping[str, Any]) -> Row:
+    alpha = stored.get("alpha")
+    return Row(
+        method=readable.method(stored["method"]),
+        num_mixes=readable.whole(stored["num_mixes"], "num_mixes", least=1),
+        control=readable.control(stored.get("control", "")),
+        alpha=None if alpha is None else readable.number(alpha, "alpha", least=0),
+        data=readable.text(stored.get("data", ""), "data"),
+        variant=readable.text(stored.get("variant", ""), "variant"),
+    )
+
+
+def _read_run(run: object, environments: Sequence[object]) -> Result:
+    stored = readable.mapping(run, "a run")
+    number = readable.whole(stored["environment"], "environment")
+    if number >= len(environments):
+        raise Damaged(f"it has no environment {number}")
+    evaluation = readable.mapping(stored["evaluation"], "evaluation") | _unfolded(stored.get("bins", {}))
+    cost = readable.mapping(stored["cost"], "cost")
+    return Result.read(stored["seed"], evaluation, cost, environments[number])
+
+
+def _seed(text: str) -> int:
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
+        raise Damaged("a seed is no whole number")
+    return int(text)

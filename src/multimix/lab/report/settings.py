@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from multimix.lab.config.checks import check
+from multimix.lab.config.checks import check, check_place
 
 SUFFIXES = {
     ".html": "a page",
@@ -22,15 +22,23 @@ class ReportSettings:
         sources: Folders of comparisons or of multimix variance, and results files (.json).
         output: Files to write (-o), comma separated: .html is the page, .json results from which all can be made
             again, .csv one line per row and number, .tex and .md the tables (default report.html in the first folder).
+        samples: Data sets of which the page may show samples, comma separated, named as in the comparison (digits and
+            synthetic, which lie in no file, need not be named).
+        data_root: Folder of local copies of these data sets.
     """
 
     sources: tuple[str, ...]
     output: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+    data_root: str | None = None
 
     def __post_init__(self) -> None:
         check(
             len(self.sources) > 0, "sources must name at least one", "give the --out of a multimix compare", sources=()
         )
+        for source in self.sources:
+            check_place("sources", source)
+        check_place("data_root", self.data_root)
         for name in self.output:
             known = Path(name).suffix in SUFFIXES
             check(known, f"output must end in one of {', '.join(SUFFIXES)}", "try -o report.html", output=name)

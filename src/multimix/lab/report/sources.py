@@ -1,16 +1,17 @@
 """From what a user names to what was measured."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from multimix.lab.comparison import FILE as COMPARISON
 from multimix.lab.comparison import Comparison
 from multimix.lab.errors import UsageError
 from multimix.lab.report.gather import gather
 from multimix.lab.report.results import Results
 from multimix.lab.report.results_file import read_results
-
-VARIANCE = "variance.json"
+from multimix.lab.report.variance_part import VariancePart, variance_part
+from multimix.lab.variance.run import FILE as VARIANCE
 
 
 @dataclass(frozen=True)
@@ -19,36 +20,57 @@ class Sources:
 
     Args:
         comparisons: Comparisons, in the order given.
-        variances: Folders that multimix variance wrote.
+        variances: What folders of multimix variance hold.
+        left_out: What is not there as its file is damaged, a line each.
     """
 
     comparisons: list[Results] = field(default_factory=list)
-    variances: list[Path] = field(default_factory=list)
+    variances: list[VariancePart] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, names: Sequence[str]) -> "Sources":
-        """Reads them.
+        """Reads them; one that is damaged is left out, as long as another is not.
 
         Raises:
-            UsageError: if one is none of what can be reported.
+            UsageError: if one is none of what can be reported, or all are damaged.
         """
         sources = cls()
-        for name in names:
-            sources._add(name)
+        asked = [(read, Path(name)) for name in names for read in _readers(name)]
+        for read, path in asked:
+            try:
+                read(sources, path)
+            except UsageError as error:
+                sources.left_out.append(str(error))
+        if not sources.comparisons and not sources.variances:
+            raise UsageError("; ".join(sources.left_out))
         return sources
 
-    def _add(self, name: str) -> None:
-        path = Path(name)
-        is_comparison, is_variance = (path / "compare.json").is_file(), (path / VARIANCE).is_file()
-        if path.is_file() and path.name == VARIANCE:
-            self.variances.append(path.parent)
-        elif path.is_file() and path.suffix == ".json":
-            self.comparisons.extend(read_results(path))
-        elif is_comparison or is_variance:
-            self.comparisons.extend([gather(Comparison.read(path))] if is_comparison else [])
-            self.variances.extend([path] if is_variance else [])
-        else:
-            raise UsageError(
-                f"a source must be a folder of multimix compare (it holds compare.json) or multimix variance "
-                f"({VARIANCE}), or a results .json, got {name!r}; give the --out of a multimix compare"
-            )
+    def _add_results(self, path: Path) -> None:
+        self.comparisons.extend(read_results(path))
+
+    def _add_comparison(self, path: Path) -> None:
+        self.comparisons.append(gather(Comparison.read(path), self.left_out.append))
+
+    def _add_variance(self, path: Path) -> None:
+        self.variances.append(variance_part(path.parent if path.is_file() else path))
+
+
+def _readers(name: str) -> list[Callable[[Sources, Path], None]]:
+    """Returns what reads a source; a folder may be of two kinds."""
+    path = Path(name)
+    if path.is_file() and path.name == VARIANCE:
+        return [Sources._add_variance]
+    if path.is_file() and path.suffix == ".json":
+        return [Sources._add_results]
+    kinds: dict[str, Callable[[Sources, Path], None]] = {
+        COMPARISON: Sources._add_comparison,
+        VARIANCE: Sources._add_variance,
+    }
+    found = [read for file, read in kinds.items() if (path / file).exists()]
+    if not found:
+        raise UsageError(
+            f"a source must be a folder of multimix compare (it holds compare.json) or multimix variance "
+            f"({VARIANCE}), or a results .json, got {name!r}; give the --out of a multimix compare"
+        )
+    return found

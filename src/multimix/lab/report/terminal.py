@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -31,18 +30,18 @@ def print_tables(rows: Sequence[TableRow], console: Console) -> None:
             del cells[dispensable]
     for data, group in groups:
         if data:
-            console.print(f"[bold underline]{escape(data)}[/]")
+            console.print(data, style="bold underline")
         _print_table(group, cells, console)
     console.print(words.note(rows))
-    console.print(escape(words.conditions(rows)))
+    console.print(words.conditions(rows))
 
 
 def _print_table(rows: Sequence[TableRow], cells: dict[str, Cell], console: Console) -> None:
     console.print(_table(rows, cells))
     for row in rows:
         for seed, reason in row.failures.items():
-            console.print(f"[red]{row.row.label}, seed {seed}, failed: {escape(reason)}[/red]", soft_wrap=True)
-    console.print(f"[bold]{escape(takeaway(rows))}[/bold]\n")
+            console.print(f"{row.row.label}, seed {seed}, failed: {reason}", style="red", soft_wrap=True)
+    console.print(f"{takeaway(rows)}\n", style="bold")
 
 
 def _cells(rows: Sequence[TableRow]) -> dict[str, Cell]:

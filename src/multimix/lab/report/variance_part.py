@@ -1,6 +1,5 @@
 """The part of the page about gradient variance."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from multimix.lab.errors import UsageError
+from multimix.lab.json_file import read_json
+from multimix.lab.printable import printable, printable_inside
 from multimix.lab.variance.claims import claims
 from multimix.lab.variance.figure import variance_plot
 from multimix.lab.variance.run import FILE
@@ -39,10 +40,11 @@ def variance_part(folder: Path) -> VariancePart:
     """
     file = folder / FILE
     try:
-        result = json.loads(file.read_text())
+        result = printable_inside(read_json(file, dict))
+        assert isinstance(result, dict)  # as what was read
         settings = result["settings"]
         return VariancePart(
-            name=folder.resolve().name,
+            name=printable(folder.resolve().name),
             about=f"{settings['data']}, {settings['model']}, {settings['method']}, {settings['replicates']} batches "
             "for each measurement. V is the variance of one batch's gradient: the lower, the less an update depends on "
             "which pairs and coefficients were drawn.",
@@ -50,8 +52,8 @@ def variance_part(folder: Path) -> VariancePart:
             moments=[(_when(moment), [*claims(moment), _best(moment)]) for moment in result["moments"]],
             pictures=[Markup(variance_plot(result, "svg").decode())],
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{FILE} must be readable, got {error!r} in {file}; measure it again") from error
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
+        raise UsageError(f"{FILE} must be readable, got {file}: {error}; measure it again") from error
 
 
 def _when(moment: dict[str, Any]) -> str:

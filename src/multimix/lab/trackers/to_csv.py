@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from multimix.lab.config import TrainSettings
+from multimix.lab.csv_cells import as_cell
 from multimix.lab.run_folder import Record
 from multimix.lab.whole import write_whole
 
@@ -32,6 +33,6 @@ class Csv:
         table = io.StringIO()
         columns = dict.fromkeys(name for record in self._records for name in record)
         writer = csv.DictWriter(table, columns, lineterminator="\n")
-        writer.writeheader()
+        writer.writerow({name: as_cell(name) for name in columns})
         writer.writerows(self._records)
         write_whole(self._path, table.getvalue())

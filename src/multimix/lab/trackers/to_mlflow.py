@@ -18,7 +18,7 @@ with warnings.catch_warnings():
 
 from multimix.lab.config import TrainSettings
 from multimix.lab.run_folder import Record
-from multimix.lab.trackers.tracker import final, metrics, name_of, parameters
+from multimix.lab.trackers.tracker import final, metrics, name_of, parameters, stored_id
 from multimix.lab.whole import write_whole
 
 
@@ -66,11 +66,11 @@ class Mlflow:
 
     def _found(self) -> str | None:
         """Returns the id of this folder's run, if this store has it."""
-        file = self._folder / "mlflow_run_id"
-        if not file.exists():
+        stored = stored_id(self._folder / "mlflow_run_id")
+        if stored is None:
             return None
         try:
-            return str(self._client.get_run(file.read_text()).info.run_id)
+            return str(self._client.get_run(stored).info.run_id)
         except MlflowException:
             return None
 

@@ -9,6 +9,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from multimix.lab.config import TrainSettings
+from multimix.lab.own_folder import check_no_links
 from multimix.lab.run_folder import Record
 from multimix.lab.trackers.tracker import final, metrics, parameters
 
@@ -22,6 +23,7 @@ class TensorBoard:
 
     def __init__(self, settings: TrainSettings, records: Sequence[Record]) -> None:
         folder = Path(settings.out) / "tensorboard"
+        check_no_links(folder.parent)  # what is removed next is this run's own
         for file in folder.glob("events.out.tfevents.*"):
             file.unlink()
         self._settings = parameters(settings)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from multimix.lab.config import TrainSettings
+from multimix.lab.own_folder import check_no_links
 from multimix.lab.run_folder import Record
-from multimix.lab.trackers.tracker import final, metrics, name_of, parameters
+from multimix.lab.trackers.tracker import final, metrics, name_of, parameters, stored_id
 from multimix.lab.whole import write_whole
 
 
@@ -25,9 +26,11 @@ class Wandb:
 
         folder = Path(settings.out).resolve()
         id_file = folder / "wandb_run_id"
-        if not id_file.exists():
-            write_whole(id_file, secrets.token_hex(4))
-        run_id = id_file.read_text()
+        run_id = stored_id(id_file)
+        if run_id is None:
+            run_id = secrets.token_hex(4)
+            write_whole(id_file, run_id)
+        check_no_links(folder)  # what is removed next is this run's own
         for earlier in folder.glob(f"wandb/offline-run-*-{run_id}"):
             shutil.rmtree(earlier)
         self._run = wandb.init(

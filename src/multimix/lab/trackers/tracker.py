@@ -1,10 +1,13 @@
 """What a tracker is: told the settings and the records so far when it is made, then each record, then the end."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from multimix.lab.config import TrainSettings
+from multimix.lab.errors import Damaged
+from multimix.lab.json_file import read_text
 from multimix.lab.run_folder import Record, as_json
 
 
@@ -25,6 +28,18 @@ class Tracker(Protocol):
 def name_of(settings: TrainSettings) -> str:
     """Returns what a run is called: as its folder."""
     return Path(settings.out).resolve().name
+
+
+def stored_id(file: Path) -> str | None:
+    """Returns the id of a run that a tracker left in its folder; None where there is none that it can have written.
+
+    It becomes part of the names of files that are removed: letters and digits cannot lead out of the folder.
+    """
+    try:
+        found = read_text(file, most_bytes=1000).strip()
+    except (FileNotFoundError, Damaged):
+        return None
+    return found if re.fullmatch(r"[0-9A-Za-z]{1,64}", found) else None
 
 
 def parameters(settings: TrainSettings) -> dict[str, Any]:

@@ -22,7 +22,6 @@ variance.json:
 An estimate is {"value", "low", "high", "n"}: a 95 % interval from n replicates; null is not finite.
 """
 
-import json
 import math
 from collections.abc import Callable
 from functools import partial
@@ -33,9 +32,11 @@ from multimix.lab.bar import Advance
 from multimix.lab.config import VarianceSettings
 from multimix.lab.data import Data
 from multimix.lab.environment import check_device, environment
-from multimix.lab.errors import UsageError
+from multimix.lab.errors import Damaged, UsageError
 from multimix.lab.evaluate import evaluate
+from multimix.lab.json_file import read_json
 from multimix.lab.lock import locked
+from multimix.lab.models import import_model
 from multimix.lab.moments import Moment
 from multimix.lab.processes import launched
 from multimix.lab.progress import duration
@@ -83,6 +84,7 @@ def measure(
     folder, asked = Path(settings.out), as_json(settings)
     if num_processes() > 1:
         raise UsageError(f"variance is measured by one process, got {num_processes()}; start it without torchrun")
+    import_model(settings.model, settings.model_options)
     if (folder / FILE).exists():
         return _measured_before(folder / FILE, asked, on_moment)
     check_device(settings.device, settings.precision)
@@ -119,11 +121,12 @@ def measure(
 
 def _measured_before(file: Path, asked: Json, on_moment: Callable[[Json], None]) -> Json:
     try:
-        there: Json = json.loads(file.read_text())
-        settings = dict(there["settings"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{FILE} must be readable, got {error!r} in {file}; remove it") from error
-    check_same(settings, asked, file.parent)
+        there: Json = read_json(file, dict)
+        if not isinstance(there.get("settings"), dict) or not isinstance(there.get("moments"), list):
+            raise Damaged("it holds no settings with moments")
+    except Damaged as error:
+        raise UsageError(f"{FILE} must be readable, got {file}: {error}; remove it") from error
+    check_same(there["settings"], asked, file.parent)
     for moment in there["moments"]:
         on_moment(moment)
     return there

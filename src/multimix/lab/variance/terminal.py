@@ -5,8 +5,8 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from multimix.lab.variance.claims import claims, drawn, verdict
 from multimix.lab.variance.designs import largest_plain
@@ -18,16 +18,13 @@ COLOURS = {"below": "green", "above": "red", "not distinguishable": ""}
 
 def print_moment(moment: Json, console: Console) -> None:
     """Prints the tables of a moment and what they say of the paper's propositions."""
-    console.print(
-        f"[bold underline]{escape(moment['at'])}[/]  step {moment['step']}, epoch {moment['epoch']:.1f}, test error "
-        f"{moment['error']:.1%}",
-        soft_wrap=True,
-    )
+    rest = f"  step {moment['step']}, epoch {moment['epoch']:.1f}, test error {moment['error']:.1%}"
+    console.print(Text.assemble((moment["at"], "bold underline"), rest), soft_wrap=True)
     for table in (_by_k(moment), _at_a_price(moment), _checks(moment)):
         if table is not None:
             console.print(table)
     for line in (_about_cost(moment), *_about_parts(moment["parts"]), *claims(moment)):
-        console.print(escape(line), soft_wrap=True)
+        console.print(line, soft_wrap=True)
     console.print()
 
 
@@ -50,18 +47,18 @@ def _by_k(moment: Json) -> Table:
         norm = ", kept statistics" if design["norm"] == "kept" else ""
         groups.setdefault((design["kind"], drawn(design) + norm), {})[design["num_mixes"]] = design
     for (kind, how), group in groups.items():
-        table.add_row(escape(kind), escape(how), *(_cell(group.get(k), unit) for k in values))
+        table.add_row(kind, how, *(_cell(group.get(k), unit) for k in values))
     table.caption = f"Floor, P pairs × ∞: {interval(moment['floor']['to_one'])}"
     table.caption_justify = "left"
     return table
 
 
-def _cell(design: Json | None, unit: float) -> str:
+def _cell(design: Json | None, unit: float) -> Text:
     if design is None:
-        return ""
+        return Text()
     colour = COLOURS[verdict(design["to_one"])]
     text = number(design["variance"]["value"] / unit)
-    return f"[{colour}]{text}[/]" if colour else text
+    return Text(text, colour)
 
 
 def _at_a_price(moment: Json) -> Table:
@@ -82,9 +79,7 @@ def _at_a_price(moment: Json) -> Table:
         name = f"{design['kind']}{', kept statistics' if design['norm'] == 'kept' else ''}"
         seconds = f"{design['time_s'] * 1e3:.1f}" if "time_s" in design else ""
         price = interval(design["variance_time_to_one"]) if "variance_time_to_one" in design else ""
-        table.add_row(
-            escape(name), f"{design['num_pairs']}", f"{design['rows']}", interval(design["relative"]), seconds, price
-        )
+        table.add_row(name, f"{design['num_pairs']}", f"{design['rows']}", interval(design["relative"]), seconds, price)
     clip = moment["clipped"]
     table.add_row(
         f"clipped to norm {clip['clip_norm']:.3g}", f"{first['num_pairs']}", f"{first['rows']}",
@@ -103,7 +98,7 @@ def _checks(moment: Json) -> Table | None:
         kind = check["kind"].replace("K", str(check["num_mixes"]))
         ratio = check["measured"]["value"] / check["predicted"]
         cells = (number(check["predicted"]), interval(check["measured"]), f"{ratio:.2f}")
-        table.add_row(escape(kind), escape(drawn(check)), *cells, number(check["predicted_if_independent"]))
+        table.add_row(kind, drawn(check), *cells, number(check["predicted_if_independent"]))
     return table
 
 
@@ -126,7 +121,7 @@ def _about_parts(parts: Json) -> Sequence[str]:
 
 
 def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=escape(title), title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=title, title_justify="left")
     for head in left:
         table.add_column(head, no_wrap=True)
     for head in right:
