@@ -145,13 +145,13 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         (LAUGHS, "its aliases stand for too much"),
         ("a: &a [*a]\n", r"its \*a stands for itself"),
         ("a: " + "[" * 50_000, "it is nested too deeply"),
-        ("# " + "x" * (1 << 20), "it is larger than 1,048,576 bytes"),
+        ("# " + "x" * (1 << 20), "reading it failed: 1,048,578 bytes where at most 1,048,576 are read"),
     ],
 )
 def test_a_file_of_settings_that_would_not_fit_into_memory_is_refused(text, message, tmp_path):
     (tmp_path / "s.yaml").write_text(text)
     for _ in range(2):
-        with pytest.raises(UsageError, match=rf"config must be a YAML file of settings, got .*s\.yaml: {message}"):
+        with pytest.raises(UsageError, match=rf"config must be a YAML file of settings, got .*s\.yaml.: {message}"):
             parse(["compare", "--config", str(tmp_path / "s.yaml"), "--out", "o"])
 
 

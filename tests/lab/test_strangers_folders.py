@@ -231,4 +231,4 @@ def test_weights_that_are_a_pipe_are_not_waited_for(run, capsys):
     (run / "model.safetensors").unlink()
     os.mkfifo(run / "model.safetensors")
     assert main(["evaluate", str(run), "--with", "error"]) == 2
-    assert "no file" in capsys.readouterr().err
+    assert "no regular file" in capsys.readouterr().err
