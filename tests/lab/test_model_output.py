@@ -72,7 +72,7 @@ CASES = {
 
 
 ELSEWHERE = [("train --method puzzlemix", "pair"), ("train --dry-run", "lazy"), ("train --dry-run", "fewer")]
-ELSEWHERE += [("train --num-mixes auto", "named"), ("variance", "empty"), ("variance", "pair")]
+ELSEWHERE += [("variance", "empty"), ("variance", "pair")]
 
 
 @pytest.mark.parametrize(("command", "name"), [*(("train", name) for name in CASES), *ELSEWHERE])

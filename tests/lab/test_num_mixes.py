@@ -34,7 +34,7 @@ def test_phases_begin_at_their_share_of_the_steps():
 )
 def test_what_is_no_schedule_is_refused(given):
     with pytest.raises(
-        UsageError, match=r"num_mixes must be an integer >= 1, auto, or values|num_mixes must be an integer >= 1, got"
+        UsageError, match=r"num_mixes must be an integer >= 1, or values|num_mixes must be an integer >= 1, got"
     ):
         NumMixes.parse(given)
 

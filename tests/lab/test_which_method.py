@@ -188,10 +188,6 @@ def test_where_there_must_be_one_method():
     with pytest.raises(UsageError, match="a preview shows one moment"):
         PreviewSettings(file_a="a", file_b="b", method=SCHEDULE, out="o.png")
     PreviewSettings(file_a="a", file_b="b", method="mixup+cutmix", out="o.png")
-    with pytest.raises(UsageError, match="methods must stay the same for a K to be chosen"):
-        settings(num_mixes="auto")
-    with pytest.raises(UsageError, match="a method must mix for its K"):
-        settings(num_mixes="auto", method="none@0")
 
 
 def test_a_mixer_draws_from_the_odds():

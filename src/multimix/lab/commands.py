@@ -46,13 +46,9 @@ class Command:
 
 def _train(settings: TrainSettings, console: Console) -> int:
     from multimix.lab.processes import leave
-    from multimix.lab.train import train, with_num_mixes
+    from multimix.lab.train import train
     from multimix.lab.watch import Watch
 
-    def tell(line: str) -> None:
-        console.print(printable(line), soft_wrap=True)
-
-    settings = with_num_mixes(settings, tell, console.print)
     try:
         with Watch(settings, console) as watch:
             done = train(settings, on_record=watch.on_record, tell=complain, on_step=watch.on_step)

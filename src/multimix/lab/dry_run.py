@@ -9,8 +9,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from multimix.lab.auto_num_mixes import known_num_mixes
-from multimix.lab.config import AUTO, TrainSettings
+from multimix.lab.config import TrainSettings
 from multimix.lab.data import Data, Split
 from multimix.lab.data.stand_in import PUBLISHED, stand_in
 from multimix.lab.mixing import Course
@@ -40,9 +39,6 @@ def dry_run(settings: TrainSettings) -> list[str]:
         RunFailed: if the steps fail.
     """
     import_model(settings.model, settings.model_options)
-    if settings.num_mixes == AUTO:
-        tried = replace(settings, num_mixes=known_num_mixes(settings) or 1)
-        return ["mixes: K is measured before the run, if it was not before (auto)", *dry_run(tried)]
     RunFolder(Path(settings.out)).check(settings)
     data, num_train, about_data = _data(settings)
     repeated = repeated_samples(settings, num_train)

@@ -32,7 +32,7 @@ class NumMixes:
         values, shares = split_phases(given) or ((), ())
         if not values or not all(value.isdecimal() and int(value) >= 1 for value in values):
             raise UsageError(
-                f"num_mixes must be an integer >= 1, auto, or values of it at rising shares of the run from 0 on, got "
+                f"num_mixes must be an integer >= 1, or values of it at rising shares of the run from 0 on, got "
                 f"num_mixes={given!r}; write 5, or 1@0,2@0.5,5@0.8"
             )
         return cls(tuple(map(int, values)), shares)

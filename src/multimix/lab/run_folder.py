@@ -31,7 +31,6 @@ from multimix.lab.whole import sweep, write_json, write_whole
 
 Record = dict[str, float]
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-CHOICE = "auto_num_mixes.json"  # may be there before anything else (multimix/lab/auto_num_mixes.py)
 # Settings that may change between two tries at the same run: they decide how it is done, not what comes out.
 NO_PART = ("out", "checkpoint_every", "on_bad_checkpoint", "num_workers", "trackers")
 
@@ -45,7 +44,7 @@ class RunFolder:
     def check(self, settings: TrainSettings) -> None:
         """Refuses a folder that belongs to a run with other settings, or to somebody else."""
         self._check_initial_weights(settings)
-        check_ours(self.path, CONFIG, "a run", may_hold=lambda path: path.name == CHOICE)
+        check_ours(self.path, CONFIG, "a run")
         config = self.path / CONFIG
         if not config.exists():
             return

@@ -4,15 +4,12 @@ import copy
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from lightning.fabric import Fabric
-from rich.table import Table
 
-from multimix.lab.auto_num_mixes import known_num_mixes, measured_num_mixes
 from multimix.lab.checkpoint import Checkpoints
-from multimix.lab.config import AUTO, TrainSettings
+from multimix.lab.config import TrainSettings
 from multimix.lab.data import Data, open_data
 from multimix.lab.environment import check_device, environment
 from multimix.lab.errors import UsageError
@@ -73,7 +70,6 @@ def train(
         Interrupted: if a signal asked for the end; the state is saved.
     """
     import_model(settings.model, settings.model_options)
-    settings = with_num_mixes(settings, tell, data=data)
     folder = RunFolder(Path(settings.out))
     check_device(settings.device, settings.precision)
     check_shares(settings.samples_per_step)
@@ -98,33 +94,6 @@ def train(
             by_first(fabric, run.finish)
         fabric.barrier()  # none leaves while another still listens
     return True
-
-
-def with_num_mixes(
-    settings: TrainSettings,
-    tell: Callable[[str], None],
-    show: Callable[[Table], None] = lambda table: None,
-    data: Data | None = None,
-) -> TrainSettings:
-    """Returns the settings with a number for num_mixes: where it is "auto", the one chosen before, or chosen now.
-
-    Args:
-        settings: The run's.
-        tell: Told, in one line each, what is going on.
-        show: Given the table of what the choice was made by.
-        data: As for `train`.
-
-    Raises:
-        UsageError: if the folder belongs to another run, or there is nothing to choose from.
-        RunFailed: if a gradient is not finite, or the choice cannot be written.
-    """
-    if settings.num_mixes != AUTO:
-        return settings
-    import_model(settings.model, settings.model_options)
-    chosen = known_num_mixes(settings)
-    if chosen is None:
-        chosen = measured_num_mixes(settings, lambda: data or open_data_of(settings, 1), tell, show)
-    return replace(settings, num_mixes=chosen)
 
 
 def _prepared(

@@ -6,11 +6,10 @@ from multimix.lab.config.help import DoctorSettings, MethodsSettings
 from multimix.lab.config.mixing import Mixing
 from multimix.lab.config.preview import PreviewSettings
 from multimix.lab.config.recipe import DEFAULT_STEPS, Recipe, shared
-from multimix.lab.config.run import AUTO, TrainSettings
+from multimix.lab.config.run import TrainSettings
 from multimix.lab.config.variance import VarianceSettings
 
 __all__ = [
-    "AUTO",
     "CONTROLS",
     "DEFAULT_STEPS",
     "CompareSettings",

@@ -1,7 +1,7 @@
 """One run."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from multimix.lab.config.checks import check, check_place, check_seed
@@ -12,8 +12,6 @@ from multimix.lab.schedule import parse_schedule
 
 if TYPE_CHECKING:
     from multimix.lab.which_method import WhichMethod
-
-AUTO = "auto"  # for num_mixes: measured before the run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +25,7 @@ class TrainSettings(Recipe):
             schedule of such by share of the steps: mixup+cutmix:2@0,none@0.9 mixes no more in the last tenth. Each gets
             those of method_options that it has.
         num_mixes: K, the mixes made of each pair; or a schedule of it by share of the steps, e.g. 1@0,2@0.5,5@0.8: as
-            many rows in every step, of fewer and fewer pairs; or auto: the K with least gradient variance times time,
-            measured first.
+            many rows in every step, of fewer and fewer pairs.
         seed: The one source of chance: data order, initial weights, mixing.
         out: Folder of the run.
     """
@@ -49,12 +46,6 @@ class TrainSettings(Recipe):
         check_data(self.data, self.data_options)
         check_seed(self.seed)
         object.__setattr__(self, "method", str(self.methods))
-        if self.num_mixes == AUTO:
-            check(self.methods.mixes, "a method must mix for its K to be chosen", "try mixup", method=self.method)
-            one = len(self.methods.values) == 1
-            check(one, "methods must stay the same for a K to be chosen", "give a number", method=self.method)
-            replace(self, num_mixes=1)  # checks the rest
-            return
         if not self.mixes.is_constant:
             object.__setattr__(self, "num_mixes", str(self.mixes))
             self._check_moments()
