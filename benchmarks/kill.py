@@ -33,13 +33,13 @@ from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from multimix.lab.cli import main
-from multimix.lab.config import TrainSettings
 from multimix.lab.data import SampleOrder, open_data
 from multimix.lab.evaluate import evaluate
-from multimix.lab.mixing import METHODS, mixer
 from multimix.lab.models import build_model
-from multimix.lab.snapshot import Snapshot, digest
-from multimix.lab.train import train  # noqa: F401  imported before the forks
+from multimix.lab.train.mixing import METHODS, mixer
+from multimix.lab.train.run import train  # noqa: F401  imported before the forks
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.snapshot import Snapshot, digest
 
 PATIENCE_S = 120  # a try that takes longer hangs
 

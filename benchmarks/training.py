@@ -30,15 +30,15 @@ from lightning.fabric import Fabric
 from scipy.stats import bootstrap
 
 from benchmarks.timing import machine, rounds, table, write_json, write_whole
-from multimix.lab.config import TrainSettings
 from multimix.lab.data import Data, HeldSplit, open_data
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.cifar import NORMALISE_10
-from multimix.lab.learner import Learner
-from multimix.lab.mixing import mixer
 from multimix.lab.models import build_model
-from multimix.lab.moments import Length
-from multimix.lab.train import train
+from multimix.lab.train.learner import Learner
+from multimix.lab.train.mixing import mixer
+from multimix.lab.train.moments import Length
+from multimix.lab.train.run import train
+from multimix.lab.train.settings import TrainSettings
 
 K = 5
 ROWS = 100

@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from multimix import MultiMix
-from multimix.lab.environment import environment
+from multimix.lab.core.atomic_files import write_json, write_whole
+from multimix.lab.core.machine import environment
 from multimix.lab.report.words import marked, with_interval
 from multimix.lab.statistics import paired, t_interval
-from multimix.lab.whole import write_json, write_whole
 
 MIXES = 5
 RESULTS = Path(__file__).parent / "results"

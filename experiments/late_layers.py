@@ -29,10 +29,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from multimix.lab.compare import compare
-from multimix.lab.comparison import Comparison
-from multimix.lab.config import CompareSettings
-from multimix.lab.errors import RunFailed, UsageError
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.compare.run import compare
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.report.gather import gather
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Result, Results
@@ -40,7 +41,6 @@ from multimix.lab.report.results_file import write_results
 from multimix.lab.report.table import TableRow, table
 from multimix.lab.report.words import conditions, with_interval, with_limits
 from multimix.lab.statistics import Interval, paired, t_interval
-from multimix.lab.whole import write_whole
 
 HERE = Path(__file__).parent / "results"
 DATA = "fashion-mnist"

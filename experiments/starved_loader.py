@@ -34,15 +34,15 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
+from multimix.lab.core.atomic_files import write_json, write_whole
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.machine import environment
 from multimix.lab.data.images import CroppedImage
-from multimix.lab.environment import environment
-from multimix.lab.errors import UsageError
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Result, Results
 from multimix.lab.report.results_file import read_results
 from multimix.lab.report.words import with_interval, with_limits
 from multimix.lab.statistics import Interval, paired, t_interval
-from multimix.lab.whole import write_json, write_whole
 
 HERE = Path(__file__).parent / "results"
 COMMAND = "python experiments/starved_loader.py"

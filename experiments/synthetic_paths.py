@@ -26,14 +26,14 @@ from rich.console import Console
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from multimix.lab.compare import compare
-from multimix.lab.config import CompareSettings
-from multimix.lab.controls import Row
+from multimix.lab.compare.rows import Row
+from multimix.lab.compare.run import compare
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.atomic_files import write_json, write_whole
 from multimix.lab.data import Data, open_data
 from multimix.lab.models import build_model
 from multimix.lab.report.boundary import probabilities_on_grid
 from multimix.lab.statistics import paired, t_interval
-from multimix.lab.whole import write_json, write_whole
 
 HERE = Path(__file__).parent / "results"
 SHAPES = {"moons": {"shape": "moons"}, "spirals": {"shape": "spirals", "noise": 0.05}}

@@ -30,7 +30,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from multimix.lab.errors import UsageError
+from multimix.lab.core.atomic_files import write_json, write_whole
+from multimix.lab.core.errors import UsageError
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Result, Results
 from multimix.lab.report.results_file import read_results
@@ -38,7 +39,6 @@ from multimix.lab.report.words import with_limits
 from multimix.lab.statistics import Interval, paired, t_interval
 from multimix.lab.variance.designs import FEWER, MIXES
 from multimix.lab.variance.estimates import finite
-from multimix.lab.whole import write_json, write_whole
 
 HERE = Path(__file__).parent / "results"
 COMMAND = "python experiments/theory_and_error.py"

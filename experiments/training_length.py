@@ -16,16 +16,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from multimix.lab.compare import compare
-from multimix.lab.comparison import Comparison
-from multimix.lab.config import CompareSettings
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.compare.run import compare
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.atomic_files import write_whole
 from multimix.lab.report.gather import gather
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Results
 from multimix.lab.report.results_file import write_results
 from multimix.lab.report.table import TableRow, table
 from multimix.lab.report.words import with_interval, with_limits
-from multimix.lab.whole import write_whole
 
 HERE = Path(__file__).parent / "results"
 COMMAND = "python experiments/training_length.py"

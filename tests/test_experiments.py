@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from multimix.lab.controls import Row
-from multimix.lab.errors import UsageError
+from multimix.lab.compare.rows import Row
+from multimix.lab.core.errors import UsageError
 from multimix.lab.report.results import Result, Results, RowResults
 from multimix.lab.report.results_file import write_results
 from multimix.lab.variance.designs import FEWER, LARGE, MIXES

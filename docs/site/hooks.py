@@ -8,11 +8,11 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from multimix.lab.config import PreviewSettings
-from multimix.lab.errors import UsageError
-from multimix.lab.method_facts import MethodFacts, all_facts
-from multimix.lab.method_table import needs, options
+from multimix.lab.about.method_facts import MethodFacts, all_facts
+from multimix.lab.about.method_table import needs, options
+from multimix.lab.core.errors import UsageError
 from multimix.lab.preview import preview
+from multimix.lab.preview.settings import PreviewSettings
 from multimix.methods import METHODS
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 from experiments.frontier.analysis import FEWEST_SEEDS, Difference, Findings
 from experiments.frontier.protocol import Protocol
 from experiments.frontier.records import Records
-from multimix.lab.whole import write_json, write_whole
+from multimix.lab.core.atomic_files import write_json, write_whole
 
 MAIN, SINGLE, SMALL = "K=5 same rows", "K=1", "small batch"
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from experiments.frontier.protocol import Arm, Protocol
 from multimix import MultiMix
+from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import Data, SampleOrder, Split
 from multimix.lab.models import build_model
-from multimix.lab.randomness import seed_of
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
 ROWS = 500  # of a forward pass while a model is judged

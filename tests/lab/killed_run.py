@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 
-from multimix.lab.config import TrainSettings
-from multimix.lab.train import train
+from multimix.lab.train.run import train
+from multimix.lab.train.settings import TrainSettings
 
 SETTINGS = {"method": "mixup", "num_mixes": 2, "batch_size": 40, "steps": 40, "model": "mlp", "checkpoint_every": "10"}
 KILLED_AT = 18  # a record between two checkpoints

@@ -17,13 +17,13 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from multimix import MultiMix
-from multimix.lab.config import TrainSettings
-from multimix.lab.errors import Interrupted, RunFailed, UsageError
-from multimix.lab.lock import locked
+from multimix.lab.core.errors import Interrupted, RunFailed, UsageError
+from multimix.lab.core.lock import locked
+from multimix.lab.core.processes import launched
 from multimix.lab.models import build_model
-from multimix.lab.processes import launched
-from multimix.lab.snapshot import Snapshot, digest
-from multimix.lab.train import train
+from multimix.lab.train.run import train
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.snapshot import Snapshot, digest
 
 STEPS = 32
 FABRIC = launched("cpu")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from multimix.lab.comparison import Comparison
-from multimix.lab.config import CompareSettings
-from multimix.lab.controls import runs
-from multimix.lab.run_folder import RunFolder, as_json
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.compare.rows import runs
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.train.run_folder import RunFolder, as_json
 
 ENVIRONMENT = {
     "device": "cpu",

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.data import SampleOrder, open_data
 from multimix.lab.data.cifar import CLASSES
-from multimix.lab.errors import RunFailed, UsageError
 from multimix.lab.evaluate.localization import evaluate_localization
+from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.models import build_model
 
 

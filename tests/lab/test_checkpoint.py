@@ -15,16 +15,16 @@ import torch
 from safetensors.torch import load_file, save, save_file
 from torch import nn
 
-from multimix.lab.config import TrainSettings
+from multimix.lab.core.atomic_files import UNFINISHED, write_whole
+from multimix.lab.core.errors import Damaged, Interrupted, RunFailed, UsageError
+from multimix.lab.core.lock import locked
 from multimix.lab.data import open_data
-from multimix.lab.errors import Damaged, Interrupted, RunFailed, UsageError
-from multimix.lab.intervals import Every
-from multimix.lab.lock import locked
-from multimix.lab.meter import Meter
-from multimix.lab.snapshot import Snapshot, digest
-from multimix.lab.state import State
-from multimix.lab.train import train
-from multimix.lab.whole import UNFINISHED, write_whole
+from multimix.lab.train.intervals import Every
+from multimix.lab.train.meter import Meter
+from multimix.lab.train.run import train
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.snapshot import Snapshot, digest
+from multimix.lab.train.state import State
 from multimix.methods import METHODS
 
 STEPS = 40  # a record at 1, 3, 4, ...; an epoch is 44.9 steps of 20 images
@@ -119,7 +119,7 @@ def test_short_runs_save_nothing(tmp_path):
 
 def test_time_between_saves(tmp_path, monkeypatch):
     clock = iter(range(10**6))  # each look at the clock is a second later
-    monkeypatch.setattr("multimix.lab.intervals.monotonic", lambda: next(clock))
+    monkeypatch.setattr("multimix.lab.train.intervals.monotonic", lambda: next(clock))
     train(settings(tmp_path, checkpoint_every="15s"))
     assert len(states(tmp_path)) == 2
 

@@ -16,11 +16,12 @@ from multimix.lab import cli
 from multimix.lab.arguments import parse
 from multimix.lab.cli import main
 from multimix.lab.commands import COMMANDS, Command
-from multimix.lab.comparison import Comparison
-from multimix.lab.config import Recipe, TrainSettings
-from multimix.lab.errors import RunFailed
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.core.errors import RunFailed
 from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
+from multimix.lab.train.recipe import Recipe
+from multimix.lab.train.settings import TrainSettings
 
 ROOT = Path(__file__).parents[2]
 MISSING = "mps" if torch.cuda.is_available() else "cuda"
@@ -106,7 +107,7 @@ def test_what_a_command_raises_is_told_without_a_traceback(error, code, monkeypa
 def test_a_package_of_the_lab_that_is_missing_is_one_line(package, monkeypatch, capsys, tmp_path):
     for module in [name for name in sys.modules if name.partition(".")[0] in (package, "multimix.lab.arguments")]:
         monkeypatch.delitem(sys.modules, module)
-    for module in ("arguments", "train", "processes"):  # as in a program that has just been started
+    for module in ("arguments", "train.run", "core.processes"):  # as in a program that has just been started
         monkeypatch.delitem(sys.modules, f"multimix.lab.{module}", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     assert main(["train", "--out", str(tmp_path / "o")]) == 2

@@ -8,14 +8,14 @@ import shutil
 import pytest
 
 from multimix.lab.cli import main
-from multimix.lab.comparison import Comparison
-from multimix.lab.config import TrainSettings
-from multimix.lab.errors import Interrupted, RunFailed
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.compare.slots import Slots
+from multimix.lab.compare.this_process import ThisProcess
+from multimix.lab.compare.workers import Worker
+from multimix.lab.core.errors import Interrupted, RunFailed
 from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
-from multimix.lab.slots import Slots
-from multimix.lab.this_process import ThisProcess
-from multimix.lab.workers import Worker
+from multimix.lab.train.settings import TrainSettings
 
 ROWS = ["none", "mixup-k1", "mixup-k2-equal-pairs", "mixup-k2-equal-compute"]
 

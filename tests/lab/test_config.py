@@ -2,8 +2,10 @@
 
 import pytest
 
-from multimix.lab.config import CompareSettings, PreviewSettings, TrainSettings
-from multimix.lab.errors import UsageError
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.errors import UsageError
+from multimix.lab.preview.settings import PreviewSettings
+from multimix.lab.train.settings import TrainSettings
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import pytest
 
 from multimix.lab.cli import main
-from multimix.lab.config import CompareSettings
-from multimix.lab.controls import Row, check_data_sets, rows, runs
-from multimix.lab.errors import UsageError
+from multimix.lab.compare.rows import Row, check_data_sets, rows, runs
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.errors import UsageError
 
 B, S = 120, 50
 

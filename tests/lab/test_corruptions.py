@@ -14,10 +14,9 @@ from scipy import ndimage
 from sklearn.datasets import load_sample_images
 from torch import nn
 
-from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit
 from multimix.lab.data.prepare import LogSpectrogram, Normalise, Standardise, Waveform
-from multimix.lab.errors import UsageError
 from multimix.lab.evaluate import corruption as corruption_module
 from multimix.lab.evaluate.corruption import evaluate_corruption
 from multimix.lab.evaluate.corruptions import CORRUPTIONS, EXTRA, MAIN, SEVERITIES, corrupt
@@ -36,6 +35,7 @@ from multimix.lab.evaluate.corruptions.sound import SOUND, corrupt_sound
 from multimix.lab.evaluate.corruptions.zoom import enlarged
 from multimix.lab.evaluate.evaluators import EVALUATORS
 from multimix.lab.evaluate.samples import spread_indices
+from multimix.lab.evaluate.settings import EvaluateSettings
 
 ALL = sorted(CORRUPTIONS)
 RANDOM = {

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import SampleOrder, open_data
-from multimix.lab.errors import UsageError
 
 
 def test_digits_are_normalised_by_the_training_split_and_stratified():

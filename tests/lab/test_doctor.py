@@ -8,12 +8,12 @@ import pytest
 import torch
 from rich.console import Console
 
+from multimix.lab.about.doctor import examine
+from multimix.lab.about.doctor.machine import data_cache
+from multimix.lab.about.doctor.screen import print_findings
+from multimix.lab.about.doctor.selftest import checks
+from multimix.lab.about.doctor.versions import ABSENT, Package
 from multimix.lab.cli import main
-from multimix.lab.doctor import examine
-from multimix.lab.doctor.machine import data_cache
-from multimix.lab.doctor.screen import print_findings
-from multimix.lab.doctor.selftest import checks
-from multimix.lab.doctor.versions import ABSENT, Package
 from multimix.masks import Constant
 from multimix.methods import METHODS, CutMix, MixUp, PuzzleMix
 from multimix.methods.step import Step
@@ -44,7 +44,7 @@ class Broken(MixUp):
 @pytest.fixture
 def few(monkeypatch):
     """Three methods are enough, and no time is taken for speed."""
-    monkeypatch.setattr("multimix.lab.mixing_speed.BUDGET_S", 0)
+    monkeypatch.setattr("multimix.lab.about.mixing_speed.BUDGET_S", 0)
     every = dict(METHODS)  # put back in the order that it has: others print it
     METHODS.clear()
     METHODS.update({"mixup": MixUp, "cutmix": CutMix, "puzzlemix": PuzzleMix})
@@ -122,13 +122,13 @@ def test_kernels_that_are_off_are_found(few, monkeypatch):
     ],
 )
 def test_packages_that_do_not_fit(few, monkeypatch, capsys, package, line):
-    monkeypatch.setattr("multimix.lab.doctor.findings.packages", lambda: [package])
+    monkeypatch.setattr("multimix.lab.about.doctor.findings.packages", lambda: [package])
     assert main(["doctor"]) == (1 if line else 0)
     assert capsys.readouterr().err == (f"multimix: {line}\n" if line else "")
 
 
 def test_metadata_are_read(monkeypatch):
-    from multimix.lab.doctor import versions
+    from multimix.lab.about.doctor import versions
 
     asked = ["torch>=2.13", "numpy>=99", 'ray>=2.60; extra == "ray"', 'multimix[lab]; extra == "ray"', "gone>=1"]
     monkeypatch.setattr(versions, "requires", lambda name: asked)

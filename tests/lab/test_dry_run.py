@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from multimix.lab.cli import main
-from multimix.lab.config import TrainSettings
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import open_data
 from multimix.lab.data.stand_in import PUBLISHED, stand_in
-from multimix.lab.dry_run import dry_run
-from multimix.lab.errors import UsageError
+from multimix.lab.train.dry_run import dry_run
+from multimix.lab.train.settings import TrainSettings
 
 TINY = {"model": "preact-resnet18", "model_options": {"width": 2}}
 
@@ -31,7 +31,7 @@ def test_the_plan_is_that_of_the_whole_run(tmp_path):
 
 def test_every_option_is_tried(tmp_path, monkeypatch):
     tried = []
-    import multimix.lab.dry_run as module
+    import multimix.lab.train.dry_run as module
 
     def noted(trial, **given):
         tried.append(trial)

@@ -2,11 +2,12 @@
 
 import pytest
 
-from multimix.lab.config import CompareSettings, TrainSettings
-from multimix.lab.controls import runs
-from multimix.lab.estimate import Pace, _makespan, _trial, estimate
-from multimix.lab.slots import Slots
-from multimix.lab.this_process import ThisProcess
+from multimix.lab.compare.estimate import Pace, _makespan, _trial, estimate
+from multimix.lab.compare.rows import runs
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.compare.slots import Slots
+from multimix.lab.compare.this_process import ThisProcess
+from multimix.lab.train.settings import TrainSettings
 
 
 def test_a_run_is_its_start_its_steps_and_its_evaluations():

@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from multimix.lab.config import EvaluateSettings
 from multimix.lab.data import Data, HeldSplit
 from multimix.lab.data.prepare import Standardise
 from multimix.lab.evaluate.adversarial import evaluate_adversarial, fgsm, pgd
 from multimix.lab.evaluate.samples import spread
+from multimix.lab.evaluate.settings import EvaluateSettings
 
 EPS, STEP = 4 / 255, 2 / 255
 WEIGHT = torch.tensor([[2.0, -1.0, 0.5, -3.0]])

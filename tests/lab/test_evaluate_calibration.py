@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from multimix.lab.config import EvaluateSettings
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit
 from multimix.lab.data.split import stratified
-from multimix.lab.errors import UsageError
 from multimix.lab.evaluate.calibration import brier, confidence, ece, nll
 from multimix.lab.evaluate.error import error_top5
 from multimix.lab.evaluate.evaluators import CHECKS
 from multimix.lab.evaluate.from_logits import evaluate_calibration, evaluate_error
 from multimix.lab.evaluate.reliability import reliability
+from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.evaluate.temperature import HALVES_SEED, RANGE, cross_fitted, fit_temperature
 
 # Probability of the top class, whether it is right: two samples at 0.9 of which one is right, two at 0.6, both right.

@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from multimix.lab.config import EvaluateSettings
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit
-from multimix.lab.errors import UsageError
 from multimix.lab.evaluate.evaluators import CHECKS
 from multimix.lab.evaluate.linearity import (
     CUTMIX,
@@ -16,6 +15,7 @@ from multimix.lab.evaluate.linearity import (
     evaluate_linearity,
     straight_gaps,
 )
+from multimix.lab.evaluate.settings import EvaluateSettings
 
 SETTINGS = EvaluateSettings(runs=("run",), evaluators=("linearity",))
 

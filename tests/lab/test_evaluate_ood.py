@@ -5,13 +5,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from multimix.lab.config import EvaluateSettings
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit, open_data
 from multimix.lab.data.prepare import Standardise
-from multimix.lab.errors import UsageError
 from multimix.lab.evaluate.evaluators import CHECKS
 from multimix.lab.evaluate.fitted import as_pixels_of
 from multimix.lab.evaluate.ood import auroc, evaluate_ood
+from multimix.lab.evaluate.settings import EvaluateSettings
 
 
 def settings(**values):

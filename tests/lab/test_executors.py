@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from layouts import png
 
-from multimix.lab import on_ray
 from multimix.lab.cli import main
-from multimix.lab.config import CompareSettings
+from multimix.lab.compare.on_ray import Place, Share, _share
+from multimix.lab.compare.run import on_ray
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data.cifar import CLASSES
-from multimix.lab.errors import UsageError
-from multimix.lab.on_ray import Place, Share, _share
 
 # A model that ends its process with the second seed, found in the current folder and nowhere else.
 MODEL = """
 import math, os, torch
-from multimix.lab.randomness import seed_of
+from multimix.lab.core.randomness import seed_of
 
 def build(sample_shape, num_classes):
     if torch.initial_seed() == seed_of(1, "weights"):
@@ -85,7 +85,7 @@ def through_ray(flags: list[str], folder: Path) -> subprocess.CompletedProcess[s
 
 
 def test_nothing_of_ray_is_imported_unless_asked_for():
-    code = "import sys, multimix.lab.cli, multimix.lab.compare, multimix.lab.train\nassert 'ray' not in sys.modules"
+    code = "import sys, multimix.lab.compare.run, multimix.lab.train.run\nassert 'ray' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

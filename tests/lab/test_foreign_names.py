@@ -6,9 +6,9 @@ import layouts
 import pytest
 
 from multimix.lab.cli import main
+from multimix.lab.core.errors import RunFailed, UsageError
+from multimix.lab.core.printable import printable
 from multimix.lab.data import open_data
-from multimix.lab.errors import RunFailed, UsageError
-from multimix.lab.printable import printable
 
 NAMES = [b"\xff\xfe", b"two\nlines", b"\x1b[31mred\x1b]0;title\x07", b"[red]x[bold]", "\u202eleft".encode()]
 

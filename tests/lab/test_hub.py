@@ -8,8 +8,8 @@ import layouts
 import numpy as np
 import pytest
 
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import StreamedSplit, open_data
-from multimix.lab.errors import UsageError
 
 datasets = pytest.importorskip("datasets")
 pytestmark = pytest.mark.filterwarnings("default")  # of other people's libraries

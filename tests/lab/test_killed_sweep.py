@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from multimix.lab.cli import main
-from multimix.lab.comparison import Comparison
-from multimix.lab.controls import runs
-from multimix.lab.errors import UsageError
-from multimix.lab.lock import locked
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.compare.rows import runs
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.lock import locked
 from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 
@@ -107,7 +107,7 @@ def test_a_comparison_whose_data_is_gone_can_still_be_reported(tmp_path, monkeyp
     def gone(*args, **options):
         raise UsageError("gone")
 
-    monkeypatch.setattr("multimix.lab.controls.open_data", gone)
+    monkeypatch.setattr("multimix.lab.compare.rows.open_data", gone)
     assert main(["report", str(moved)]) == 0
     with pytest.raises(UsageError, match="gone"):
         runs(Comparison.read(tmp_path / "there").settings)

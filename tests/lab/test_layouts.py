@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import HeldSplit, StreamedSplit, open_data
-from multimix.lab.errors import UsageError
 
 RECORDS = {"cifar10": 6, "cifar100 train": 12, "cifar100 test": 5}
 
@@ -425,7 +425,7 @@ def test_wrong_names_and_options_are_refused(name, options, message):
     with pytest.raises(UsageError, match=message):
         open_data(name, options)
     if "/nowhere" not in name:
-        from multimix.lab.config import TrainSettings
+        from multimix.lab.train.settings import TrainSettings
 
         with pytest.raises(UsageError, match=message):  # before anything is written
             TrainSettings(data=name, data_options=options, out="o")

@@ -8,12 +8,13 @@ import torch.nn.functional as F
 from lightning.fabric import Fabric
 from torch import nn
 
-from multimix.lab.config import TrainSettings
-from multimix.lab.errors import UsageError
-from multimix.lab.learner import Learner
-from multimix.lab.mixing import Course, mixer
-from multimix.lab.moments import Length
-from multimix.lab.randomness import seed_of
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.randomness import seed_of
+from multimix.lab.train.course import Course
+from multimix.lab.train.learner import Learner
+from multimix.lab.train.mixing import mixer
+from multimix.lab.train.moments import Length
+from multimix.lab.train.settings import TrainSettings
 
 LENGTH = Length(steps=10, epoch=2)
 CLASSES = 10

@@ -12,13 +12,13 @@ import soundfile
 import torch
 from PIL import Image, ImageFile, ImageOps
 
-from multimix.lab.config import PreviewSettings
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import open_data
 from multimix.lab.data.audio import Sound
 from multimix.lab.data.bad_files import BadSample
 from multimix.lab.data.images import CroppedImage, WholeImage, header
-from multimix.lab.errors import UsageError
-from multimix.lab.preview.pair import read_pair
+from multimix.lab.preview.read import read_pair
+from multimix.lab.preview.settings import PreviewSettings
 
 
 def chunk(kind, content):

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit
-from multimix.lab.errors import UsageError
 from multimix.lab.evaluate.activation_maps import ActivationMaps
 from multimix.lab.evaluate.evaluators import EVALUATORS
 from multimix.lab.evaluate.localization import evaluate_localization, intersection_over_union, object_boxes
+from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.models import MODELS, build_model
 
 SETTINGS = EvaluateSettings(runs=("run",), evaluators=("localization",))

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from multimix import MultiMix
+from multimix.lab.about.method_facts import AXES, Layers, method_facts
 from multimix.lab.cli import main
-from multimix.lab.method_facts import AXES, Layers, method_facts
 from multimix.methods import METHODS
 from multimix.methods.mixup import MixUp
 
@@ -71,7 +71,7 @@ def test_a_new_method_is_in_the_table_without_a_change(monkeypatch, capsys):
 
 
 def test_costs_are_measured(monkeypatch, capsys):
-    monkeypatch.setattr("multimix.lab.mixing_speed.BUDGET_S", 0)
+    monkeypatch.setattr("multimix.lab.about.mixing_speed.BUDGET_S", 0)
     for name in set(METHODS) - {"mixup", "none"}:
         monkeypatch.delitem(METHODS, name)
     assert main(["methods", "--cost"]) == 0

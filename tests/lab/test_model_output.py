@@ -7,9 +7,9 @@ import torch
 from lightning.fabric import Fabric
 
 from multimix.lab.cli import main
-from multimix.lab.config import TrainSettings
 from multimix.lab.data import open_data
-from multimix.lab.initial_weights import build_model_of, model_at_start
+from multimix.lab.train.initial_weights import build_model_of, model_at_start
+from multimix.lab.train.settings import TrainSettings
 
 MINE = """
 from torch import nn

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from multimix import ManifoldMixup, MultiMix
-from multimix.lab.errors import UsageError
+from multimix.lab.core.errors import UsageError
 from multimix.lab.models import MODELS, build_model
 from multimix.lab.models.resnext import ResNeXt29
 from multimix.lab.models.wide_resnet import WideResNet

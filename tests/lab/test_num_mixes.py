@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from multimix.lab.config import TrainSettings
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import SampleOrder, open_data
-from multimix.lab.errors import UsageError
-from multimix.lab.mixing import Course
-from multimix.lab.num_mixes import NumMixes
-from multimix.lab.train import train
+from multimix.lab.train.course import Course
+from multimix.lab.train.num_mixes import NumMixes
+from multimix.lab.train.run import train
+from multimix.lab.train.settings import TrainSettings
 
 
 def settings(out="o", **changes):

@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 
 from multimix import CutMix, MixUp, MultiMix, PuzzleMix
-from multimix.lab.config import PreviewSettings
-from multimix.lab.errors import UsageError
+from multimix.lab.core.errors import UsageError
 from multimix.lab.preview import make, preview
 from multimix.lab.preview.lines import runs
-from multimix.lab.preview.pair import read_pair
 from multimix.lab.preview.path import make_path
 from multimix.lab.preview.puzzle_tiles import local_contrast
+from multimix.lab.preview.read import read_pair
+from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.preview.tiles import outline
 
 

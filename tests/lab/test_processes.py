@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from multimix.lab.errors import UsageError
-from multimix.lab.processes import check_shares, mean_over
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.processes import check_shares, mean_over
 
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}

@@ -9,9 +9,9 @@ import pytest
 
 from multimix.lab.arguments import parse
 from multimix.lab.cli import main
-from multimix.lab.mixing import Course
 from multimix.lab.models import build_model
-from multimix.lab.schedule import check_within, parse_schedule
+from multimix.lab.train.course import Course
+from multimix.lab.train.schedule import check_within, parse_schedule
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -103,7 +103,9 @@ def test_every_file_is_known_here_and_listed_in_the_index():
 @pytest.mark.parametrize("file", COMPARISONS, ids=lambda path: path.stem)
 def test_a_comparison_can_be_planned_by_the_command_in_its_head(file, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("multimix.lab.compare.check_data_sets", lambda settings, fetch: None)  # they need not be here
+    monkeypatch.setattr(
+        "multimix.lab.compare.run.check_data_sets", lambda settings, fetch: None
+    )  # they need not be here
     commands = re.findall(r"^#   (multimix compare [^\\\n]*(?:\\\n#[^\\\n]*)*)", file.read_text(), flags=re.MULTILINE)
     assert commands
     for command in commands:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from multimix.lab.config import TrainSettings
 from multimix.lab.data import open_data
-from multimix.lab.train import train
+from multimix.lab.train.run import train
+from multimix.lab.train.settings import TrainSettings
 
 ROOT = Path(os.environ.get("MULTIMIX_DATA_ROOT", "/nowhere"))
 DEBIAN = Path("/usr/share/datasets")

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from multimix.lab.cli import main
-from multimix.lab.config import PreviewSettings
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.regular_files import check_regular, open_regular, read_regular
 from multimix.lab.data import open_data
-from multimix.lab.errors import UsageError
-from multimix.lab.initial_weights import load_initial_weights
-from multimix.lab.preview.pair import read_pair
-from multimix.lab.regular_files import check_regular, open_regular, read_regular
+from multimix.lab.preview.read import read_pair
+from multimix.lab.preview.settings import PreviewSettings
+from multimix.lab.train.initial_weights import load_initial_weights
 
 RELEASE_S = 5  # after which a reader that waits is let go, so that a test fails and does not hang
 
@@ -71,7 +71,7 @@ def test_what_is_put_in_a_files_place_between_looking_and_opening_is_not_waited_
     (tmp_path / "file").write_bytes(b"content")
     make("pipe", tmp_path / "pipe")
     before = os.stat(tmp_path / "file")
-    monkeypatch.setattr("multimix.lab.regular_files.os.stat", lambda path: before)
+    monkeypatch.setattr("multimix.lab.core.regular_files.os.stat", lambda path: before)
     with pytest.raises(OSError, match="no regular file but a named pipe"):
         open_regular(tmp_path / "pipe")
 

@@ -11,9 +11,9 @@ import pytest
 from reported import ENVIRONMENT, everything, made_up, made_up_variance, settings
 
 from multimix.lab.cli import main
-from multimix.lab.comparison import Comparison
-from multimix.lab.controls import Row, rows
-from multimix.lab.errors import UsageError
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.compare.rows import Row, rows
+from multimix.lab.core.errors import UsageError
 from multimix.lab.report.gather import gather, row_of
 from multimix.lab.report.grids import grids
 from multimix.lab.report.latex import escaped

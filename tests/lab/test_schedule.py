@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from multimix.lab.config import TrainSettings
-from multimix.lab.errors import UsageError
-from multimix.lab.moments import Length, Moment
-from multimix.lab.schedule import check_within, parse_schedule
+from multimix.lab.core.errors import UsageError
+from multimix.lab.train.moments import Length, Moment
+from multimix.lab.train.schedule import check_within, parse_schedule
+from multimix.lab.train.settings import TrainSettings
 
 TEN_EPOCHS = Length(steps=1000, epoch=100)
 

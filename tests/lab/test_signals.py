@@ -13,9 +13,9 @@ import pytest
 
 from multimix.lab.arguments import parse
 from multimix.lab.cli import main
-from multimix.lab.interruption import Interruption
-from multimix.lab.snapshot import Snapshot, digest
-from multimix.lab.train import train
+from multimix.lab.core.signals import Interruption
+from multimix.lab.train.run import train
+from multimix.lab.train.snapshot import Snapshot, digest
 
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}

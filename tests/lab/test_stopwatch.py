@@ -2,7 +2,7 @@
 
 from time import sleep
 
-from multimix.lab.stopwatch import Stopwatch
+from multimix.lab.core.stopwatch import Stopwatch
 
 
 def test_a_pause_does_not_count():

@@ -8,11 +8,11 @@ import pytest
 from reported import made_up, made_up_variance, settings
 
 from multimix.lab.cli import main
-from multimix.lab.comparison import Comparison
-from multimix.lab.config import EvaluateSettings
-from multimix.lab.errors import Damaged, UsageError
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.core.errors import Damaged, UsageError
+from multimix.lab.core.json_file import MOST_DEPTH, read_json, read_json_lines, read_text
 from multimix.lab.evaluate.runs import finished_runs
-from multimix.lab.json_file import MOST_DEPTH, read_json, read_json_lines, read_text
+from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.report.gather import gather
 from multimix.lab.report.results_file import read_results, write_results
 

@@ -12,12 +12,14 @@ from rich.table import Table
 
 from multimix.lab.arguments import parse
 from multimix.lab.cli import main
-from multimix.lab.comparison import Comparison
-from multimix.lab.complaints import complain
-from multimix.lab.config import CompareSettings, EvaluateSettings, TrainSettings, VarianceSettings
-from multimix.lab.errors import UsageError
-from multimix.lab.plain_console import PlainConsole
-from multimix.lab.printable import MOST, printable
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.plain_console import PlainConsole
+from multimix.lab.core.printable import MOST, printable
+from multimix.lab.core.warnings import complain
+from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.report.csv_file import csv_of
 from multimix.lab.report.gather import gather
 from multimix.lab.report.latex import escaped, latex
@@ -25,7 +27,8 @@ from multimix.lab.report.markdown import escaped as in_markdown
 from multimix.lab.report.markdown import fenced, markdown
 from multimix.lab.report.page import write_page
 from multimix.lab.report.results_file import read_results, write_results
-from multimix.lab.whole import write_whole
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.variance.settings import VarianceSettings
 
 NASTY = "\x1b[31mred\x1b]0;title\x07 [bold]o[/b]c :smile: \udcff \u202eabc\r\nmultimix: all is well"
 TINY = ["--model", "mlp", "--batch-size", "10", "--steps", "1", "--evaluations", "1"]

@@ -13,10 +13,12 @@ from reported import made_up, settings
 from safetensors.torch import load_file, save_file
 
 from multimix.lab.cli import main
-from multimix.lab.config import CompareSettings, TrainSettings, VarianceSettings
-from multimix.lab.errors import UsageError
-from multimix.lab.lock import locked
-from multimix.lab.whole import write_whole
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.lock import locked
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.variance.settings import VarianceSettings
 
 TINY = ["--model", "mlp", "--batch-size", "10", "--steps", "1", "--evaluations", "1"]
 
@@ -205,7 +207,7 @@ def test_a_lock_that_is_a_link_harms_nothing(tmp_path):
 
 @pytest.mark.parametrize("text", ["../../../elsewhere", "*", "", "a" * 2000, "a\nb"])
 def test_a_trackers_id_cannot_lead_out_of_the_folder(text, tmp_path):
-    from multimix.lab.trackers.tracker import stored_id
+    from multimix.lab.train.trackers.tracker import stored_id
 
     (tmp_path / "id").write_text(text)
     assert stored_id(tmp_path / "id") is None

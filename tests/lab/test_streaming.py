@@ -158,7 +158,7 @@ def test_hold_out_takes_the_same_share_of_every_class_and_never_the_test_set(ima
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 0.0001])
 def test_a_hold_out_that_leaves_nothing_is_refused(share):
-    from multimix.lab.errors import UsageError
+    from multimix.lab.core.errors import UsageError
 
     with pytest.raises(UsageError, match=r"validation share must leave samples on both sides, got .* of 898; try 0.1"):
         open_data("digits").hold_out(share)

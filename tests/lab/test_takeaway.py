@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from multimix.lab.controls import Row
+from multimix.lab.compare.rows import Row
 from multimix.lab.report import words
 from multimix.lab.report.results import Result
 from multimix.lab.report.summary import summary

@@ -14,13 +14,13 @@ from killed_run import KILLED_AT, SETTINGS
 from safetensors.torch import load_file
 from tracked_runs import HELD, in_mlflow, in_tensorboard
 
-from multimix.lab.config import TrainSettings
-from multimix.lab.errors import Interrupted, UsageError
-from multimix.lab.run_folder import RunFolder, as_json
-from multimix.lab.trackers import names
-from multimix.lab.trackers.names import TRACKERS
-from multimix.lab.trackers.to_csv import Csv
-from multimix.lab.train import train
+from multimix.lab.core.errors import Interrupted, UsageError
+from multimix.lab.train.run import train
+from multimix.lab.train.run_folder import RunFolder, as_json
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.trackers import names
+from multimix.lab.train.trackers.names import TRACKERS
+from multimix.lab.train.trackers.to_csv import Csv
 
 
 def there(name):

@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from multimix.lab.config import TrainSettings
+from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.data import open_data
-from multimix.lab.errors import RunFailed, UsageError
 from multimix.lab.models import build_model
-from multimix.lab.train import train
+from multimix.lab.train.run import train
+from multimix.lab.train.settings import TrainSettings
 
 
 def settings(out, **changes):
@@ -120,7 +120,7 @@ def test_a_saliency_that_is_no_number_ends_the_run_too(tmp_path):
 def test_the_loop_never_names_a_method():
     from pathlib import Path
 
-    import multimix.lab.train as module
+    import multimix.lab.train.run as module
     from multimix.methods import METHODS
 
     for name in ("train", "loop", "learner"):

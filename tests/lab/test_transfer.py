@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.data import Data, HeldSplit, open_data
 from multimix.lab.data.prepare import Normalise, Standardise, Waveform
-from multimix.lab.errors import RunFailed, UsageError
 from multimix.lab.evaluate import transfer as module
 from multimix.lab.evaluate.evaluators import EVALUATORS
 from multimix.lab.evaluate.fitted import as_pixels_of, fitted
+from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.evaluate.transfer import evaluate_transfer, fine_tune, last_linear, reinitialised, with_new_head
 from multimix.lab.models import build_model
 

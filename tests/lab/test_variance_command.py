@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from multimix.lab.cli import main
-from multimix.lab.config import TrainSettings, VarianceSettings
+from multimix.lab.core.errors import RunFailed, UsageError
+from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import SampleOrder, open_data
-from multimix.lab.errors import RunFailed, UsageError
-from multimix.lab.randomness import seed_of
-from multimix.lab.train import train
+from multimix.lab.train.run import train
+from multimix.lab.train.settings import TrainSettings
 from multimix.lab.variance import run as variance_run
 from multimix.lab.variance.claims import claims, verdict
 from multimix.lab.variance.cost import Cost, StepTime, efficiency, fitted
@@ -28,6 +28,7 @@ from multimix.lab.variance.measuring import Measured, clipped, floor, gradients,
 from multimix.lab.variance.parts import COEFFICIENTS, PAIRS, batch_table, pair_table, parts, why_not
 from multimix.lab.variance.probe import Probe, chosen_mixes
 from multimix.lab.variance.run import measure
+from multimix.lab.variance.settings import VarianceSettings
 from multimix.lab.variance.terminal import print_moment
 from multimix.lab.variance.training import trained
 from multimix.variance import ratio, total_variance

@@ -9,16 +9,16 @@ import pytest
 import torch
 from rich.console import Console
 
-from multimix.lab import watch as watching
-from multimix.lab.bar import bar
 from multimix.lab.cli import main
-from multimix.lab.config import TrainSettings
-from multimix.lab.errors import Interrupted
-from multimix.lab.meter import Meter
-from multimix.lab.moments import Length
-from multimix.lab.pace import Pace
-from multimix.lab.train import train
-from multimix.lab.watch import Watch
+from multimix.lab.core.errors import Interrupted
+from multimix.lab.core.progress_bar import bar
+from multimix.lab.train.meter import Meter
+from multimix.lab.train.moments import Length
+from multimix.lab.train.pace import Pace
+from multimix.lab.train.run import train
+from multimix.lab.train.run import watch as watching
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.watch import Watch
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 LENGTH = Length(steps=400, epoch=20.0)

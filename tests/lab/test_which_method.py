@@ -8,14 +8,18 @@ from safetensors.torch import load_file
 
 from multimix import Choice, CutMix, MixUp
 from multimix.lab.arguments import parse
-from multimix.lab.compare import compare
-from multimix.lab.config import CompareSettings, PreviewSettings, TrainSettings, VarianceSettings
-from multimix.lab.controls import as_file_name, rows
-from multimix.lab.errors import UsageError
-from multimix.lab.mixing import Course, mixer
+from multimix.lab.compare.rows import as_file_name, rows
+from multimix.lab.compare.run import compare
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.errors import UsageError
+from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.report.gather import row_of
-from multimix.lab.train import train
-from multimix.lab.which_method import Odds, WhichMethod, parse_list
+from multimix.lab.train.course import Course
+from multimix.lab.train.method_schedule import Odds, WhichMethod, parse_list
+from multimix.lab.train.mixing import mixer
+from multimix.lab.train.run import train
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.variance.settings import VarianceSettings
 from multimix.methods import NoMix
 
 SCHEDULE = "mixup:1+cutmix:2@0,none@0.9"
@@ -162,7 +166,7 @@ def test_rows_of_schedules_are_known_by_their_folders():
 def test_a_comparison_of_schedules_has_its_tables(tmp_path):
     from rich.console import Console
 
-    from multimix.lab.comparison import Comparison
+    from multimix.lab.compare.folder import Comparison
     from multimix.lab.report.gather import gather
 
     asked = CompareSettings(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from multimix.lab.config import TrainSettings
-from multimix.lab.workers import Worker, threads_each
+from multimix.lab.compare.workers import Worker, threads_each
+from multimix.lab.train.settings import TrainSettings
 
 
 def conditions(run: TrainSettings, jobs: int) -> None:

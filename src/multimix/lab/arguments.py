@@ -11,7 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from multimix.lab.commands import COMMANDS, Command
 from multimix.lab.config_file import check_config
-from multimix.lab.errors import UsageError
+from multimix.lab.core.errors import UsageError
 from multimix.lab.wrong_arguments import command_in, explained, list_settings
 
 DRY_RUN = "--dry-run"

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from multimix import __version__
-from multimix.lab.complaints import complain
-from multimix.lab.errors import FailedAlone, RunFailed, UsageError
-from multimix.lab.ranks import is_first
+from multimix.lab.core.errors import FailedAlone, RunFailed, UsageError
+from multimix.lab.core.ranks import is_first
+from multimix.lab.core.warnings import complain
 
 PLAIN_WIDTH = 160  # columns where there is no terminal that could tell
 PACKAGES = (  # of multimix[lab], as they are imported
@@ -49,7 +49,7 @@ def _call(given: Sequence[str]) -> int:
     """Does what the arguments ask for."""
     from multimix.lab.arguments import DRY_RUN, parse
     from multimix.lab.commands import COMMANDS
-    from multimix.lab.plain_console import PlainConsole
+    from multimix.lab.core.plain_console import PlainConsole
 
     console = PlainConsole(
         width=None if sys.stdout.isatty() else PLAIN_WIDTH,

@@ -9,18 +9,15 @@ from typing import Any
 
 from rich.console import Console
 
-from multimix.lab.complaints import complain
-from multimix.lab.config import (
-    CompareSettings,
-    DoctorSettings,
-    EvaluateSettings,
-    MethodsSettings,
-    PreviewSettings,
-    TrainSettings,
-    VarianceSettings,
-)
-from multimix.lab.printable import printable
+from multimix.lab.about.settings import DoctorSettings, MethodsSettings
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.printable import printable
+from multimix.lab.core.warnings import complain
+from multimix.lab.evaluate.settings import EvaluateSettings
+from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.report.settings import ReportSettings
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.variance.settings import VarianceSettings
 
 
 @dataclass(frozen=True)
@@ -45,9 +42,9 @@ class Command:
 
 
 def _train(settings: TrainSettings, console: Console) -> int:
-    from multimix.lab.processes import leave
-    from multimix.lab.train import train
-    from multimix.lab.watch import Watch
+    from multimix.lab.core.processes import leave
+    from multimix.lab.train.run import train
+    from multimix.lab.train.watch import Watch
 
     try:
         with Watch(settings, console) as watch:
@@ -60,7 +57,7 @@ def _train(settings: TrainSettings, console: Console) -> int:
 
 
 def _try_training(settings: TrainSettings, console: Console) -> int:
-    from multimix.lab.dry_run import dry_run
+    from multimix.lab.train.dry_run import dry_run
 
     for line in dry_run(settings):
         console.print(printable(line), soft_wrap=True)
@@ -68,7 +65,7 @@ def _try_training(settings: TrainSettings, console: Console) -> int:
 
 
 def _compare(settings: CompareSettings, console: Console) -> int:
-    from multimix.lab.compare import compare
+    from multimix.lab.compare.run import compare
 
     command = shlex.join(["multimix", *sys.argv[1:]])
     failures = compare(settings, command, console)
@@ -78,7 +75,7 @@ def _compare(settings: CompareSettings, console: Console) -> int:
 
 
 def _plan_comparison(settings: CompareSettings, console: Console) -> int:
-    from multimix.lab.compare import show_plan
+    from multimix.lab.compare.run import show_plan
 
     show_plan(settings, console)
     return 0
@@ -102,7 +99,7 @@ def _report(settings: ReportSettings, console: Console) -> int:
 
 
 def _preview(settings: PreviewSettings, console: Console) -> int:
-    from multimix.lab.bar import bar
+    from multimix.lab.core.progress_bar import bar
     from multimix.lab.preview import preview
 
     def tell(line: str) -> None:
@@ -116,7 +113,7 @@ def _preview(settings: PreviewSettings, console: Console) -> int:
 
 
 def _variance(settings: VarianceSettings, console: Console) -> int:
-    from multimix.lab.bar import bar
+    from multimix.lab.core.progress_bar import bar
     from multimix.lab.variance.run import FILE, PICTURE, measure
     from multimix.lab.variance.terminal import legend, print_moment
 
@@ -132,15 +129,15 @@ def _variance(settings: VarianceSettings, console: Console) -> int:
 
 
 def _methods(settings: MethodsSettings, console: Console) -> int:
-    from multimix.lab.method_table import print_methods
+    from multimix.lab.about.method_table import print_methods
 
     print_methods(settings, console)
     return 0
 
 
 def _doctor(settings: DoctorSettings, console: Console) -> int:
-    from multimix.lab.doctor import examine
-    from multimix.lab.doctor.screen import print_findings
+    from multimix.lab.about.doctor import examine
+    from multimix.lab.about.doctor.screen import print_findings
 
     found = examine()
     if settings.json:

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import yaml
 
-from multimix.lab.errors import UsageError
-from multimix.lab.regular_files import read_regular
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.regular_files import read_regular
 
 MOST_BYTES = 1 << 20  # the longest file of this project has four thousand
 MOST_NODES = 100_000  # with every alias counted as what it stands for

@@ -6,7 +6,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
-from multimix.lab.complaints import complain
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.warnings import complain
 from multimix.lab.data.bad_files import POLICIES, BadFile, BadFiles
 from multimix.lab.data.cifar import Cifar10, Cifar100
 from multimix.lab.data.cub import Cub
@@ -25,7 +26,6 @@ from multimix.lab.data.split import Batch, Data, Split
 from multimix.lab.data.streamed import StreamedSplit
 from multimix.lab.data.synthetic import Synthetic
 from multimix.lab.data.tiny_imagenet import TinyImagenet
-from multimix.lab.errors import UsageError
 from multimix.suggest import nearest
 
 __all__ = [

@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from multimix.lab.complaints import complain
-from multimix.lab.config.checks import check_name
-from multimix.lab.errors import RunFailed, UsageError
-from multimix.lab.printable import printable
-from multimix.lab.regular_files import read_regular
+from multimix.lab.core.checks import check_name
+from multimix.lab.core.errors import RunFailed, UsageError
+from multimix.lab.core.printable import printable
+from multimix.lab.core.regular_files import read_regular
+from multimix.lab.core.warnings import complain
 
 POLICIES = ("refuse", "skip")
 NUM_NAMED = 5

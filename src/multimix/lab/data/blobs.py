@@ -6,8 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from multimix.lab.core.regular_files import read_regular
 from multimix.lab.data.names import Names
-from multimix.lab.regular_files import read_regular
 
 
 class Blobs(Protocol):

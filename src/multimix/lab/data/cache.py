@@ -15,9 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from multimix.lab.complaints import complain
+from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.warnings import complain
 from multimix.lab.data.blobs import Blobs, Chosen, FolderBlobs
-from multimix.lab.whole import write_whole
 
 WORTHWHILE = 5000  # files; fewer are decoded in a second or two
 

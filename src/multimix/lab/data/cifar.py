@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from multimix.lab.core.regular_files import read_regular
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import MAX_TEXT_BYTES, BadFiles
 from multimix.lab.data.cifar_batches import SIDE, read_batch
@@ -24,7 +25,6 @@ from multimix.lab.data.opening import Layout, Opening
 from multimix.lab.data.options import check_padding
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
-from multimix.lab.regular_files import read_regular
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Mean and standard deviation of the training images, as the codes of Wide ResNets and of Puzzle Mix have them.

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from multimix.lab.core.regular_files import read_regular
 from multimix.lab.data.bad_files import BadFiles, why
 from multimix.lab.data.cifar_pickle import BadBatch, read_pickle
-from multimix.lab.regular_files import read_regular
 
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE  # red, then green, then blue, row by row

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from multimix.lab.regular_files import read_regular
+from multimix.lab.core.regular_files import read_regular
 
 PUTS = ("PUT", "BINPUT", "LONG_BINPUT")  # these name the place
 

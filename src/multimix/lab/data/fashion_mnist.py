@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from multimix.lab.core.regular_files import MAX_FILE_BYTES, open_regular
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import BadFiles, why
 from multimix.lab.data.held import HeldSplit
@@ -22,7 +23,6 @@ from multimix.lab.data.opening import Layout, Opening
 from multimix.lab.data.options import check_padding
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
-from multimix.lab.regular_files import MAX_FILE_BYTES, open_regular
 
 CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 SIZE = 28

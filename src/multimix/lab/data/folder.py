@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from multimix.lab.config.checks import check
+from multimix.lab.core.checks import check
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import audio
 from multimix.lab.data.bad_files import BadFiles
 from multimix.lab.data.class_folders import class_folders, class_names, kind_of
@@ -12,7 +13,6 @@ from multimix.lab.data.opening import Opening
 from multimix.lab.data.split import Data
 from multimix.lab.data.tiny_imagenet import LAYOUT as TINY_IMAGENET
 from multimix.lab.data.tiny_imagenet import TinyImagenet
-from multimix.lab.errors import UsageError
 
 SPLITS = ("train", "test", *VALIDATION_NAMES)
 

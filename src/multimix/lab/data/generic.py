@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from multimix.lab.config.checks import check
+from multimix.lab.core.checks import check
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import audio
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.images import CroppedImage
@@ -24,7 +25,6 @@ from multimix.lab.data.options import check_form, check_padding, check_size
 from multimix.lab.data.prepare import LogSpectrogram, Normalise, Waveform
 from multimix.lab.data.split import Data, Split, stratified
 from multimix.lab.data.streamed import Reader
-from multimix.lab.errors import UsageError
 
 # Which samples are for testing, where nothing else says so, is the same for every run.
 SPLIT_SEED = 0

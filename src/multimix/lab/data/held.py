@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from multimix.lab.core.randomness import seed_of
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.order import SampleOrder
 from multimix.lab.data.prepare import Pixels
 from multimix.lab.data.split import Batch
-from multimix.lab.randomness import seed_of
 
 
 def as_is(x: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from urllib.request import Request, urlopen
 import torch
 from torch import Tensor
 
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.regular_files import MAX_FILE_BYTES, check_regular, read_regular
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import why
 from multimix.lab.data.generic import GenericOptions, assemble, labels_of
@@ -21,8 +23,6 @@ from multimix.lab.data.making import Encoded
 from multimix.lab.data.opening import Layout, Opening
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
-from multimix.lab.errors import UsageError
-from multimix.lab.regular_files import MAX_FILE_BYTES, check_regular, read_regular
 
 if TYPE_CHECKING:
     import datasets

@@ -10,8 +10,8 @@ import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
+from multimix.lab.core.regular_files import open_regular
 from multimix.lab.data.bad_files import BadSample
-from multimix.lab.regular_files import open_regular
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
 # Only these are tried: some of PIL's other readers start programs.

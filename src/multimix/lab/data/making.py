@@ -10,6 +10,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.machine import cores
 from multimix.lab.data import audio, images
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import BadFiles, BadSample, why
@@ -20,8 +22,6 @@ from multimix.lab.data.opening import Opening
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Split
 from multimix.lab.data.streamed import Decoding, Reader, StreamedSplit
-from multimix.lab.errors import UsageError
-from multimix.lab.workers import cores
 
 HOLD_BYTES = 2 << 30  # Tiny-ImageNet, 1.2 GB, is held; Speech Commands, 3.4 GB, and ImageNet are not
 NUM_MEASURED = 2000  # images from which the mean and standard deviation are measured

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data.bad_files import BadFiles
 from multimix.lab.data.split import Data
-from multimix.lab.errors import UsageError
 
 NUM_MARKS = 2  # of each layout that are named in a message
 

@@ -1,6 +1,6 @@
 """What the options of data sets must be."""
 
-from multimix.lab.config.checks import check
+from multimix.lab.core.checks import check
 
 
 def check_padding(padding: int) -> None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from multimix.lab.randomness import seed_of
+from multimix.lab.core.randomness import seed_of
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.regular_files import MAX_FILE_BYTES, open_regular
 from multimix.lab.data import audio, images
 from multimix.lab.data.bad_files import BadFiles, why
 from multimix.lab.data.generic import VALIDATION_NAMES, GenericOptions, assemble
@@ -22,8 +24,6 @@ from multimix.lab.data.names import Names
 from multimix.lab.data.opening import Opening
 from multimix.lab.data.split import Data
 from multimix.lab.data.tar_members import BadTar, tar_members
-from multimix.lab.errors import UsageError
-from multimix.lab.regular_files import MAX_FILE_BYTES, open_regular
 
 LABEL_SUFFIX = ".cls"
 SUFFIXES = (LABEL_SUFFIX, *images.SUFFIXES, *audio.SUFFIXES)  # others may stand beside a sample and are not read

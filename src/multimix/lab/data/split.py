@@ -7,10 +7,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data.bad_files import BadFile
 from multimix.lab.data.order import SampleOrder
 from multimix.lab.data.prepare import Pixels
-from multimix.lab.errors import UsageError
 
 Batch = tuple[Tensor, Tensor]  # samples, ready for the model, and their labels, on the split's device
 

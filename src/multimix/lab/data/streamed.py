@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from multimix.lab.children import signals_held_back, stand_apart
+from multimix.lab.core.children import signals_held_back, stand_apart
+from multimix.lab.core.errors import RunFailed
+from multimix.lab.core.randomness import seed_of
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import BadFile, BadFiles, BadSample, why
 from multimix.lab.data.blobs import Blobs
 from multimix.lab.data.order import SampleOrder
 from multimix.lab.data.prepare import Pixels
 from multimix.lab.data.split import Batch
-from multimix.lab.errors import RunFailed
-from multimix.lab.randomness import seed_of
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from multimix.lab.config.checks import check, check_at_least_one, check_finite, check_name
+from multimix.lab.core.checks import check, check_at_least_one, check_finite, check_name
 from multimix.lab.data.held import HeldSplit
 from multimix.lab.data.opening import Opening
 from multimix.lab.data.split import Data

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multimix.lab.errors import UsageError
+from multimix.lab.core.errors import UsageError
 
 # Largest difference, also relative, of logits from those that the maps add up to: rounding, also of half precision.
 ROUNDING = 0.05

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import Data, Split
 from multimix.lab.data.prepare import Pixels
-from multimix.lab.errors import UsageError
 from multimix.lab.evaluate.judging import judged
 from multimix.lab.evaluate.samples import spread
-from multimix.lab.randomness import seed_of
+from multimix.lab.evaluate.settings import EvaluateSettings
 
 Classifier = Callable[[Tensor], Tensor]  # pixels in [0, 1], (N, ...), to logits, (N, C)
 ROWS = 128  # per gradient: bounds the memory of large models

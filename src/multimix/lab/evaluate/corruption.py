@@ -8,7 +8,6 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from multimix.lab.config.evaluating import EvaluateSettings
 from multimix.lab.data import Data, Split
 from multimix.lab.data.prepare import Pixels
 from multimix.lab.evaluate.corruptions import EXTRA, MAIN, SEVERITIES, check_images, corrupt
@@ -16,6 +15,7 @@ from multimix.lab.evaluate.corruptions.sound import SOUND, check_sound, corrupt_
 from multimix.lab.evaluate.judging import judged, rows_at_once
 from multimix.lab.evaluate.published_corruptions import PublishedCorruptions
 from multimix.lab.evaluate.samples import spread
+from multimix.lab.evaluate.settings import EvaluateSettings
 
 Corrupted = Iterator[tuple[str, int, Tensor, Tensor]]  # type, severity, samples, labels
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from torch import nn
 
-from multimix.lab.config.evaluating import EvaluateSettings
 from multimix.lab.data import Data
 from multimix.lab.evaluate.adversarial import check_has_pixels, evaluate_adversarial
 from multimix.lab.evaluate.corruption import check_can_be_corrupted, evaluate_corruption
@@ -17,6 +16,7 @@ from multimix.lab.evaluate.from_logits import check_two_halves, evaluate_calibra
 from multimix.lab.evaluate.linearity import check_a_pair, evaluate_linearity
 from multimix.lab.evaluate.localization import check_has_boxes, evaluate_localization
 from multimix.lab.evaluate.ood import check_ood_data, evaluate_ood
+from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.evaluate.transfer import check_transfer_data, evaluate_transfer
 
 Evaluator = Callable[[nn.Module, Data, EvaluateSettings], dict[str, float]]

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from multimix.lab.config.checks import check
+from multimix.lab.core.checks import check
 from multimix.lab.data import Split
 from multimix.lab.data.prepare import Pixels
 from multimix.lab.evaluate.corruptions.colour import luma

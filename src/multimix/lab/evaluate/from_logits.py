@@ -2,13 +2,13 @@
 
 from torch import Tensor, nn
 
-from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data
-from multimix.lab.errors import UsageError
 from multimix.lab.evaluate import logits_of
 from multimix.lab.evaluate.calibration import brier, confidence, ece, nll
 from multimix.lab.evaluate.error import error, error_top5
 from multimix.lab.evaluate.reliability import reliability
+from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.evaluate.temperature import cross_fitted, fit_temperature
 
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from multimix import CutMix, MultiMix, Plan
-from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import Data
-from multimix.lab.errors import UsageError
 from multimix.lab.evaluate.judging import judged
 from multimix.lab.evaluate.samples import spread
-from multimix.lab.randomness import seed_of
+from multimix.lab.evaluate.settings import EvaluateSettings
 
 GRID = tuple(number / 10 for number in range(1, 10))
 CUTMIX = MultiMix(CutMix(boxes="inside"), num_mixes=len(GRID))

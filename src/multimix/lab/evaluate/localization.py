@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data
-from multimix.lab.errors import UsageError
 from multimix.lab.evaluate.activation_maps import ActivationMaps
 from multimix.lab.evaluate.judging import judged, rows_at_once
 from multimix.lab.evaluate.samples import numbered
+from multimix.lab.evaluate.settings import EvaluateSettings
 
 BOX_FILTER = 3  # cells of the map that are averaged
 THRESHOLD = 0.25  # share of the largest value, above which the object is

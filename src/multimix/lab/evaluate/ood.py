@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from multimix.lab.config.evaluating import NOISE, EvaluateSettings
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import Data, Split, open_data
 from multimix.lab.data.prepare import Pixels
-from multimix.lab.errors import UsageError
 from multimix.lab.evaluate.fitted import fitted
 from multimix.lab.evaluate.judging import judged
-from multimix.lab.randomness import seed_of
+from multimix.lab.evaluate.settings import NOISE, EvaluateSettings
 
 ROWS = 1024  # per forward pass
 

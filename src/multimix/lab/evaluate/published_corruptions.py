@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from multimix.lab.config.checks import check
+from multimix.lab.core.checks import check
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Split
-from multimix.lab.errors import UsageError
 from multimix.lab.evaluate.corruptions import EXTRA, MAIN, SEVERITIES
 from multimix.lab.evaluate.judging import rows_at_once
 from multimix.lab.evaluate.samples import spread_indices

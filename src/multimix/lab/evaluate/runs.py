@@ -13,25 +13,27 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from multimix.lab.comparison import FILE, Comparison
-from multimix.lab.complaints import complain
-from multimix.lab.config import EvaluateSettings, TrainSettings
-from multimix.lab.controls import rows
+from multimix.lab.compare.folder import FILE, Comparison
+from multimix.lab.compare.rows import rows
+from multimix.lab.core.checks import check_name
+from multimix.lab.core.errors import Damaged, RunFailed, UsageError
+from multimix.lab.core.lock import locked
+from multimix.lab.core.machine import check_device
+from multimix.lab.core.own_folder import subfolders
+from multimix.lab.core.printable import printable
+from multimix.lab.core.processes import launched
+from multimix.lab.core.randomness import private_random_state, seed_device, seed_of
+from multimix.lab.core.ranks import num_processes
+from multimix.lab.core.warnings import complain
 from multimix.lab.data import Data
-from multimix.lab.environment import check_device
-from multimix.lab.errors import Damaged, RunFailed, UsageError
 from multimix.lab.evaluate.evaluators import CHECKS, EVALUATORS
-from multimix.lab.initial_weights import build_model_of, load_initial_weights
-from multimix.lab.lock import locked
+from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.models import is_code
-from multimix.lab.own_folder import subfolders
-from multimix.lab.printable import printable
-from multimix.lab.processes import launched
-from multimix.lab.progress import duration
-from multimix.lab.randomness import private_random_state, seed_device, seed_of
-from multimix.lab.ranks import num_processes
-from multimix.lab.run_folder import CONFIG, WEIGHTS, RunFolder
-from multimix.lab.train import open_data_of
+from multimix.lab.train.initial_weights import build_model_of, load_initial_weights
+from multimix.lab.train.progress import duration
+from multimix.lab.train.run import open_data_of
+from multimix.lab.train.run_folder import CONFIG, WEIGHTS, RunFolder
+from multimix.lab.train.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def evaluate_runs(settings: EvaluateSettings, console: Console) -> dict[str, dic
         UsageError: if a folder holds no finished run, or the data, the device or an evaluator do not fit.
         RunFailed: if another process is at work in a run's folder, or a number is not finite.
     """
+    for name in settings.evaluators:
+        check_name("evaluators", name, EVALUATORS)
     check_device(settings.device, "fp32")
     if num_processes() > 1:
         raise UsageError(f"runs are evaluated in one process, got {num_processes()}; give the command without torchrun")

@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multimix.lab.config.evaluating import EvaluateSettings
+from multimix.lab.core.errors import RunFailed, UsageError
+from multimix.lab.core.randomness import private_random_state, seed_device, seed_of
 from multimix.lab.data import Data, SampleOrder, open_data
-from multimix.lab.errors import RunFailed, UsageError
 from multimix.lab.evaluate.fitted import check_fits, fitted
 from multimix.lab.evaluate.judging import judged, rows_at_once
-from multimix.lab.randomness import private_random_state, seed_device, seed_of
+from multimix.lab.evaluate.settings import EvaluateSettings
 
 MOMENTUM = 0.9
 

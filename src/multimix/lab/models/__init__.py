@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from multimix.lab.errors import UsageError
+from multimix.lab.core.errors import UsageError
 from multimix.lab.models.lenet import LeNet
 from multimix.lab.models.mlp import MLP
 from multimix.lab.models.preact_resnet18 import PreActResNet18

@@ -11,19 +11,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from multimix.lab.bar import Advance
-from multimix.lab.config import PreviewSettings
-from multimix.lab.errors import UsageError
-from multimix.lab.mixing import mixer
+from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.progress_bar import Advance
+from multimix.lab.core.randomness import seed_of
 from multimix.lab.preview.lines import draw_lines
-from multimix.lab.preview.pair import Pair, read_pair
+from multimix.lab.preview.pair import Pair
 from multimix.lab.preview.path import Path as MixPath
 from multimix.lab.preview.path import make_path
 from multimix.lab.preview.puzzle_tiles import Blocks, in_place_of_a_model, puzzle_tiles
+from multimix.lab.preview.read import read_pair
+from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.preview.tiles import Tile, draw_tiles
-from multimix.lab.progress import duration
-from multimix.lab.randomness import seed_of
-from multimix.lab.whole import write_whole
+from multimix.lab.train.mixing import mixer
+from multimix.lab.train.progress import duration
 
 DPI = 150
 MAX_COLUMNS = 9

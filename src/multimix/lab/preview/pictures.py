@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.regular_files import read_regular
 from multimix.lab.data.bad_files import BadSample
 from multimix.lab.data.images import decoded, header
-from multimix.lab.errors import UsageError
 from multimix.lab.preview.pair import Pair, why
-from multimix.lab.regular_files import read_regular
 
 
 def read(first: Path, second: Path, form: str | None) -> Pair:

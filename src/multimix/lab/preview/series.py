@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from multimix.lab.errors import UsageError
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.regular_files import read_regular
 from multimix.lab.preview.pair import Pair, why
-from multimix.lab.regular_files import read_regular
 
 SUFFIXES = (".csv", ".npy")
 MAX_BYTES = 64 << 20

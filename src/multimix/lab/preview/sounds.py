@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.regular_files import read_regular
 from multimix.lab.data.audio import SUFFIXES, Sound, header
 from multimix.lab.data.bad_files import BadSample
 from multimix.lab.data.generic import sound_as
-from multimix.lab.errors import UsageError
 from multimix.lab.preview.pair import Pair, why
-from multimix.lab.regular_files import read_regular
 
 __all__ = ["SUFFIXES", "read"]
 

@@ -5,7 +5,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 
-from multimix.lab.csv_cells import as_cell
+from multimix.lab.core.csv_cells import as_cell
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Results, rounded
 from multimix.lab.report.table import TableRow, table

@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from multimix.lab.comparison import Comparison
-from multimix.lab.config import CONTROLS, CompareSettings
-from multimix.lab.controls import Row, as_file_name, rows
-from multimix.lab.errors import Damaged, UsageError
-from multimix.lab.own_folder import subfolders
-from multimix.lab.printable import printable
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.compare.rows import Row, as_file_name, rows
+from multimix.lab.compare.settings import CONTROLS, CompareSettings
+from multimix.lab.core.errors import Damaged, UsageError
+from multimix.lab.core.own_folder import subfolders
+from multimix.lab.core.printable import printable
 from multimix.lab.report import readable
 from multimix.lab.report.results import CURVE, Curve, Result, Results, RowResults
-from multimix.lab.run_folder import Record, RunFolder, as_json
-from multimix.lab.which_method import options_for
+from multimix.lab.train.method_schedule import options_for
+from multimix.lab.train.run_folder import Record, RunFolder, as_json
 
 NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 NAME = re.compile(

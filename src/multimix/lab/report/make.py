@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from multimix.lab.config.checks import check
+from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.checks import check
 from multimix.lab.report.csv_file import csv_of
 from multimix.lab.report.latex import latex
 from multimix.lab.report.markdown import markdown
@@ -14,7 +15,6 @@ from multimix.lab.report.results import Results
 from multimix.lab.report.results_file import write_results
 from multimix.lab.report.settings import ReportSettings
 from multimix.lab.report.sources import Sources
-from multimix.lab.whole import write_whole
 
 TEXTS: dict[str, Callable[[list[Results]], str]] = {".csv": csv_of, ".tex": latex, ".md": markdown}
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from multimix.lab.printable import printable
+from multimix.lab.core.printable import printable
 from multimix.lab.report import words
 from multimix.lab.report.grids import Grid, grids
 from multimix.lab.report.results import Results

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from multimix.lab.core.atomic_files import write_whole
 from multimix.lab.report import reliability, words
 from multimix.lab.report.curves import AXES, curve
 from multimix.lab.report.grids import Grid, grids
@@ -16,7 +17,6 @@ from multimix.lab.report.results import Results
 from multimix.lab.report.summary import summary
 from multimix.lab.report.table import TableRow, by_data, table
 from multimix.lab.report.variance_part import VariancePart
-from multimix.lab.whole import write_whole
 
 MAX_LINES = 5  # of a picture, beside the line without mixing
 

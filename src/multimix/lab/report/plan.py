@@ -7,9 +7,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from multimix.lab.config import TrainSettings
-from multimix.lab.controls import Row
-from multimix.lab.run_folder import RunFolder
+from multimix.lab.compare.rows import Row
+from multimix.lab.train.run_folder import RunFolder
+from multimix.lab.train.settings import TrainSettings
 
 TITLES = (
     "data",

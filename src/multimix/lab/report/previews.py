@@ -13,14 +13,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from multimix.lab.config import PreviewSettings
-from multimix.lab.controls import Row
+from multimix.lab.compare.rows import Row
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.printable import printable as shown_text
 from multimix.lab.data import Split, data_options_for, open_data
-from multimix.lab.errors import UsageError
-from multimix.lab.mixing import mixer
 from multimix.lab.preview.puzzle_tiles import in_place_of_a_model
-from multimix.lab.printable import printable as shown_text
-from multimix.lab.which_method import WhichMethod, options_for
+from multimix.lab.preview.settings import PreviewSettings
+from multimix.lab.train.method_schedule import WhichMethod, options_for
+from multimix.lab.train.mixing import mixer
 
 NUM_MIXES = 9
 SEED = 0

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from multimix.lab.config import CONTROLS
-from multimix.lab.errors import Damaged, UsageError
-from multimix.lab.printable import printable, printable_inside
+from multimix.lab.compare.settings import CONTROLS
+from multimix.lab.core.errors import Damaged, UsageError
+from multimix.lab.core.printable import printable, printable_inside
 from multimix.lab.report.metrics import is_bin
-from multimix.lab.which_method import WhichMethod
+from multimix.lab.train.method_schedule import WhichMethod
 
 LARGEST = 1e15  # of any number: seconds, rows, losses stay far below it
 CONDITIONS = ("device", "processor", "threads", "jobs", "torch")  # what the page says of how times were measured

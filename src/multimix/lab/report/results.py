@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from multimix.lab.controls import Row
-from multimix.lab.errors import Damaged
+from multimix.lab.compare.rows import Row
+from multimix.lab.core.errors import Damaged
 from multimix.lab.report import readable
-from multimix.lab.run_folder import Record
+from multimix.lab.train.run_folder import Record
 
 SIGNIFICANT_DIGITS = 6
 CURVE = ("step", "time_s", "error")  # of each record

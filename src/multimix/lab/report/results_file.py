@@ -15,14 +15,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from multimix.lab.controls import Row
-from multimix.lab.environment import installed
-from multimix.lab.errors import Damaged, UsageError
-from multimix.lab.json_file import read_json
+from multimix.lab.compare.rows import Row
+from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.errors import Damaged, UsageError
+from multimix.lab.core.json_file import read_json
+from multimix.lab.core.machine import installed
 from multimix.lab.report import readable
 from multimix.lab.report.metrics import is_bin
 from multimix.lab.report.results import Curve, Result, Results, RowResults, rounded
-from multimix.lab.whole import write_whole
 
 FORMAT = "multimix results 1"
 

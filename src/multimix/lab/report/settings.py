@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from multimix.lab.config.checks import check, check_place
+from multimix.lab.core.checks import check, check_place
 
 SUFFIXES = {
     ".html": "a page",

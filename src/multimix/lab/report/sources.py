@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from multimix.lab.comparison import FILE as COMPARISON
-from multimix.lab.comparison import Comparison
-from multimix.lab.errors import UsageError
+from multimix.lab.compare.folder import FILE as COMPARISON
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.core.errors import UsageError
 from multimix.lab.report.gather import gather
 from multimix.lab.report.results import Results
 from multimix.lab.report.results_file import read_results

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from multimix.lab.controls import Row
+from multimix.lab.compare.rows import Row
 from multimix.lab.report.metrics import is_bin, metric_of
 from multimix.lab.report.results import Curve, Result, Results
 from multimix.lab.statistics import Interval, Paired, holm, paired, t_interval, verdict

@@ -6,9 +6,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from multimix.lab.errors import UsageError
-from multimix.lab.json_file import read_json
-from multimix.lab.printable import printable, printable_inside
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.json_file import read_json
+from multimix.lab.core.printable import printable, printable_inside
 from multimix.lab.variance.claims import claims
 from multimix.lab.variance.figure import variance_plot
 from multimix.lab.variance.run import FILE

@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from multimix.lab.learner import build_optimizer
+from multimix.lab.train.learner import build_optimizer
 from multimix.lab.variance.designs import Design
 from multimix.lab.variance.measuring import mixer_of
 from multimix.lab.variance.probe import Probe

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from multimix.lab.config import VarianceSettings
+from multimix.lab.variance.settings import VarianceSettings
 
 MIXES, FEWER, LARGE = "P pairs × K", "P/K pairs × K", "K P pairs × 1"
 

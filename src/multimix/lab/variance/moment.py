@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from multimix.lab.config import VarianceSettings
 from multimix.lab.variance.cost import Cost, StepTime, efficiency, fitted, step_times
 from multimix.lab.variance.designs import FEWER, LARGE, MIXES, Design, designs, largest_plain
 from multimix.lab.variance.estimates import as_numbers, finite
 from multimix.lab.variance.measuring import FLOOR_MIXES, Floor, Measured, clipped, floor, gradients
 from multimix.lab.variance.parts import COEFFICIENTS, Parts, parts, why_not
 from multimix.lab.variance.probe import Probe
+from multimix.lab.variance.settings import VarianceSettings
 from multimix.variance import Estimate, best_num_mixes, optimal_num_mixes, ratio
 
 Json = dict[str, Any]

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from multimix import MultiMix, Plan
-from multimix.lab.config import TrainSettings
+from multimix.lab.core.randomness import seed_device, seed_of
 from multimix.lab.data import Batch, Data, SampleOrder, Split
-from multimix.lab.learner import Learner
-from multimix.lab.randomness import seed_device, seed_of
+from multimix.lab.train.learner import Learner
+from multimix.lab.train.settings import TrainSettings
 
 
 @dataclass

@@ -28,30 +28,30 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from multimix.lab.bar import Advance
-from multimix.lab.config import VarianceSettings
+from multimix.lab.core.atomic_files import write_json, write_whole
+from multimix.lab.core.errors import Damaged, UsageError
+from multimix.lab.core.json_file import read_json
+from multimix.lab.core.lock import locked
+from multimix.lab.core.machine import check_device, environment
+from multimix.lab.core.processes import launched
+from multimix.lab.core.progress_bar import Advance
+from multimix.lab.core.randomness import private_random_state
+from multimix.lab.core.ranks import num_processes
 from multimix.lab.data import Data
-from multimix.lab.environment import check_device, environment
-from multimix.lab.errors import Damaged, UsageError
 from multimix.lab.evaluate import evaluate
-from multimix.lab.json_file import read_json
-from multimix.lab.lock import locked
 from multimix.lab.models import import_model
-from multimix.lab.moments import Moment
-from multimix.lab.processes import launched
-from multimix.lab.progress import duration
-from multimix.lab.randomness import private_random_state
-from multimix.lab.ranks import num_processes
-from multimix.lab.run_folder import as_json, check_same
-from multimix.lab.step_size import repeated_samples
-from multimix.lab.train import open_data_of
+from multimix.lab.train.moments import Moment
+from multimix.lab.train.progress import duration
+from multimix.lab.train.run import open_data_of
+from multimix.lab.train.run_folder import as_json, check_same
+from multimix.lab.train.step_size import repeated_samples
 from multimix.lab.variance.cost import step_times
 from multimix.lab.variance.designs import designs
 from multimix.lab.variance.figure import variance_plot
 from multimix.lab.variance.moment import Json, measure_moment, rows_of_moment
 from multimix.lab.variance.probe import Probe
+from multimix.lab.variance.settings import VarianceSettings
 from multimix.lab.variance.training import trained
-from multimix.lab.whole import write_json, write_whole
 
 FILE, PICTURE = "variance.json", "variance.png"
 

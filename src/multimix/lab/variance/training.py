@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from lightning.fabric import Fabric
 
-from multimix.lab.config import TrainSettings
+from multimix.lab.core.errors import RunFailed
 from multimix.lab.data import Data, SampleOrder
-from multimix.lab.errors import RunFailed
-from multimix.lab.initial_weights import model_at_start
-from multimix.lab.learner import Learner
+from multimix.lab.train.initial_weights import model_at_start
+from multimix.lab.train.learner import Learner
+from multimix.lab.train.settings import TrainSettings
 
 
 def trained(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from multimix.lab.config.checks import check
+from multimix.lab.core.checks import check
 from multimix.lab.evaluate.corruptions.blur import defocus_blur, gaussian_blur
 from multimix.lab.evaluate.corruptions.colour import brightness, contrast, saturate
 from multimix.lab.evaluate.corruptions.constants import SEVERITIES

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multimix.lab.randomness import seed_of
+from multimix.lab.core.randomness import seed_of
 
 
 class Draws:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from multimix.lab.config.checks import check
+from multimix.lab.core.checks import check
 from multimix.lab.evaluate.corruptions.draws import Draws
 
 NOISE = (0.1, 0.2, 0.3, 0.5, 0.8)  # standard deviation

@@ -1,0 +1,1 @@
+"""What multimix is and can do on this machine."""

@@ -1,0 +1,96 @@
+"""Everything in order, and what is wrong in a line each."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from multimix.lab.about.doctor.kernels import puzzle_solver, used_kernels
+from multimix.lab.about.doctor.machine import data_cache, device_name, devices, machine
+from multimix.lab.about.doctor.selftest import Check, checks
+from multimix.lab.about.doctor.versions import Package, packages, versions
+from multimix.lab.about.mixing_speed import Speed, mixing_speed
+from multimix.methods import METHODS
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A method on a device.
+
+    Args:
+        method: Its name.
+        device: The device.
+        checks: What was tried.
+        speed: How fast it mixes; None where something is wrong with it.
+    """
+
+    method: str
+    device: str
+    checks: list[Check]
+    speed: Speed | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What there is to tell of a machine."""
+
+    versions: dict[str, str]
+    packages: list[Package]
+    machine: dict[str, Any]
+    devices: dict[str, str]
+    puzzle_solvers: dict[str, str]
+    kernels: list[dict[str, Any]]
+    data_cache: dict[str, Any]
+    tried: list[Tried]
+    wrong: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns plain values."""
+        return asdict(self)
+
+
+def examine() -> Findings:
+    """Looks at everything, and tries every method on every device: some ten seconds."""
+    found = devices()
+    tried = [_try(method, device) for device in found for method in METHODS]
+    asked, cache = packages(), data_cache()
+    return Findings(
+        versions=versions(),
+        packages=asked,
+        machine=machine(),
+        devices={str(device): device_name(device) for device in found},
+        puzzle_solvers={str(device): puzzle_solver(device) for device in found},
+        kernels=[asdict(kernel) for kernel in used_kernels()],
+        data_cache=cache,
+        tried=tried,
+        wrong=[*_wrong_packages(asked), *_wrong_cache(cache), *_wrong_checks(tried)],
+    )
+
+
+def _try(method: str, device: torch.device) -> Tried:
+    found = checks(method, device)
+    works = not any(check.wrong for check in found)
+    return Tried(method, str(device), found, mixing_speed(method, device) if works else None)
+
+
+def _wrong_packages(asked: list[Package]) -> list[str]:
+    return [
+        f"{package.name} must be {package.asked or 'there'}, got {package.version}; "
+        f"pip install '{package.name}{package.asked}'"
+        for package in asked
+        if not package.fits
+    ]
+
+
+def _wrong_cache(cache: dict[str, Any]) -> list[str]:
+    if cache["writable"]:
+        return []
+    return [
+        f"decoded samples must be kept in a folder that can be written, got {cache['folder']}; set MULTIMIX_CACHE to "
+        "another one, or to off"
+    ]
+
+
+def _wrong_checks(tried: list[Tried]) -> list[str]:
+    found = [check for item in tried for check in item.checks if check.wrong]
+    return [f"{check.method} on {check.device}: {check.what} does not hold: {check.wrong}" for check in found]

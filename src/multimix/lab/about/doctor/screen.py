@@ -1,0 +1,109 @@
+"""The findings on the terminal."""
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from multimix.lab.about.doctor.findings import Findings, Tried
+from multimix.lab.about.doctor.versions import ABSENT, Package
+from multimix.lab.about.mixing_speed import NUM_MIXES, SHAPE
+
+WIDEST = 120  # columns; longer lines are hard to read
+
+
+def print_findings(found: Findings, console: Console) -> None:
+    """Prints everything, and last what is wrong."""
+    console.print(screen(found), width=min(console.width, WIDEST))
+
+
+def screen(found: Findings) -> RenderableType:
+    """Returns what is to be seen."""
+    parts: list[RenderableType] = [_facts(found), *[_tried(device, found) for device in found.devices], _verdict(found)]
+    return Group(*[item for part in parts for item in (part, Text(""))][:-1])
+
+
+def _facts(found: Findings) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    table.add_row("versions", Text(", ".join(f"{name} {version}" for name, version in found.versions.items())))
+    others = [package for package in found.packages if not package.fits or package.name not in found.versions]
+    for extra in dict.fromkeys(package.extra for package in others):
+        table.add_row(Text(f"[{extra}]" if extra else "library"), _packages(p for p in others if p.extra == extra))
+    if not found.packages:
+        table.add_row("packages", "unknown: multimix is not installed, this is a checkout")
+    machine = found.machine
+    threads = f"{machine['threads']} thread(s) of PyTorch and of the kernels"
+    limit = f", OMP_NUM_THREADS={machine['OMP_NUM_THREADS']}" if machine["OMP_NUM_THREADS"] else ""
+    table.add_row("system", f"{machine['system']}, {machine['instructions']}")
+    table.add_row("cores", f"{machine['usable_cores']} of {machine['cores']} may be used; {threads}{limit}")
+    for device, name in found.devices.items():
+        table.add_row(device, f"{name}; masks of Puzzle Mix: {found.puzzle_solvers[device]}")
+    table.add_row("kernels", Text(_kernels(found), overflow="fold"))
+    table.add_row("data cache", Text(_data_cache(found), overflow="fold"))
+    return table
+
+
+def _packages(packages: Iterable[Package]) -> Text:
+    said = Text()
+    for number, package in enumerate(packages):
+        style = "bold red" if not package.fits else "dim" if package.version == ABSENT else ""
+        said.append(", " if number else "").append(f"{package.name} {package.version}", style)
+    return said
+
+
+def _kernels(found: Findings) -> str:
+    if not found.kernels:
+        return "none ran"
+    names = ", ".join(str(kernel["name"]) for kernel in found.kernels)
+    folders = sorted({str(kernel["folder"]) for kernel in found.kernels if kernel["folder"]})
+    unkept = [kernel for kernel in found.kernels if not kernel["folder"]]
+    where = f"kept in {', '.join(folders)}" if folders else ""
+    again = f"{len(unkept)} of them made afresh by every process: no folder can be written" if unkept else ""
+    return f"{names}; {'; '.join(filter(None, (where, again)))}"
+
+
+def _data_cache(found: Findings) -> str:
+    cache = found.data_cache
+    if cache["folder"] is None:
+        return "off (MULTIMIX_CACHE)"
+    return f"{cache['folder']}, {cache['bytes'] / 2**20:.1f} MiB" + ("" if cache["writable"] else ", cannot be written")
+
+
+def _tried(device: str, found: Findings) -> Table:
+    rows = [item for item in found.tried if item.device == device]
+    shape = " x ".join(map(str, SHAPE))
+    copy = next((f", {item.speed.copy_ms:.2f} ms" for item in rows if item.speed), "")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        title=f"Self-test on {device}: K = {NUM_MIXES} of {shape}, in copies of the output{copy}",
+        title_justify="left",
+        title_style="bold",
+    )
+    table.add_column("method")
+    for check in rows[0].checks:
+        table.add_column(check.what)
+    table.add_column("mixing", justify="right")
+    table.add_column("with drawing", justify="right")
+    for item in rows:
+        table.add_row(item.method, *map(_mark, (check.wrong for check in item.checks)), *_speed(item))
+    return table
+
+
+def _mark(wrong: str) -> Text:
+    return Text("wrong", "bold red") if wrong else Text("yes", "green")
+
+
+def _speed(item: Tried) -> tuple[str, str]:
+    return ("", "") if item.speed is None else (f"{item.speed.mixing:.2f}", f"{item.speed.whole:.2f}")
+
+
+def _verdict(found: Findings) -> Text:
+    if found.wrong:
+        return Text(f"{len(found.wrong)} thing(s) wrong:", "bold red")
+    return Text("All is well.", "green")

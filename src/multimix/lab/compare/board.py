@@ -1,0 +1,90 @@
+"""Which runs are under way: live on a terminal, a line per finished run elsewhere."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from multimix.lab.core.errors import Damaged
+from multimix.lab.core.printable import printable
+from multimix.lab.train.progress import duration, record_line
+from multimix.lab.train.run_folder import Record, RunFolder
+from multimix.lab.train.settings import TrainSettings
+
+
+class Board:
+    """Which runs are under way and how far each has come, as their folders tell.
+
+    Args:
+        runs: The runs to be done.
+        failures: Told why a run failed, by the name of its folder.
+        console: Where to show it.
+    """
+
+    def __init__(self, runs: Sequence[TrainSettings], failures: dict[str, str], console: Console) -> None:
+        self._num_runs, self._rows = len(runs), sum(_rows(run) for run in runs)
+        self._failures, self._console = failures, console
+        self._active: list[TrainSettings] = []
+        self._num_done = self._rows_done = 0
+        self._start = monotonic()
+
+    def show(self) -> AbstractContextManager[Any]:
+        """Shows the board while a block runs, if there is a terminal to show it on."""
+        self._start = monotonic()
+        if not self._console.is_terminal:
+            return nullcontext()
+        return Live(get_renderable=self._render, console=self._console, refresh_per_second=4, transient=True)
+
+    def started(self, run: TrainSettings) -> None:
+        """Notes that a run begins."""
+        self._active.append(run)
+
+    def ended(self, run: TrainSettings, reason: str | None) -> None:
+        """Notes that a run is over: well, or with the reason why not."""
+        self._active.remove(run)
+        self._num_done += 1
+        self._rows_done += _rows(run)
+        name = Path(run.out).name
+        count = f"{self._num_done:>{len(str(self._num_runs))}}/{self._num_runs}"
+        if reason is not None:
+            self._failures[name] = reason
+            failed = Text(f"failed: {printable(reason)}", style="red")
+            self._console.print(Text.assemble(f"{count}  {printable(name)}  ", failed), soft_wrap=True)
+        elif not self._console.is_terminal:
+            records = _records(run)  # a file system over a network may not show them yet
+            said = record_line(records[-1]) if records else "finished"
+            self._console.print(f"{count}  {printable(name)}  {said}", soft_wrap=True)
+
+    def _render(self) -> RenderableType:
+        active = [(run, _records(run)) for run in list(self._active)]
+        rows = self._rows_done + sum(records[-1]["rows"] for _, records in active if records)
+        passed_s = monotonic() - self._start
+        left = f", {duration(passed_s / rows * (self._rows - rows))} left" if rows else ""
+        head = Table.grid(padding=(0, 1))
+        head.add_row(
+            ProgressBar(total=self._rows, completed=rows, width=30),
+            f"{self._num_done} of {self._num_runs} runs, {duration(passed_s)}{left}",
+        )
+        body = Table.grid(padding=(0, 2))
+        for run, records in active:
+            body.add_row(printable(Path(run.out).name), record_line(records[-1]) if records else "starting")
+        return Group(head, body)
+
+
+def _records(run: TrainSettings) -> list[Record]:
+    """Returns what a run has written down; nothing where that cannot be read, which is for the report to say."""
+    try:
+        return RunFolder(Path(run.out)).records()
+    except Damaged:
+        return []
+
+
+def _rows(run: TrainSettings) -> int:
+    return (run.steps or 0) * run.batch_size

@@ -1,0 +1,107 @@
+"""A comparison on disk: COMPARE/compare.json beside one folder per run and COMPARE/report.html."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.atomic_files import write_json
+from multimix.lab.core.errors import Damaged, UsageError
+from multimix.lab.core.json_file import read_json
+from multimix.lab.core.own_folder import check_ours
+from multimix.lab.train.stored_settings import stored_settings
+
+FILE = "compare.json"
+
+
+@dataclass
+class Comparison:
+    """What was asked of a comparison, and what went wrong in it.
+
+    Args:
+        settings: What is compared.
+        command: The command line.
+        failures: Name of a run folder -> why its last try failed.
+        earlier: Other command lines that made runs in the same folder, oldest first.
+    """
+
+    settings: CompareSettings
+    command: str
+    failures: dict[str, str] = field(default_factory=dict)
+    earlier: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """Where it lives."""
+        return Path(self.settings.out)
+
+    def check(self) -> None:
+        """Refuses a folder that belongs to somebody else; runs may be there already."""
+        check_ours(self.folder, FILE, "a comparison", may_hold=lambda path: (path / "config.json").is_file())
+
+    def write(self, tell: Callable[[str], None] = lambda line: None) -> None:
+        """Writes `compare.json`; the commands of one that is there are kept.
+
+        Args:
+            tell: Told, in one line, if the one that is there is damaged, so that its commands are lost.
+        """
+        file = self.folder / FILE
+        if file.exists():
+            try:
+                commands = _commands(read_json(file, dict))
+                self.earlier = [command for command in dict.fromkeys(commands) if command != self.command]
+            except Damaged as error:
+                tell(f"{file} is damaged and written anew, without the commands that it held: {error}")
+        write_json(file, asdict(self))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Comparison":
+        """Reads a comparison from its folder, wherever that is now.
+
+        Raises:
+            UsageError: if the folder holds no comparison.
+        """
+        file = folder / FILE
+        if not file.exists():
+            raise UsageError(
+                f"the folder of a comparison must hold compare.json, got out={str(folder)!r}; "
+                f"give the --out of a multimix compare"
+            )
+        try:
+            stored = read_json(file, dict)
+            *earlier, command = _commands(stored)
+            return cls(_settings(stored, folder), command, _failures(stored), earlier)
+        except Damaged as error:
+            raise UsageError(
+                f"a comparison's compare.json must be readable, got {file}: {error}; give its multimix compare "
+                f"command again"
+            ) from error
+
+
+def _settings(stored: dict[str, Any], folder: Path) -> CompareSettings:
+    values = stored.get("settings")
+    if not isinstance(values, dict):
+        raise Damaged("it holds no settings")
+    known = {item.name for item in fields(CompareSettings)}  # later versions may have others
+    given = {name: value for name, value in values.items() if name in known}
+    return stored_settings(CompareSettings, given | {"out": str(folder)})
+
+
+def _commands(stored: dict[str, Any]) -> list[str]:
+    """Returns the commands, oldest first."""
+    commands = [*_list(stored.get("earlier", [])), stored.get("command")]
+    if not all(isinstance(command, str) for command in commands):
+        raise Damaged("it holds no commands")
+    return commands
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [None]
+
+
+def _failures(stored: dict[str, Any]) -> dict[str, str]:
+    failures = stored.get("failures")
+    if not isinstance(failures, dict) or not all(isinstance(reason, str) for reason in failures.values()):
+        raise Damaged("it does not hold which runs failed, and why")
+    return failures

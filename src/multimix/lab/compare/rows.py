@@ -1,0 +1,198 @@
+"""What is held equal when K mixes are compared with one, and the runs that follow from it.
+
+Relative to the K = 1 row of B pairs and S steps:
+
+=============  ================  =====  ==============================================================
+control        pairs × mixes     steps  question
+=============  ================  =====  ==============================================================
+equal-pairs    B × K             S      do K mixes help when they come on top (K times the compute)?
+equal-compute  B/K × K           S      are K mixes of few pairs worth as much as one mix of many?
+equal-epochs   B/K × K           K·S    and if every image is seen as often (K times the compute)?
+large-batch    K·B × 1           S      or would K times as many fresh pairs have done as well?
+=============  ================  =====  ==============================================================
+"""
+
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.data import Data, data_options_for, open_data
+from multimix.lab.data.stand_in import PUBLISHED
+from multimix.lab.train.method_schedule import options_for
+from multimix.lab.train.recipe import shared
+from multimix.lab.train.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Args:
+        method: Name of the method.
+        num_mixes: K.
+        control: What is held equal; empty for K = 1, which every control refers to.
+        alpha: The method's alpha; None where it is not varied, or the method has none.
+        data: The data set; empty where all rows share one.
+        variant: Name of the settings that are changed in it; empty where they are the comparison's.
+    """
+
+    method: str
+    num_mixes: int
+    control: str = ""
+    alpha: float | None = None
+    data: str = ""
+    variant: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name among the rows of its data set."""
+        alpha = "" if self.alpha is None else f"a{self.alpha!r}"
+        mixes = "" if self.method == "none" else f"k{self.num_mixes}"
+        return "-".join(part for part in (self.method, alpha, mixes, self.control, self.variant) if part)
+
+    @property
+    def name(self) -> str:
+        """Its part of its runs' folder names."""
+        label = as_file_name(self.method) + self.label.removeprefix(self.method)
+        return f"{_data_as_file_name(self.data)}-{label}" if self.data else label
+
+    @property
+    def single(self) -> "Row":
+        """The row with K = 1 that it refers to."""
+        return replace(self, num_mixes=1, control="")
+
+    @property
+    def reference(self) -> "Row | None":
+        """The row that it is compared with: without its variant; else with K = 1; that one with nothing."""
+        if self.variant:
+            return replace(self, variant="")
+        return self.single if self.control else None
+
+    def folder(self, compare: CompareSettings, seed: int) -> str:
+        """Returns the folder of its run with one seed."""
+        return f"{compare.out}/{self.name}-s{seed}"
+
+    def settings(self, compare: CompareSettings, steps: int, seed: int) -> TrainSettings:
+        """Returns the settings of its run with one seed, where the K = 1 row takes `steps` steps."""
+        k = self.num_mixes
+        data = self.data or compare.data[0]
+        varied = {} if self.alpha is None else {"alpha": self.alpha}
+        recipe = shared(compare) | {
+            "method_options": options_for(self.method, compare.method_options) | varied,
+            "batch_size": compare.batch_size * (k if self.control in ("equal-pairs", "large-batch") else 1),
+            "steps": steps * (k if self.control == "equal-epochs" else 1),
+            "epochs": None,
+            "num_mixes": 1 if self.control == "large-batch" else k,
+        }
+        changes = dict(compare.variants[self.variant]) if self.variant else {}
+        recipe["method_options"] |= changes.pop("method_options", {})
+        return TrainSettings(
+            **recipe | changes,
+            data=data,
+            data_options=data_options_for(data, compare.data_options),
+            method=self.method,
+            seed=seed,
+            out=self.folder(compare, seed),
+        )
+
+
+def rows(compare: CompareSettings) -> list[Row]:
+    """Returns the tables' rows, in their order."""
+    several = compare.data if len(compare.data) > 1 else ("",)
+    plain = [row for data in several for method in compare.methods for row in _rows_of(data, method, compare)]
+    return [each for row in plain for each in (row, *_variants(row, compare))]
+
+
+def runs(compare: CompareSettings) -> list[tuple[Row, TrainSettings]]:
+    """Return every run in the order of execution: seed by seed, so that a drift in speed meets all rows alike.
+
+    Raises:
+        UsageError: if a row's settings do not fit together, or data in which steps are counted cannot be used.
+    """
+    for row in rows(compare):  # a bad row is found now, not after the good ones have run
+        row.settings(compare, steps=1, seed=0)
+    steps = {data: _base_steps(compare, data) for data in compare.data}
+    return [
+        (row, row.settings(compare, steps[row.data or compare.data[0]], seed))
+        for seed in range(compare.seeds)
+        for row in rows(compare)
+    ]
+
+
+def _rows_of(data: str, method: str, compare: CompareSettings) -> Iterator[Row]:
+    if method == "none":
+        yield Row(method, 1, data=data)
+        return
+    has_alpha = bool(options_for(method, {"alpha": None}))
+    alphas = compare.alphas if compare.alphas and has_alpha else (None,)
+    for alpha in alphas:
+        for k in compare.num_mixes:
+            if k == 1:
+                yield Row(method, 1, alpha=alpha, data=data)
+            else:
+                yield from (Row(method, k, control, alpha, data) for control in compare.controls)
+
+
+def _variants(row: Row, compare: CompareSettings) -> Iterator[Row]:
+    """Yields a row with each variant that means something to it."""
+    for name, changes in compare.variants.items():
+        options = changes.get("method_options", {})
+        fits = row.method != "none" and options_for(row.method, options) == options
+        if fits and ("num_mixes" not in changes or row.num_mixes == 1):
+            yield replace(row, variant=name)
+
+
+def _base_steps(compare: CompareSettings, data: str) -> int:
+    if compare.steps is not None:
+        return compare.steps
+    return compare.total_steps(len(_opened(compare, data).train), compare.batch_size)
+
+
+def check_data_sets(compare: CompareSettings, fetch: bool = True) -> None:
+    """Open each data set once, so that one that is missing or broken is refused at once and not by every run.
+
+    Those of a comparison in epochs were opened to count them; those of a cluster may be on its machines only.
+
+    Args:
+        compare: The comparison.
+        fetch: Whether to open those that would be downloaded, too.
+
+    Raises:
+        UsageError: if one is not there, or cannot be used.
+    """
+    if compare.steps is None or compare.ray is not None:
+        return
+    for data in compare.data:
+        if fetch or _is_at_hand(data, compare.data_root):
+            _opened(compare, data)
+
+
+def _is_at_hand(data: str, root: str | None) -> bool:
+    if data.startswith("hf:"):
+        return Path(data.removeprefix("hf:")).exists()
+    return data not in PUBLISHED or root is not None
+
+
+def _opened(compare: CompareSettings, data: str) -> Data:
+    options = data_options_for(data, compare.data_options)
+    opened = open_data(data, options, root=compare.data_root, on_bad_file=compare.on_bad_file)
+    return opened.with_splits(compare.validation_share, compare.labels_per_class, compare.split_seed)
+
+
+def as_file_name(method: str) -> str:
+    """Returns a method's name as a part of a file name; a schedule's as its words and a check sum."""
+    return method if re.fullmatch(r"\w+", method, re.ASCII) else _with_check_sum(method, method)
+
+
+def _data_as_file_name(data: str) -> str:
+    """Returns a data set's name as a part of a file name; one with a path in it, by its end and a check sum of all."""
+    if re.fullmatch(r"[\w.-]+", data, re.ASCII):
+        return data
+    return _with_check_sum(re.split(r"[/:]", data.rstrip("/"))[-1], data)
+
+
+def _with_check_sum(part: str, name: str) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9_.]+', '-', part)}-{zlib.crc32(name.encode()):08x}"

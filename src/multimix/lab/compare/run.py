@@ -1,0 +1,118 @@
+"""Many runs, tables: data sets × methods × alphas × K × controls × seeds, here or on a cluster."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from multimix.lab.compare.board import Board
+from multimix.lab.compare.estimate import estimate
+from multimix.lab.compare.executors import check_executor, executor
+from multimix.lab.compare.folder import Comparison
+from multimix.lab.compare.rows import Row, check_data_sets, runs
+from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.lock import locked
+from multimix.lab.core.printable import printable
+from multimix.lab.core.warnings import complain
+from multimix.lab.models import import_model
+from multimix.lab.report.gather import gather
+from multimix.lab.report.page import write_page
+from multimix.lab.report.plan import print_plan
+from multimix.lab.report.previews import Samples
+from multimix.lab.report.table import table
+from multimix.lab.report.terminal import print_tables
+from multimix.lab.train.progress import duration
+from multimix.lab.train.run_folder import RunFolder
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.trackers.names import check_installed
+
+
+def compare(settings: CompareSettings, command: str, console: Console) -> dict[str, str]:
+    """Does what is missing of a comparison, then prints the tables and writes the page.
+
+    Args:
+        settings: What to compare.
+        command: The command line, for the record.
+        console: Where to show progress and the tables.
+
+    Returns:
+        Why runs failed, by the name of their folder; empty if none did.
+
+    Raises:
+        UsageError: if a run folder holds a run with other settings, the device or Ray is missing, or data cannot be
+            used.
+        RunFailed: if another process is at work in the folder.
+    """
+    check_installed(settings.trackers)
+    comparison = Comparison(settings, command)
+    comparison.check()
+    planned = _planned(settings)
+    if _missing(planned):
+        check_executor(settings)
+        check_data_sets(settings)
+    with locked(comparison.folder, complain):
+        missing = _missing(planned)
+        if missing:
+            print_plan(planned, console)
+        _print_count(planned, settings.out, console)
+        comparison.write(complain)
+        if missing:
+            _run(missing, comparison, console)
+            comparison.write()
+        results = gather(comparison)
+        print_tables(table(results), console)
+        for note in results.notes:
+            console.print(note, soft_wrap=True)
+        page = comparison.folder / "report.html"
+        write_page(page, [results], samples=Samples(settings.data, settings.data_root))
+        console.print(f"\nReport: {printable(str(page))}", soft_wrap=True)
+    return comparison.failures
+
+
+def show_plan(settings: CompareSettings, console: Console) -> None:
+    """Prints what a comparison would do, and does nothing.
+
+    Raises:
+        UsageError: if a run folder holds a run with other settings, or data that need not be fetched cannot be used.
+    """
+    Comparison(settings, "").check()
+    planned = _planned(settings)
+    if _missing(planned):
+        check_data_sets(settings, fetch=False)
+    print_plan(planned, console)
+    _print_count(planned, settings.out, console)
+
+
+def _planned(settings: CompareSettings) -> list[tuple[Row, TrainSettings]]:
+    import_model(settings.model, settings.model_options)
+    planned = runs(settings)
+    for _, run in planned:
+        RunFolder(Path(run.out)).check(run)
+    return planned
+
+
+def _missing(planned: Sequence[tuple[Row, TrainSettings]]) -> list[TrainSettings]:
+    return [run for _, run in planned if not RunFolder(Path(run.out)).finished]
+
+
+def _print_count(planned: Sequence[tuple[Row, TrainSettings]], out: str, console: Console) -> None:
+    finished = len(planned) - len(_missing(planned))
+    console.print(f"{len(planned)} runs into {printable(out)}, {finished} of them finished before", soft_wrap=True)
+
+
+def _run(missing: Sequence[TrainSettings], comparison: Comparison, console: Console) -> None:
+    board = Board(missing, comparison.failures, console)
+    with executor(comparison.settings, len(missing)) as (slots, shares):
+        with console.status("a few steps of each kind of run, to tell how long it will take"):
+            time_s = estimate(slots, missing, comparison.folder)
+        time = "in a time that a trial could not tell" if time_s is None else f"about {duration(time_s)}"
+        console.print(f"{len(missing)} to do, {shares}: {time}")
+        with board.show():
+            slots.all(_train, missing, board.started, board.ended)
+
+
+def _train(settings: TrainSettings, jobs: int) -> None:
+    """What is done elsewhere; the loop, and all that it needs, is imported there and not here."""
+    from multimix.lab.train.run import train
+
+    train(settings, jobs=jobs)

@@ -1,0 +1,1 @@
+"""What every part of the lab stands on: errors, checks, files, processes, signals, the terminal."""

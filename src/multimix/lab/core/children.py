@@ -1,0 +1,43 @@
+"""What the processes that work for a run should do when the run is stopped: work on until it needs them no more."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import parent_process, resource_tracker
+
+from multimix.lab.core.signals import STOPPING
+
+
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Lets processes that are started in the block, and theirs, be born deaf to the signals that stop a run.
+
+    Ctrl-C and torchrun send those to a whole group of processes, and the run needs its data until its state is saved.
+    """
+    resource_tracker.ensure_running()  # starting it inside the block would let the signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def stand_apart(index: int) -> None:
+    """Takes this process out of its parent's group: from now on a signal reaches it only by its own number."""
+    os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Ends this process when its parent has ended, however that came about."""
+    threading.Thread(target=_wait_and_end, daemon=True).start()
+
+
+def _wait_and_end() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,54 @@
+"""One process at a time in a folder."""
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from multimix.lab.core.errors import RunFailed
+
+NAME = ".lock"
+UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # what file systems without locks say
+
+
+@contextmanager
+def locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Makes a folder, and keeps others from writing it until the block ends or this process does.
+
+    The lock is the kernel's and dies with its process, however that ends; the file itself means nothing and stays, as
+    removing it would let two processes lock two files of one name.
+
+    Args:
+        folder: Of a run or a comparison.
+        tell: Told, in one line, if the file system knows no locks.
+
+    Raises:
+        RunFailed: if somebody else writes there, or nothing can be written.
+    """
+    lock = FileLock(folder / NAME, timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise RunFailed(
+            f"only one process can write a folder, got {folder}, which another one is writing; wait until it ends, "
+            f"end it, or choose another --out"
+        ) from error
+    except OSError as error:
+        if error.errno in UNSUPPORTED:
+            tell(f"{folder} cannot be locked ({(error.strerror or '').lower()}): let no other process write it")
+        else:
+            raise _unwritable(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unwritable(folder: Path, error: OSError) -> RunFailed:
+    return RunFailed(
+        f"a run must be able to write its folder, got {(error.strerror or str(error)).lower()} for {folder}; "
+        f"make it writable, or choose another --out"
+    )

@@ -1,0 +1,22 @@
+"""A terminal on which text is only text."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from multimix.lab.core.printable import printable_lines
+
+
+class PlainConsole(Console):
+    """Shows every string as it is: `[red]`, `:smile:` and escape sequences in it do nothing. Colours are given apart.
+
+    So a name that comes from elsewhere needs no care where it is printed, also in the cell of a table.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Makes the text of any string that is printed."""
+        return super().render_str(printable_lines(text), **options)

@@ -1,5 +1,0 @@
-"""What is on this machine, and does mixing work on it? From versions and devices to a self-test, and to the screen."""
-
-from multimix.lab.doctor.findings import Findings, examine
-
-__all__ = ["Findings", "examine"]

@@ -1,0 +1,1 @@
+"""One run: its settings, the loop, and its folder."""

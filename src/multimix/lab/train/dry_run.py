@@ -1,0 +1,159 @@
+"""Would this run work? All that a run does, done in seconds: a few steps of a few pairs, in a folder that goes away."""
+
+import math
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from multimix.lab.data import Data, Split
+from multimix.lab.data.stand_in import PUBLISHED, stand_in
+from multimix.lab.models import build_model, import_model
+from multimix.lab.train.course import Course
+from multimix.lab.train.model_output import check_parameters
+from multimix.lab.train.moments import Length, Moment
+from multimix.lab.train.run import open_data_of, train
+from multimix.lab.train.run_folder import RunFolder
+from multimix.lab.train.schedule import check_within, parse_schedule
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.step_size import repeated_samples
+
+STEPS = 4  # one of them before mixing begins and one after it ends, if so wished
+SAMPLES = 8  # of each split
+
+
+def dry_run(settings: TrainSettings) -> list[str]:
+    """Tries a run without leaving anything behind.
+
+    Data that `data_root` holds, or that need no file, are opened; of other published sets samples are made up. Nothing
+    is fetched.
+
+    Returns:
+        What would be done and what was tried, a line each.
+
+    Raises:
+        UsageError: if a setting does not fit the data, the model or the machine.
+        RunFailed: if the steps fail.
+    """
+    import_model(settings.model, settings.model_options)
+    RunFolder(Path(settings.out)).check(settings)
+    data, num_train, about_data = _data(settings)
+    repeated = repeated_samples(settings, num_train)
+    length = settings.length(num_train)
+    schedule = parse_schedule(settings.schedule)
+    check_within(schedule, length)
+    course = Course.of(settings, data.num_classes, length)
+    first, last = (settings.rate * schedule.factor(step, length) for step in (0, length.steps - 1))
+    rows, all_rows = settings.batch_size, course.rows(length.steps)
+    samples = " then ".join(f"{samples:,}" for _, samples in settings.samples(length.steps))
+    mixes = "" if settings.most_rows_per_pair == 1 else f", {settings.mixes} mixes of each pair"
+    about_weights = _about_weights(settings)
+    return [
+        about_data,
+        f"model: {settings.model}, {_num_parameters(settings, data):,} parameters{about_weights}",
+        f"step: {samples} samples, {rows:,} rows ({settings.method}{mixes})",
+        *([repeated] if repeated else []),
+        f"length: {length.steps:,} steps, {length.steps / length.epoch:,.4g} epochs, {all_rows:,} rows",
+        f"learning rate: {settings.optimizer}, {schedule}, {first:.3g} in the first step, {last:.3g} in the last",
+        _tried(settings, data, length),
+        f"nothing was written to {settings.out}",
+    ]
+
+
+def _data(settings: TrainSettings) -> tuple[Data, int, str]:
+    """Returns few samples of the data, or made-up ones; how many there are to train on; and what is to be said."""
+    if settings.data in PUBLISHED and settings.data_root is None:
+        num_train = PUBLISHED[settings.data].num_train
+        data = stand_in(settings.data, settings.data_options, SAMPLES)
+        shape = tuple(data.sample_shape)
+        left = num_train - math.ceil(num_train * settings.validation_share)
+        if settings.labels_per_class is not None:
+            left = settings.labels_per_class * data.num_classes
+        return (
+            data,
+            left,
+            (
+                f"data: {settings.data}, not opened (no --data-root): made-up samples of shape {shape}, "
+                f"{data.num_classes} classes; {num_train:,} to train on are published"
+            ),
+        )
+    data = open_data_of(settings, sharing=1)
+    data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
+    num_train = len(data.train)
+    few = replace(data, train=_few(data.train), test=_few(data.test), validation=_few(data.validation or data.test))
+    return (
+        few,
+        num_train,
+        (
+            f"data: {settings.data}, {num_train:,} samples to train on, {len(data.test):,} to test on, of shape "
+            f"{tuple(data.sample_shape)}, {data.num_classes} classes"
+        ),
+    )
+
+
+def _few(split: Split) -> Split:
+    """Returns samples from all over a split."""
+    return split.subset(_spread(len(split)))
+
+
+def _spread(num: int) -> Tensor:
+    return torch.linspace(0, num - 1, min(num, SAMPLES)).long()
+
+
+def _about_weights(settings: TrainSettings) -> str:
+    if settings.initial_weights is None:
+        return ""
+    there = Path(settings.initial_weights).expanduser().exists()
+    return f", starting from {settings.initial_weights}" + ("" if there else ", which is not there yet")
+
+
+def _num_parameters(settings: TrainSettings, data: Data) -> int:
+    with torch.device("meta"):
+        model = build_model(settings.model, data.sample_shape, data.num_classes, settings.model_options)
+    check_parameters(settings.model, model)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
+    """Trains, saves and evaluates a run of the same kind that is over in seconds."""
+    in_parts = settings.micro_batch_size is not None
+    pairs = min(settings.samples_per_step, 4 if in_parts else 2)
+    weights = settings.initial_weights
+    with tempfile.TemporaryDirectory() as folder:
+        trial = replace(
+            settings,
+            out=f"{folder}/run",
+            steps=STEPS,
+            learning_rate=settings.rate * pairs / settings.samples_per_step,  # the whole batch's would be too high
+            epochs=None,
+            labels_per_class=None,  # the samples are few already
+            batch_size=pairs * math.lcm(*settings.mixes.values),
+            micro_batch_size=math.ceil(pairs / 2) * settings.most_rows_per_pair if in_parts else None,
+            schedule=str(parse_schedule(settings.schedule).in_percent(length.steps / length.epoch)),
+            unmixed_first=_share("unmixed_first", settings.unmixed_first),
+            unmixed_last=_share("unmixed_last", settings.unmixed_last),
+            initial_weights=weights if weights and Path(weights).expanduser().exists() else None,
+            compile=False,
+            evaluations=2,
+            checkpoint_every="2",
+        )
+        start = perf_counter()
+        train(
+            trial,
+            data=data if data.validation or not settings.validation_share else replace(data, validation=data.test),
+        )
+        time_s = perf_counter() - start
+        records = RunFolder(Path(trial.out)).records()
+    losses = " and ".join(f"{record['loss']:.3g}" for record in records)
+    return (
+        f"tried: {STEPS} steps of {pairs} pairs with checkpoints and evaluations in {time_s:.1f} s, losses {losses}"
+        + (", not compiled" if settings.compile else "")
+    )
+
+
+def _share(name: str, moment: float | str) -> str:
+    """Returns one step's share for phases that are there at all."""
+    return f"{100 / STEPS:g}%" if Moment.parse(name, moment).amount > 0 else "0"

@@ -1,0 +1,151 @@
+"""One update: mix, forward, backward, step; in parts, where a step does not fit the memory in one piece."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from lightning.fabric import Fabric
+from lightning.fabric.wrappers import _FabricModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from multimix import mixed_accuracy
+from multimix.lab.core.processes import weight_of
+from multimix.lab.core.randomness import seed_device, seed_of
+from multimix.lab.train.course import Course
+from multimix.lab.train.moments import Length
+from multimix.lab.train.schedule import Schedule, check_within, parse_schedule
+from multimix.lab.train.settings import TrainSettings
+
+
+@dataclass
+class Learner:
+    """What learns, and how.
+
+    Args:
+        settings: The run's.
+        fabric: Device, precision and processes.
+        model: The model as Fabric wrapped it.
+        bare: The same model, unwrapped.
+        optimizer: Its optimizer.
+        course: Which mixer at which step.
+        schedule: Course of the learning rate.
+        length: Of the run.
+        average: A running average of the weights, if there is one.
+    """
+
+    settings: TrainSettings
+    fabric: Fabric
+    model: _FabricModule
+    bare: nn.Module
+    optimizer: Optimizer
+    course: Course
+    schedule: Schedule
+    length: Length
+    average: AveragedModel | None
+
+    @classmethod
+    def build(
+        cls, settings: TrainSettings, fabric: Fabric, bare: nn.Module, num_classes: int, length: Length
+    ) -> "Learner":
+        """Wraps a model for training.
+
+        Raises:
+            UsageError: if the course of mixing or of the learning rate does not fit the length of the run.
+        """
+        course, schedule = Course.of(settings, num_classes, length), parse_schedule(settings.schedule)
+        check_within(schedule, length)
+        if settings.channels_last:
+            bare.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # no overload for modules
+        optimizer = build_optimizer(settings, bare)
+        trained = cast(nn.Module, torch.compile(bare)) if settings.compile else bare
+        model, optimizer = fabric.setup(trained, optimizer)
+        average = None
+        if settings.ema_decay is not None:
+            average = AveragedModel(bare, multi_avg_fn=_following(settings.ema_decay), use_buffers=True)
+        return cls(settings, fabric, model, bare, optimizer, course, schedule, length, average)
+
+    @property
+    def result(self) -> nn.Module:
+        """What is evaluated and kept: the average, if there is one."""
+        return self.bare if self.average is None else self.average.module
+
+    def update(self, step: int, x: Tensor, labels: Tensor) -> Tensor:
+        """Does the update that comes after `step` others, with this process's part of its samples.
+
+        Returns:
+            (2,) loss and mixed accuracy, on the device.
+        """
+        self._seed(step)
+        self._set_rate(step)
+        mix = self.course.at(step)
+        generator = torch.Generator().manual_seed(seed_of(self.settings.seed, "mix", step))
+        plan = mix.plan(x, labels, model=_LookedAt(self.fabric, self.model.module), generator=generator)
+        num_parts = self._num_parts(plan.num_mixes, plan.num_pairs)
+        parts = [plan] if num_parts == 1 else plan.split(num_parts)
+        share = weight_of(len(x), self.course.samples(step))
+        self.optimizer.zero_grad()
+        measured = torch.zeros(2, device=self.fabric.device)
+        for part in parts:
+            size = part.num_pairs / plan.num_pairs
+            with self.fabric.no_backward_sync(self.model, enabled=part is not parts[-1]):
+                logits, y_mix = mix.run(self.model, x, labels, plan=part)
+                loss = F.cross_entropy(logits, y_mix, label_smoothing=self.settings.label_smoothing)
+                self.fabric.backward(loss * (size * share))
+            measured += size * torch.stack([loss.detach(), mixed_accuracy(logits.detach(), y_mix)])
+        if self.settings.clip_norm is not None:  # what is not finite is met where the loss is read
+            self.fabric.clip_gradients(
+                self.model, self.optimizer, max_norm=self.settings.clip_norm, error_if_nonfinite=False
+            )
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.bare)
+        return measured
+
+    def _seed(self, step: int) -> None:
+        """Seeds dropout, if the model has any: other draws in each process."""
+        index = step * self.fabric.world_size + self.fabric.global_rank
+        seed_device(seed_of(self.settings.seed, "model", index), self.fabric.device)
+
+    def _set_rate(self, step: int) -> None:
+        factor = self.schedule.factor(step, self.length)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.rate * factor
+
+    def _num_parts(self, num_mixes: int, num_pairs: int) -> int:
+        most = self.settings.micro_batch_size
+        return 1 if most is None else math.ceil(num_pairs / max(1, most // num_mixes))
+
+
+class _LookedAt(nn.Module):
+    """The model as it computes in training, for gradients that are no part of training.
+
+    In half precision Fabric's wrapper refuses every backward pass but its own.
+    """
+
+    def __init__(self, fabric: Fabric, model: nn.Module) -> None:
+        super().__init__()
+        self._fabric, self.module = fabric, model
+
+    def forward(self, x: Tensor) -> Any:
+        with self._fabric.autocast():
+            return self.module(x)
+
+
+def _following(decay: float) -> Callable[..., None]:
+    """Returns the update of an exponential moving average."""
+    return get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def build_optimizer(settings: TrainSettings, model: nn.Module) -> Optimizer:
+    """Builds the optimizer that the settings name."""
+    parameters, rate, decay = model.parameters(), settings.rate, settings.decay
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=0.9, nesterov=True, weight_decay=decay)
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
+    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)

@@ -1,0 +1,153 @@
+"""Which method mixes, over a run: a name; several with odds, drawn for each step; or a schedule of such.
+
+mixup                             one method
+mixup+cutmix:2                    mixup in a third of the steps, CutMix in the others
+mixup+cutmix:2@0,none@0.9         the same, and no mixing from 90 % of the steps on
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NoReturn
+
+from multimix import Choice
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.phases import first_steps, join_phases, split_phases
+from multimix.methods import METHODS, Method
+from multimix.suggest import nearest
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Odds:
+    """Methods of one phase.
+
+    Args:
+        names: Their names.
+        weights: Their relative probabilities.
+    """
+
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    def build(self, options: Mapping[str, Any]) -> Method | Choice:
+        """Returns the library's method; each gets those of the options that it has.
+
+        Raises:
+            TypeError, ValueError: if the library refuses a setting.
+        """
+        methods = [METHODS[name](**options_for(name, options)) for name in self.names]
+        return methods[0] if len(methods) == 1 else Choice(methods, self.weights)
+
+    def __str__(self) -> str:
+        odds = zip(self.names, self.weights, strict=True)
+        return "+".join(name if weight == 1 else f"{name}:{weight:g}" for name, weight in odds)
+
+
+@dataclass(frozen=True)
+class WhichMethod:
+    """Methods, phase by phase.
+
+    Args:
+        values: The methods of each phase.
+        shares: When each phase begins, as a share of the run's steps; the first at 0.
+    """
+
+    values: tuple[Odds, ...]
+    shares: tuple[float, ...] = (0.0,)
+
+    @classmethod
+    def parse(cls, given: str, setting: str = "method") -> "WhichMethod":
+        """Reads what the head of this file shows.
+
+        Args:
+            given: The text.
+            setting: Where it was given, for messages.
+
+        Raises:
+            UsageError: if it is none of it, or a name is unknown.
+        """
+        values, shares = ((given.strip(),), (0.0,)) if "@" not in given else split_phases(given) or ((), ())
+        if not values:
+            _refused(given, setting)
+        return cls(tuple(_odds(value, given, setting) for value in values), shares)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All methods that may be met, each once."""
+        return tuple(dict.fromkeys(name for odds in self.values for name in odds.names))
+
+    @property
+    def mixes(self) -> bool:
+        """Whether anything is ever mixed."""
+        return self.names != (NONE,)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is one method all the time."""
+        return len(self.names) == 1
+
+    def phases(self, steps: int) -> tuple[tuple[int, Odds], ...]:
+        """Returns the first step of each phase, counted from 0, and its methods, in a run of so many steps."""
+        return first_steps(self.values, self.shares, steps)
+
+    def __str__(self) -> str:
+        return self.names[0] if self.is_one else join_phases(self.values, self.shares)
+
+
+def parse_list(given: Iterable[str]) -> tuple[str, ...]:
+    """Returns the methods of a list typed with commas: none,mixup@0,none@0.9,cutmix are none, a schedule, and cutmix.
+
+    A phase that begins after 0 goes on with the schedule before it.
+    """
+    methods: list[str] = []
+    for part in given:
+        goes_on = re.fullmatch(r"[^@,]+@(\d*\.?\d+)", part.strip())
+        if methods and "@" in methods[-1] and goes_on and float(goes_on[1]) > 0:
+            methods[-1] += f",{part}"
+        else:
+            methods.append(part)
+    return tuple(str(WhichMethod.parse(method, "methods")) for method in methods)
+
+
+def options_for(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those of the options that a method has; of several methods, one at least."""
+    known = {item.name for name in WhichMethod.parse(method).names for item in fields(METHODS[name])}  # type: ignore[arg-type]
+    return {name: value for name, value in options.items() if name in known}
+
+
+def check_option_names(options: Mapping[str, Any], methods: Iterable[str]) -> None:
+    """Refuses an option that none of the methods has."""
+    names = list(dict.fromkeys(name for method in methods for name in WhichMethod.parse(method).names))
+    known = sorted({item.name for name in names for item in fields(METHODS[name])})  # type: ignore[arg-type]
+    for name in options:
+        if name not in known:
+            remedy = nearest(name, known) if known else "leave it out"
+            raise UsageError(f"method_options must be options of {', '.join(names)}, got {name!r}; {remedy}")
+
+
+def _odds(value: str, given: str, setting: str) -> Odds:
+    parts = [re.fullmatch(r"([^:+@,\s]+)(?::(\d*\.?\d+))?", part) for part in value.split("+")]
+    found = [(part[1], float(part[2] or 1)) for part in parts if part]
+    names, weights = tuple(name for name, _ in found), tuple(weight for _, weight in found)
+    if len(found) < len(parts) or min(weights) <= 0 or len(set(names)) < len(names):
+        _refused(given, setting)
+    for name in names:
+        if name not in METHODS:
+            raise UsageError(
+                f"{setting} must be one of {', '.join(METHODS)}, got {setting}={name!r}; {nearest(name, METHODS)}"
+            )
+    if NONE in names and len(names) > 1:
+        raise UsageError(
+            f"steps that mix must mix by one of the methods drawn from, got {setting}={given!r}; give none a phase of "
+            f"its own, as in mixup@0,none@0.9"
+        )
+    return Odds(names, (1.0,) if len(names) == 1 else weights)
+
+
+def _refused(given: str, setting: str) -> NoReturn:
+    raise UsageError(
+        f"{setting} must be a name, names with odds, or such at rising shares of the run from 0 on, got "
+        f"{setting}={given!r}; write mixup, mixup+cutmix:2, or mixup+cutmix:2@0,none@0.9"
+    )

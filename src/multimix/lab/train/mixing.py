@@ -1,0 +1,52 @@
+"""From names and options to the library's mixer."""
+
+from typing import Protocol
+
+from multimix import MultiMix
+from multimix.lab.core.errors import UsageError
+from multimix.lab.train.method_schedule import Odds, WhichMethod, check_option_names
+from multimix.methods import METHODS
+
+__all__ = ["METHODS", "mixer"]
+
+
+class MixingSettings(Protocol):
+    """What a run's settings and a picture's have in common: `Mixing`, and a method."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def method_options(self) -> dict[str, bool | int | float | str | list[str]]: ...
+    @property
+    def sampling(self) -> str: ...
+    @property
+    def share(self) -> str: ...
+    @property
+    def partners(self) -> str: ...
+
+
+def mixer(settings: MixingSettings, num_classes: int, num_mixes: int, odds: Odds | None = None) -> MultiMix:
+    """Builds the mixer that the settings describe, with K mixes.
+
+    Args:
+        settings: The run's, or the picture's.
+        num_classes: Number of classes.
+        num_mixes: K.
+        odds: The methods of one phase; None: those of the first.
+
+    Raises:
+        UsageError: in the library's words, where it refuses a setting.
+    """
+    odds = odds or WhichMethod.parse(settings.method).values[0]
+    check_option_names(settings.method_options, [settings.method])
+    try:
+        return MultiMix(
+            odds.build(settings.method_options),
+            num_mixes=num_mixes,
+            num_classes=num_classes,
+            sampling=settings.sampling,
+            share=settings.share,
+            partners=settings.partners,
+        )
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from error

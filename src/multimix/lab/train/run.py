@@ -1,0 +1,151 @@
+"""One run: data and a model in, weights and an evaluation out. Read it top to bottom; that is the order it runs in."""
+
+import copy
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from lightning.fabric import Fabric
+
+from multimix.lab.core.errors import UsageError
+from multimix.lab.core.lock import locked
+from multimix.lab.core.machine import check_device, cores, environment
+from multimix.lab.core.processes import (
+    by_first,
+    check_shares,
+    company,
+    launched,
+)
+from multimix.lab.core.randomness import private_random_state
+from multimix.lab.core.signals import Interruption
+from multimix.lab.data import Data, open_data
+from multimix.lab.models import import_model
+from multimix.lab.train.checkpoint import Checkpoints
+from multimix.lab.train.initial_weights import model_at_start
+from multimix.lab.train.learner import Learner
+from multimix.lab.train.loop import OnStep, Run
+from multimix.lab.train.meter import Meter
+from multimix.lab.train.run_folder import Record, RunFolder, as_json
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.snapshot import digest
+from multimix.lab.train.state import State
+from multimix.lab.train.step_size import repeated_samples
+from multimix.lab.train.trackers.names import check_installed
+from multimix.lab.train.trackers.tracked import Trackers
+
+MAX_WORKERS = 8  # processes that read data; more wait for each other on one disk
+
+
+def train(
+    settings: TrainSettings,
+    on_record: Callable[[Record], None] = lambda record: None,
+    tell: Callable[[str], None] = lambda line: None,
+    jobs: int = 1,
+    data: Data | None = None,
+    on_step: OnStep = lambda step, time_s, meter, length: None,
+) -> bool:
+    """Trains one model into the folder `settings.out`.
+
+    A finished folder is left as it is. An unfinished one goes on from its newest good checkpoint, to the same bits as
+    if it had never stopped; without one it starts from nothing.
+
+    Args:
+        settings: What to train.
+        on_record: Called with each record as it is written.
+        tell: Told, in one line each, what went other than planned.
+        jobs: How many runs share the machine; only written down.
+        data: Samples to use in place of those that the settings name.
+        on_step: Called after each step with the number of steps done, the seconds of training, what was measured since
+            the last record, and the length of the run. It counts as training: reading the meter waits for the device.
+
+    Returns:
+        Whether there was anything to do.
+
+    Raises:
+        UsageError: if the folder holds a run with other settings, the device is missing, or the data or the model
+            cannot be used.
+        RunFailed: if the loss is no longer a number, or the state cannot be written or read.
+        Interrupted: if a signal asked for the end; the state is saved.
+    """
+    import_model(settings.model, settings.model_options)
+    folder = RunFolder(Path(settings.out))
+    check_device(settings.device, settings.precision)
+    check_shares(settings.samples_per_step)
+    check_installed(settings.trackers)
+    fabric = launched(settings.device, settings.precision)
+    with company(fabric), ExitStack() as stack:
+        if by_first(fabric, lambda: folder.holds_result(settings)):
+            return False
+        data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
+        data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
+        if line := repeated_samples(settings, len(data.train)):
+            tell(line)
+        run = _prepared(settings, fabric, folder, data, on_record, on_step)
+        by_first(fabric, lambda: stack.enter_context(locked(folder.path, tell)))
+        run.resume(tell)
+        conditions = environment(fabric.device, jobs)
+        by_first(fabric, lambda: folder.start(settings, conditions, run.state.records, run.data.skipped))
+        names = settings.trackers if fabric.is_global_zero else ()
+        trackers = Trackers(names, settings, run.state.records, tell)
+        with Interruption() as interruption, private_random_state(fabric.device), trackers as run.trackers:
+            run.loop(interruption)
+            by_first(fabric, run.finish)
+        fabric.barrier()  # none leaves while another still listens
+    return True
+
+
+def _prepared(
+    settings: TrainSettings,
+    fabric: Fabric,
+    folder: RunFolder,
+    data: Data,
+    on_record: Callable[[Record], None],
+    on_step: OnStep,
+) -> Run:
+    if settings.patience is not None and data.validation is None:
+        raise UsageError(
+            f"stopping early needs held-out samples, never the test split, got patience={settings.patience}, "
+            f"validation_share={settings.validation_share}; give --validation-share 0.1 too"
+        )
+    bare = model_at_start(settings, data, fabric)
+    length = settings.length(len(data.train))
+    learner = Learner.build(settings, fabric, bare, data.num_classes, length)
+    models = {"model": bare}
+    if learner.average is not None:
+        models["average"] = learner.average
+    if settings.patience is not None:
+        models["best"] = copy.deepcopy(bare)
+    labels = digest({"train": data.train.labels, "test": data.test.labels})
+    meter = Meter(math.ceil(length.steps / settings.evaluations), fabric.device)
+    scaler = getattr(fabric.strategy.precision, "scaler", None)
+    return Run(
+        settings=settings,
+        fabric=fabric,
+        folder=folder,
+        data=data,
+        learner=learner,
+        state=State(models, learner.optimizer, meter, scaler),
+        checkpoints=Checkpoints(folder.path / "checkpoint", as_json(settings) | {"labels_sha256": labels}),
+        on_record=on_record,
+        on_step=on_step,
+    )
+
+
+def open_data_of(settings: TrainSettings, sharing: int) -> Data:
+    """Opens the data that the settings name.
+
+    Args:
+        settings: The run's.
+        sharing: Processes that share the machine: each reads the data with its part of the cores.
+    """
+    num_workers = settings.num_workers
+    if num_workers is None:
+        num_workers = min(max(1, cores() // sharing), MAX_WORKERS)
+    return open_data(
+        settings.data,
+        settings.data_options,
+        root=settings.data_root,
+        on_bad_file=settings.on_bad_file,
+        num_workers=num_workers,
+    )

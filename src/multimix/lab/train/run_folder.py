@@ -1,0 +1,179 @@
+"""A run on disk: what was asked, what was measured on the way, what came out.
+
+DIR/config.json       the settings
+DIR/environment.json  the machine, versions and threads: the conditions of the training time
+DIR/skipped_files.txt the files of the data that could not be used, and why; absent if there were none
+DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, cpu_time_s, rows, images, then name -> value
+DIR/checkpoint/       states to go on from (multimix/lab/checkpoint.py)
+DIR/model.safetensors the final weights
+DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished. `multimix evaluate` adds
+                      more numbers
+DIR/metrics.csv and others that trackers write (multimix/lab/trackers/), if there are any; nothing here reads them
+DIR/.lock             held by the process that writes the folder (multimix/lab/lock.py)
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import nn
+
+from multimix.lab.core.atomic_files import sweep, write_json, write_whole
+from multimix.lab.core.errors import Damaged, UsageError
+from multimix.lab.core.json_file import read_json, read_json_lines
+from multimix.lab.core.own_folder import check_no_links, check_ours
+from multimix.lab.core.printable import printable
+from multimix.lab.train.recipe import Recipe
+from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.stored_settings import stored_settings
+
+Record = dict[str, float]
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+# Settings that may change between two tries at the same run: they decide how it is done, not what comes out.
+NO_PART = ("out", "checkpoint_every", "on_bad_checkpoint", "num_workers", "trackers")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run, each written whole or not at all."""
+
+    path: Path
+
+    def check(self, settings: TrainSettings) -> None:
+        """Refuses a folder that belongs to a run with other settings, or to somebody else."""
+        self._check_initial_weights(settings)
+        check_ours(self.path, CONFIG, "a run")
+        config = self.path / CONFIG
+        if not config.exists():
+            return
+        try:
+            there = read_json(config, dict)
+        except Damaged as error:
+            raise UsageError(
+                f"a run's config.json must be readable, got {config}: {error}; choose another --out, or move the "
+                f"folder away"
+            ) from error
+        check_same(there, as_json(settings), self.path)
+
+    def _check_initial_weights(self, settings: TrainSettings) -> None:
+        """Refuses to start from weights that the run would write over."""
+        if settings.initial_weights is None:
+            return
+        weights = Path(settings.initial_weights).expanduser().resolve()
+        if weights.is_relative_to(self.path.resolve()):
+            raise UsageError(
+                f"initial_weights must not lie in the run's own folder, got "
+                f"initial_weights={settings.initial_weights!r}, out={settings.out!r}; choose another --out"
+            )
+
+    def settings(self) -> TrainSettings:
+        """Returns what was asked; no model that it names is imported.
+
+        Raises:
+            UsageError: if it cannot be read, or does not hold here.
+        """
+        file = self.path / CONFIG
+        try:
+            return stored_settings(TrainSettings, read_json(file, dict) | {"out": str(self.path)})
+        except (OSError, Damaged) as error:
+            raise UsageError(f"a run's config.json must be readable, got {file}: {error}; leave it out") from error
+
+    def holds_result(self, settings: TrainSettings) -> bool:
+        """Whether the run was done before.
+
+        Raises:
+            UsageError: if the folder belongs to a run with other settings.
+        """
+        self.check(settings)
+        if not self.finished:
+            check_no_links(self.path)
+        return self.finished
+
+    def start(
+        self,
+        settings: TrainSettings,
+        environment: Mapping[str, Any],
+        records: list[Record],
+        skipped: Sequence[object] = (),
+    ) -> None:
+        """Makes the folder, or brings it to the state that a run goes on from: `records` and no result."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        sweep(self.path)
+        for name in ("metrics.jsonl", WEIGHTS, "skipped_files.txt"):
+            (self.path / name).unlink(missing_ok=True)
+        write_json(self.path / CONFIG, as_json(settings))
+        write_json(self.path / "environment.json", dict(environment))
+        if records:
+            self.write_records(records)
+        if skipped:
+            write_whole(self.path / "skipped_files.txt", "".join(f"{printable(str(file))}\n" for file in skipped))
+
+    def write_records(self, records: list[Record]) -> None:
+        """Writes all records so far."""
+        write_whole(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+
+    def finish(self, model: nn.Module, evaluation: Mapping[str, float]) -> None:
+        """Writes the weights, then the evaluation that marks the run as finished."""
+        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+        write_whole(self.path / WEIGHTS, save(weights))
+        write_json(self.path / "evaluation.json", dict(evaluation))
+
+    def add_to_evaluation(self, values: Mapping[str, float]) -> None:
+        """Writes more numbers, or new ones of the same names, into the evaluation."""
+        write_json(self.path / "evaluation.json", self.evaluation() | dict(values))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to a good end."""
+        return (self.path / "evaluation.json").exists()
+
+    def config(self) -> dict[str, Any]:
+        """Returns the settings as they were written, unchecked.
+
+        Raises:
+            Damaged: naming the file, if it cannot be read; so do the other files.
+        """
+        return self._read("config.json")
+
+    def records(self) -> list[Record]:
+        """Returns the records so far, oldest first."""
+        try:
+            return read_json_lines(self.path / "metrics.jsonl")
+        except FileNotFoundError:
+            return []
+        except Damaged as error:
+            raise Damaged(f"metrics.jsonl: {error}") from error
+
+    def evaluation(self) -> dict[str, float]:
+        """Returns the final evaluation, name -> value."""
+        return self._read("evaluation.json")
+
+    def environment(self) -> dict[str, Any]:
+        """Returns the conditions the run was made under."""
+        return self._read("environment.json")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            return read_json(self.path / name, dict)
+        except (OSError, Damaged) as error:
+            said = error.strerror if isinstance(error, OSError) else error
+            raise Damaged(f"{name}: {said}") from error
+
+
+def check_same(there: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
+    """Refuses a folder that holds a run with other settings."""
+    for name in wanted:
+        if there.get(name) != wanted[name]:
+            raise UsageError(
+                f"a folder holds one run, got {name}={wanted[name]!r} for {folder}, which holds a run "
+                f"with {name}={there.get(name)!r}; choose another --out"
+            )
+
+
+def as_json(settings: Recipe) -> dict[str, Any]:
+    """Returns what was run or measured, as JSON has it."""
+    config = {name: value for name, value in asdict(settings).items() if name not in NO_PART}
+    return dict(json.loads(json.dumps(config)))

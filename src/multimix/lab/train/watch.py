@@ -1,0 +1,124 @@
+"""One run, for whoever watches it: live on a terminal, a plain line per record elsewhere."""
+
+import sys
+from collections.abc import Sequence
+from time import monotonic
+from types import TracebackType
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from multimix.lab.train.meter import Meter
+from multimix.lab.train.moments import Length
+from multimix.lab.train.pace import Pace
+from multimix.lab.train.progress import duration, quality
+from multimix.lab.train.run_folder import Record
+from multimix.lab.train.settings import TrainSettings
+
+LOOK_EVERY_S = 0.5  # a look waits for the device, and drawing takes about a millisecond
+BAR = 30  # columns, at most
+
+
+class Watch:
+    """Shows a run inside its `with` block.
+
+    Args:
+        settings: The run's.
+        console: Where to show it.
+    """
+
+    def __init__(self, settings: TrainSettings, console: Console) -> None:
+        self._settings, self._console = settings, console
+        self._live: Live | None = None
+        if console.is_interactive and not console.quiet:
+            self._live = Live(
+                self,
+                console=console,
+                auto_refresh=False,  # a thread that draws would take its time from the training's
+                transient=True,
+                redirect_stderr=sys.stderr.isatty(),
+            )
+        self._pace: Pace | None = None
+        self._length = Length(1, 1.0)
+        self._step = self._records = 0
+        self._next_look = 0.0
+        self._measured: list[str] = []
+        self._error = ""
+
+    def __enter__(self) -> "Watch":
+        if self._live is not None:
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def on_step(self, step: int, time_s: float, meter: Meter, length: Length) -> None:
+        """Looks at a run, if the last look is long enough ago."""
+        now = monotonic()
+        if now < self._next_look:
+            return
+        if self._pace is None:
+            self._pace = Pace(length.steps, self._settings.evaluations)
+        self._pace.look(step, time_s, now, self._records)
+        self._step, self._length = step, length
+        if self._live is not None:
+            loss, accuracy = meter.read().mean(dim=0).tolist()
+            self._measured = [f"loss {loss:.3f}", f"mixed accuracy {accuracy:.1%}"]
+            self._live.refresh()
+        self._next_look = monotonic() + LOOK_EVERY_S
+
+    def on_record(self, record: Record) -> None:
+        """Prints a record; the line under it, if there is one, stays under it."""
+        self._records += 1
+        if self._pace is not None:
+            self._pace.look(int(record["step"]), record["time_s"], monotonic(), self._records)
+        self._error = f"test error {record['error']:.2%}"
+        if self._live is None:
+            self._console.print("  ".join([quality(record), *self._speed()]), soft_wrap=True, markup=False)
+        else:  # the live line tells the rest
+            self._console.print(quality(record), markup=False)
+
+    def _speed(self) -> list[str]:
+        if self._pace is None or self._pace.steps_per_s is None or self._pace.left_s is None:
+            return []
+        images = self._pace.steps_per_s * self._samples()
+        return [f"{images:,.0f} images/s", f"{duration(self._pace.left_s)} left"]
+
+    def _samples(self) -> int:
+        """Samples of the step that was looked at last."""
+        phases = self._settings.samples(self._length.steps)
+        return next((samples for first, samples in reversed(phases) if self._step > first), phases[0][1])
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self._pace is None:
+            yield Text("starting")
+            return
+        epoch, epochs = (steps / self._length.epoch for steps in (self._step, self._length.steps))
+        where = [f"epoch {epoch:.1f}/{round(epochs, 1):g}", f"step {self._step}/{self._length.steps}"]
+        speed = self._speed()
+        first, *others = _lines([*where, *speed[1:]], options.max_width)
+        bar = min(BAR, options.max_width - len(first) - 2)
+        if bar > 5:
+            row = Table.grid(padding=(0, 2))
+            row.add_row(ProgressBar(total=self._length.steps, completed=self._step, width=bar), first)
+            yield row
+        else:
+            yield Text(first)
+        others += _lines([*self._measured, *speed[:1], self._error], options.max_width)
+        yield from map(Text, others)
+
+
+def _lines(items: Sequence[str], width: int) -> list[str]:
+    """Returns the items in lines of at most `width` columns, no item broken."""
+    lines: list[str] = []
+    for item in filter(None, items):
+        if lines and len(lines[-1]) + 2 + len(item) <= width:
+            lines[-1] += f"  {item}"
+        else:
+            lines.append(item)
+    return lines
