@@ -34,7 +34,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from multimix.lab.cli import main
 from multimix.lab.data import SampleOrder, open_data
-from multimix.lab.evaluate import evaluate
+from multimix.lab.metrics import evaluate
 from multimix.lab.models import build_model
 from multimix.lab.train.mixing import METHODS, mixer
 from multimix.lab.train.run import train  # noqa: F401  imported before the forks

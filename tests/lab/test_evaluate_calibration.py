@@ -10,13 +10,13 @@ from torch import nn
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit
 from multimix.lab.data.split import stratified
-from multimix.lab.evaluate.calibration import brier, confidence, ece, nll
-from multimix.lab.evaluate.error import error_top5
 from multimix.lab.evaluate.evaluators import CHECKS
 from multimix.lab.evaluate.from_logits import evaluate_calibration, evaluate_error
-from multimix.lab.evaluate.reliability import reliability
 from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.evaluate.temperature import HALVES_SEED, RANGE, cross_fitted, fit_temperature
+from multimix.lab.metrics.calibration import brier, confidence, ece, nll
+from multimix.lab.metrics.error import error_top5
+from multimix.lab.metrics.reliability import reliability
 
 # Probability of the top class, whether it is right: two samples at 0.9 of which one is right, two at 0.6, both right.
 LOGITS = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]]).log()

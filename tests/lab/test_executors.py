@@ -10,8 +10,8 @@ import pytest
 from layouts import png
 
 from multimix.lab.cli import main
+from multimix.lab.compare import on_ray
 from multimix.lab.compare.on_ray import Place, Share, _share
-from multimix.lab.compare.run import on_ray
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data.cifar import CLASSES

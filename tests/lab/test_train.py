@@ -123,7 +123,7 @@ def test_the_loop_never_names_a_method():
     import multimix.lab.train.run as module
     from multimix.methods import METHODS
 
-    for name in ("train", "loop", "learner"):
+    for name in ("run", "loop", "learner"):
         source = (Path(module.__file__).parent / f"{name}.py").read_text()
         assert not [method for method in METHODS if f'"{method}"' in source]
 

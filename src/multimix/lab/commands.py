@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -66,9 +67,12 @@ def _try_training(settings: TrainSettings, console: Console) -> int:
 
 def _compare(settings: CompareSettings, console: Console) -> int:
     from multimix.lab.compare.run import compare
+    from multimix.lab.report.compared import show_comparison
+    from multimix.lab.report.previews import Samples
 
     command = shlex.join(["multimix", *sys.argv[1:]])
     failures = compare(settings, command, console)
+    show_comparison(Path(settings.out), Samples(settings.data, settings.data_root), console)
     for name, reason in failures.items():
         print(printable(f"{name} failed: {reason}"), file=sys.stderr)
     return 1 if failures else 0

@@ -1,4 +1,4 @@
-"""Many runs, tables: data sets × methods × alphas × K × controls × seeds, here or on a cluster."""
+"""Many runs: data sets × methods × alphas × K × controls × seeds, here or on a cluster."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,18 +9,13 @@ from multimix.lab.compare.board import Board
 from multimix.lab.compare.estimate import estimate
 from multimix.lab.compare.executors import check_executor, executor
 from multimix.lab.compare.folder import Comparison
+from multimix.lab.compare.plan import print_plan
 from multimix.lab.compare.rows import Row, check_data_sets, runs
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.lock import locked
 from multimix.lab.core.printable import printable
 from multimix.lab.core.warnings import complain
 from multimix.lab.models import import_model
-from multimix.lab.report.gather import gather
-from multimix.lab.report.page import write_page
-from multimix.lab.report.plan import print_plan
-from multimix.lab.report.previews import Samples
-from multimix.lab.report.table import table
-from multimix.lab.report.terminal import print_tables
 from multimix.lab.train.progress import duration
 from multimix.lab.train.run_folder import RunFolder
 from multimix.lab.train.settings import TrainSettings
@@ -28,12 +23,12 @@ from multimix.lab.train.trackers.names import check_installed
 
 
 def compare(settings: CompareSettings, command: str, console: Console) -> dict[str, str]:
-    """Does what is missing of a comparison, then prints the tables and writes the page.
+    """Do what is missing of a comparison.
 
     Args:
         settings: What to compare.
         command: The command line, for the record.
-        console: Where to show progress and the tables.
+        console: Where to show progress.
 
     Returns:
         Why runs failed, by the name of their folder; empty if none did.
@@ -59,13 +54,6 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
         if missing:
             _run(missing, comparison, console)
             comparison.write()
-        results = gather(comparison)
-        print_tables(table(results), console)
-        for note in results.notes:
-            console.print(note, soft_wrap=True)
-        page = comparison.folder / "report.html"
-        write_page(page, [results], samples=Samples(settings.data, settings.data_root))
-        console.print(f"\nReport: {printable(str(page))}", soft_wrap=True)
     return comparison.failures
 
 

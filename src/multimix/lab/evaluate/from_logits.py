@@ -4,12 +4,12 @@ from torch import Tensor, nn
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data
-from multimix.lab.evaluate import logits_of
-from multimix.lab.evaluate.calibration import brier, confidence, ece, nll
-from multimix.lab.evaluate.error import error, error_top5
-from multimix.lab.evaluate.reliability import reliability
 from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.evaluate.temperature import cross_fitted, fit_temperature
+from multimix.lab.metrics import logits_of
+from multimix.lab.metrics.calibration import brier, confidence, ece, nll
+from multimix.lab.metrics.error import error, error_top5
+from multimix.lab.metrics.reliability import reliability
 
 
 def evaluate_error(model: nn.Module, data: Data, settings: EvaluateSettings) -> dict[str, float]:

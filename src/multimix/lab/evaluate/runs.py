@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -13,8 +13,6 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from multimix.lab.compare.folder import FILE, Comparison
-from multimix.lab.compare.rows import rows
 from multimix.lab.core.checks import check_name
 from multimix.lab.core.errors import Damaged, RunFailed, UsageError
 from multimix.lab.core.lock import locked
@@ -110,25 +108,22 @@ def finished_runs(settings: EvaluateSettings) -> list[FinishedRun]:
 
 
 def _folders(place: Path) -> list[Path]:
-    """Returns a run's folder, or those of a comparison's finished runs, whichever of its commands asked for them."""
-    if not (place / FILE).exists():
+    """Return a run's folder, or those of the finished runs in a folder of runs, in the order of their names."""
+    if (place / CONFIG).exists() or not place.is_dir():
         return [place]
-    settings = Comparison.read(place).settings
-    planned = {row.name: number for number, row in enumerate(rows(settings))}
-    finished = [path for path in subfolders(place) if RunFolder(path).finished]
-    if not finished:
+    runs = [path for path in subfolders(place) if (path / CONFIG).exists()]
+    finished = [path for path in runs if RunFolder(path).finished]
+    if runs and not finished:
         raise UsageError(
-            f"a comparison must have a finished run, got none of {len(planned) * settings.seeds} in {place}; "
-            f"give its multimix compare command again"
+            f"a comparison must have a finished run, got none of {len(runs)} in {place}; give its multimix compare "
+            f"command again"
         )
-    return sorted(finished, key=lambda path: _order(path.name, planned, settings.seeds))
+    return sorted(finished, key=lambda path: _natural(path.name)) or [place]
 
 
-def _order(folder: str, planned: Mapping[str, int], seeds: int) -> tuple[int, int, str]:
-    """Returns what sorts run folders as the comparison plans them, others last."""
-    name, _, seed = folder.rpartition("-s")
-    is_planned = name in planned and re.fullmatch(r"\d{1,9}", seed, re.ASCII) is not None and int(seed) < seeds
-    return (planned[name], int(seed), "") if is_planned else (len(planned), 0, folder)
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return what sorts s2 before s10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _check_code(run: FinishedRun, settings: EvaluateSettings) -> None:

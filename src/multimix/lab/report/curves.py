@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from multimix.lab.core.plots import LINES, SETTINGS, STYLES, as_svg
 from multimix.lab.report.table import TableRow
-from multimix.lab.report.theme import LINES, SETTINGS, STYLES, as_svg
 
 AXES = {"step": "steps", "time_s": "seconds of training"}
 FLOOR = 0.05  # percent; a logarithmic axis has no place for an error of zero

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from multimix.lab.core.plots import GRID, INK, LINES, SETTINGS, as_svg
 from multimix.lab.report.results import Result
 from multimix.lab.report.table import TableRow
-from multimix.lab.report.theme import GRID, INK, LINES, SETTINGS, as_svg
 
 PLAIN, SCALED = "reliability", "reliability_scaled"
 MANY = 5  # the number of mixes that is shown beside one, if there is such a row; else the largest

@@ -13,7 +13,7 @@ from multimix.lab.core.processes import GO_ON, SAVE, STOP, agreed, by_first, gat
 from multimix.lab.core.signals import Interruption
 from multimix.lab.core.stopwatch import Stopwatch
 from multimix.lab.data import Data, SampleOrder, Split
-from multimix.lab.evaluate import evaluate
+from multimix.lab.metrics import evaluate
 from multimix.lab.train.checkpoint import Checkpoints
 from multimix.lab.train.intervals import Every, Timer
 from multimix.lab.train.learner import Learner

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from multimix.lab.report.theme import LINES, SETTINGS, STYLES, THEME, as_svg
+from multimix.lab.core.plots import LINES, SETTINGS, STYLES, THEME, as_svg
 from multimix.lab.variance.claims import drawn
 from multimix.lab.variance.designs import LARGE, MIXES
 

@@ -38,7 +38,7 @@ from multimix.lab.core.progress_bar import Advance
 from multimix.lab.core.randomness import private_random_state
 from multimix.lab.core.ranks import num_processes
 from multimix.lab.data import Data
-from multimix.lab.evaluate import evaluate
+from multimix.lab.metrics import evaluate
 from multimix.lab.models import import_model
 from multimix.lab.train.moments import Moment
 from multimix.lab.train.progress import duration

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from multimix.lab.evaluate.reliability import NUM_BINS, bins
+from multimix.lab.metrics.reliability import NUM_BINS, bins
 
 
 def nll(logits: Tensor, labels: Tensor) -> float:
