@@ -28,6 +28,9 @@ HEAD = f"""# Tests with the oldest and the newest releases
 `.newest`; then each runs the tests there and writes its column (`TESTS="FILE..."` runs only those). Warnings that
 something is outdated ({", ".join(OUTDATED)}) are no failures here.
 
+jsonargparse is bounded at 4.50 because in 4.38 the complaints of the command line are worded otherwise, and a misspelt
+setting is not answered with the one that was meant.
+
 """
 
 
