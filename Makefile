@@ -1,19 +1,26 @@
-# Two commands for a newcomer: `make demo` and `make test`. Everything they need is installed into .venv.
+# Two commands for a newcomer: `make demo` and `make test`. What they need is installed into .venv.
 PYTHON ?= python3
+OLDEST_PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= runs/demo
 BRIDGES = timm torchvision kornia hugging-face fastai
 
-.PHONY: demo test bridges check lint format site package clean
+.PHONY: demo test bridges oldest newest check lint format site package clean
+
+# What the demo needs; `installed` has that too, and everything else.
+$(VENV)/lab: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[lab]"
+	touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
-	touch $@
+	touch $(VENV)/lab $@
 
 # The main job: K = 1 against K = 5 on real digits, a table and an HTML page.
-demo: $(VENV)/installed
+demo: $(VENV)/lab
 	$(BIN)/multimix compare --data digits --model small-cnn --methods none,mixup,cutmix,manifold,puzzlemix \
 		--num-mixes 1,5 --controls equal-pairs,equal-compute --batch-size 120 --seeds 3 --out $(DEMO_OUT)
 
@@ -28,6 +35,21 @@ test: $(VENV)/installed
 
 bridges: $(BRIDGES:%=.bridges/%/installed)
 	$(PYTHON) -m bridges.results
+
+# The lower bounds of pyproject.toml, and the newest releases: an environment for each, and versions/results.md.
+.oldest/installed: pyproject.toml versions/pins.py
+	$(OLDEST_PYTHON) -m venv --clear .oldest
+	$(OLDEST_PYTHON) -m versions.pins > .oldest/pins.txt
+	.oldest/bin/python -m pip install --quiet --constraint .oldest/pins.txt --editable ".[test]"
+	touch $@
+
+oldest: .oldest/installed
+	.oldest/bin/python -m versions.results oldest $(TESTS)
+
+newest:
+	$(PYTHON) -m venv --clear .newest
+	.newest/bin/python -m pip install --quiet --editable ".[test]"
+	.newest/bin/python -m versions.results newest $(TESTS)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
@@ -55,4 +77,4 @@ package: $(VENV)/installed
 	cd build/package && bin/python -I ../../tests/run_snippets.py ../../README.md --but lightning
 
 clean:
-	rm -rf $(VENV) .bridges build dist *.egg-info
+	rm -rf $(VENV) .bridges .oldest .newest build dist src/*.egg-info

@@ -18,7 +18,7 @@ HEAD = """# Tests beside frameworks with environments of their own
 
 `make bridges` installs `bridges/<name>.txt` into `.bridges/<name>`, runs `tests/bridges` there (files whose framework
 is missing are left out) and writes this table. The adapters for `torch.utils.data` and Lightning are tested by
-`make test`.
+`make test`. multimix itself is not installed there: `PYTHONPATH=src .bridges/timm/bin/python` finds it.
 
 | environment | beside | torch | tests passed | failed | skipped |
 |---|---|---|---|---|---|
@@ -31,7 +31,7 @@ def main() -> int:
     for name, packages in PACKAGES.items():
         python = ROOT / ".bridges" / name / "bin" / "python"
         torch, *versions = ask(python, "-c", VERSIONS, "torch", *packages).split()
-        code, (passed, failed, skipped) = run_tests(python)
+        code, (passed, failed, skipped) = run_tests(python, "tests/bridges")
         worst = max(worst, code)
         beside = ", ".join(f"{package} {version}" for package, version in zip(packages, versions, strict=True))
         rows.append(f"| {name} | {beside} | {torch} | {passed} | {failed} | {skipped} |")
@@ -44,11 +44,11 @@ def ask(python: Path, *arguments: str) -> str:
     return subprocess.run([python, *arguments], capture_output=True, text=True, check=True).stdout
 
 
-def run_tests(python: Path) -> tuple[int, tuple[int, int, int]]:
-    """The exit status, and how many tests passed, failed and were skipped."""
+def run_tests(python: Path, *selection: str) -> tuple[int, tuple[int, int, int]]:
+    """The exit status, and how many of the selected tests passed, failed and were skipped."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [python, "-m", "pytest", "-q", "--show-capture=no", f"--junit-xml={report}", "tests/bridges"]
+        command = [python, "-m", "pytest", "-q", "--show-capture=no", f"--junit-xml={report}", *selection]
         code = subprocess.run(command, cwd=ROOT).returncode
         suite = ElementTree.parse(report).getroot()[0]
     total, errors, failures, skipped = (int(suite.attrib[k]) for k in ("tests", "errors", "failures", "skipped"))

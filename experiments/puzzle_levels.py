@@ -22,9 +22,9 @@ def main() -> None:
     out = Path(sys.argv[1])
     for levels in (2, 3):
         settings = "--data digits --model small-cnn --methods puzzlemix --num-mixes 1,5 --controls equal-compute"
-        command = ["multimix", "compare", *settings.split(), "--batch-size", "120", "--seeds", "6", "--jobs", "1"]
-        options = ["--method_options", f'{{"levels": {levels}}}', "--out", str(out / f"levels-{levels}")]
-        subprocess.run([*command, *options], check=True)
+        command = [sys.executable, "-m", "multimix", "compare", *settings.split()]
+        options = ["--batch-size", "120", "--seeds", "6", "--jobs", "1", "--method_options", f'{{"levels": {levels}}}']
+        subprocess.run([*command, *options, "--out", str(out / f"levels-{levels}")], check=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Shapes and types in annotations are checked while the tests run."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +21,11 @@ if CHECKED:
 
 # One thread is enough for what is tested; the cores are for tests side by side.
 torch.set_num_threads(1)
+
+
+# Programs that tests start import these sources too, installed or not.
+SOURCES = str(Path(__file__).parent.parent / "src")
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
 
 
 # Decoded samples are kept between runs, not between tests.

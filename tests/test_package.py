@@ -1,5 +1,6 @@
 """What is shipped: the sdist is the repository, the wheel the package, and what they say of themselves is true."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -34,12 +35,19 @@ def repository() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The folder with the sdist and the wheel, built from a copy: building leaves things lying about."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+def source(tmp_path_factory):
+    """A copy of the repository: building leaves things lying about."""
+    source = tmp_path_factory.mktemp("source")
     for file in repository():
         (source / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, source / file)
+    return source
+
+
+@pytest.fixture(scope="module")
+def built(source, tmp_path_factory):
+    """The folder with the sdist and the wheel."""
+    out = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-I", "-m", "build", "--no-isolation", "--outdir", str(out), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -72,6 +80,37 @@ def test_an_index_would_take_them(built):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("PASSED") == 2
+
+
+@pytest.fixture(scope="module")
+def editable(source, tmp_path_factory):
+    """A folder that holds what an editable install puts into site-packages."""
+    out, site_packages = tmp_path_factory.mktemp("editable"), tmp_path_factory.mktemp("site-packages")
+    code = "import sys; from setuptools import build_meta; build_meta.build_editable(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(out)]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(next(out.glob("*.whl"))) as wheel:
+        wheel.extractall(site_packages)
+    return site_packages
+
+
+WHERE = """import importlib.util, site
+site.addsitedir({site_packages!r})
+print(importlib.util.find_spec("multimix").origin)
+"""
+
+
+@pytest.mark.parametrize("place", ["beside the script", "current directory"])
+def test_an_empty_folder_of_the_same_name_does_not_win(editable, source, tmp_path, place):
+    (tmp_path / "multimix").mkdir()
+    script = tmp_path / "script.py"
+    script.write_text(WHERE.format(site_packages=str(editable)))
+    program = ["script.py"] if place == "beside the script" else ["-c", script.read_text()]
+    command = [sys.executable, "-S", *program]  # not the site-packages of the tests: multimix may be there too
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(source / "src" / "multimix" / "__init__.py")
 
 
 def test_one_version_everywhere():

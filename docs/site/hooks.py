@@ -16,7 +16,15 @@ from multimix.lab.preview.settings import PreviewSettings
 from multimix.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("*.md", "docs/*.md", "benchmarks/**/*.md", "bridges/**/*.md", "examples/**/*.md", "experiments/**/*.md")
+PAGES = (
+    "*.md",
+    "docs/*.md",
+    "benchmarks/**/*.md",
+    "bridges/**/*.md",
+    "examples/**/*.md",
+    "experiments/**/*.md",
+    "versions/**/*.md",
+)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 METHODS_PAGE, MARK = "docs/method-options.md", "<!-- every method -->"
 PICTURES = "docs/figures/methods"

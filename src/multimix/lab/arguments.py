@@ -38,8 +38,8 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
 class _Parser(ArgumentParser):
     """A parser whose help shows flags as they are typed, --like-this; in a file the same keys read like_this."""
 
-    def format_help(self, formatter: HelpFormatter | None = None) -> str:
-        return re.sub(r"--\w+", lambda flag: flag[0].replace("_", "-"), super().format_help(formatter))
+    def format_help(self, *formatter: HelpFormatter | None) -> str:  # newer releases of jsonargparse pass one
+        return re.sub(r"--\w+", lambda flag: flag[0].replace("_", "-"), super().format_help(*formatter))
 
 
 def _parser(called: str | None) -> ArgumentParser:

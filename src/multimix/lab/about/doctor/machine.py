@@ -14,7 +14,7 @@ from multimix.lab.data.cache import cache_folder
 def devices() -> list[torch.device]:
     """Returns everything that can compute here, the CPU first."""
     found = [torch.device("cpu")]
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if accelerator is not None:
         found += [torch.device(accelerator.type, index) for index in range(torch.accelerator.device_count())]
     return found
