@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.peers import Mix, peers
-from benchmarks.timing import interleave, machine, table, write_json, write_whole
+from benchmarks.timing import interleave, machine, table, write_atomic, write_json
 from multimix import CutMix, MixUp, MultiMix, Plan
 
 K = 5
@@ -208,7 +208,7 @@ def main() -> None:
     results = {"machine": machine("timm", "torchvision", "kornia"), "tables": tables}
     print(page(results))
     write_json(options.out / "blend.json", results)
-    write_whole(options.out / "blend.md", page(results))
+    write_atomic(options.out / "blend.md", page(results))
 
 
 if __name__ == "__main__":

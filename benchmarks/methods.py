@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.timing import interleave, machine, table, write_json, write_whole
+from benchmarks.timing import interleave, machine, table, write_atomic, write_json
 from multimix import MultiMix
 
 K = 5
@@ -64,7 +64,7 @@ def main() -> None:
     page = f"# What each method costs\n\n`python -m benchmarks.methods`\n\n{conditions}\n\n{sections}\n"
     print(page)
     write_json(options.out / "methods.json", results)
-    write_whole(options.out / "methods.md", page)
+    write_atomic(options.out / "methods.md", page)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.timing import interleave, machine, table, write_json, write_whole
+from benchmarks.timing import interleave, machine, table, write_atomic, write_json
 from multimix import MultiMix, PuzzleMix
 from multimix.lab.models.preact_resnet18 import PreActResNet18
 from multimix.masks import Blocks
@@ -343,7 +343,7 @@ def main() -> None:
     results = {"machine": machine("gco-wrapper"), "tables": tables}
     print(page(results))
     write_json(options.out / "puzzle.json", results)
-    write_whole(options.out / "puzzle.md", page(results))
+    write_atomic(options.out / "puzzle.md", page(results))
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomic(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(path.suffix + ".partial")
@@ -101,7 +101,7 @@ def write_whole(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: object) -> None:
     """Write JSON, whole or not at all."""
-    write_whole(path, json.dumps(content, indent=2) + "\n")
+    write_atomic(path, json.dumps(content, indent=2) + "\n")
 
 
 def table(rows: list[dict[str, object]]) -> str:

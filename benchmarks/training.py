@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from lightning.fabric import Fabric
 from scipy.stats import bootstrap
 
-from benchmarks.timing import machine, rounds, table, write_json, write_whole
+from benchmarks.timing import machine, rounds, table, write_atomic, write_json
 from multimix.lab.data import Data, HeldSplit, open_data
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.cifar import NORMALISE_10
@@ -241,7 +241,7 @@ def main() -> None:
     page += ["", (__doc__ or "").split("\n\n")[2].replace("\n", " "), "", (__doc__ or "").split("\n\n", 3)[3].strip()]
     for title, rows in measured.items():
         page += ["", f"## {title}", "", table(rows)]
-    write_whole(arguments.out / "training.md", "\n".join(page) + "\n")
+    write_atomic(arguments.out / "training.md", "\n".join(page) + "\n")
     print("\n".join(page))
 
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from multimix import MultiMix
-from multimix.lab.core.atomic_files import write_json, write_whole
+from multimix.lab.core.atomic_files import write_atomic, write_json
 from multimix.lab.core.machine import environment
 from multimix.lab.report.words import marked, with_interval
 from multimix.lab.statistics import paired, t_interval
@@ -179,7 +179,7 @@ def run(
     where = environment(torch.device("cpu"), 1)
     command = shlex.join(["python", f"examples/{name}.py", *sys.argv[1:]])
     write_json(asked.results / f"{name}.json", {"command": command, "environment": where, "tasks": found})
-    write_whole(asked.results / f"{name}.md", "\n\n".join([f"Printed by `{command}`.", *pages]) + "\n")
+    write_atomic(asked.results / f"{name}.md", "\n\n".join([f"Printed by `{command}`.", *pages]) + "\n")
 
 
 def _page(task: Task, rows: list[Row], measured: list[list[tuple[float, float]]], seeds: int) -> str:

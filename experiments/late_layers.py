@@ -32,7 +32,7 @@ from rich.console import Console
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.run import compare
 from multimix.lab.compare.settings import CompareSettings
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.report.gather import gather
 from multimix.lab.report.metrics import metric_of
@@ -83,7 +83,7 @@ def main() -> None:
     HERE.mkdir(exist_ok=True)
     write_results(HERE / f"{name}.json", [trials, results])
     _figure(results).savefig(HERE / f"{name}.png", dpi=80)
-    write_whole(HERE / f"{name}.md", as_page(trials, results, name, command))
+    write_atomic(HERE / f"{name}.md", as_page(trials, results, name, command))
 
 
 def _compared(asked: argparse.Namespace, command: str) -> tuple[Results, Results]:

@@ -34,7 +34,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from multimix.lab.core.atomic_files import write_json, write_whole
+from multimix.lab.core.atomic_files import write_atomic, write_json
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.machine import environment
 from multimix.lab.data.images import CroppedImage
@@ -169,7 +169,7 @@ def main() -> None:
         },
     )  # fmt: skip
     _figure(runs, steps).savefig(HERE / "starved_loader.png", dpi=80)
-    write_whole(HERE / "starved_loader.md", _page(decode, conditions, computing, steps, changes))
+    write_atomic(HERE / "starved_loader.md", _page(decode, conditions, computing, steps, changes))
 
 
 def _read(path: Path) -> list[Results]:

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from multimix.lab.compare.rows import Row
 from multimix.lab.compare.run import compare
 from multimix.lab.compare.settings import CompareSettings
-from multimix.lab.core.atomic_files import write_json, write_whole
+from multimix.lab.core.atomic_files import write_atomic, write_json
 from multimix.lab.data import Data, open_data
 from multimix.lab.models import build_model
 from multimix.lab.report.boundary import probabilities_on_grid
@@ -75,7 +75,7 @@ def main() -> None:
         _paths(figure.add_subplot(2, 5, 5 * line + 5), found[shape], legend=line == 0)
     figure.savefig(HERE / "synthetic_paths.png", dpi=80)
     write_json(HERE / "synthetic_paths.json", {"lam": LAMS.tolist(), "excess_loss": _short(found)})
-    write_whole(HERE / "synthetic_paths.md", _page(found))
+    write_atomic(HERE / "synthetic_paths.md", _page(found))
 
 
 def _model(folder: Path, data: Data) -> nn.Module:

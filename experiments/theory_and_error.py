@@ -30,7 +30,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from multimix.lab.core.atomic_files import write_json, write_whole
+from multimix.lab.core.atomic_files import write_atomic, write_json
 from multimix.lab.core.errors import UsageError
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Result, Results
@@ -140,7 +140,7 @@ class Theory:
     at: str
     known: dict[str, Known]
 
-    def as_json(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, Any]:
         """Returns it for a file; null is not finite."""
         known = {
             name: {str(k): [finite(value) for value in values] for k, values in those.items()}
@@ -206,12 +206,12 @@ def main() -> None:
                 dict(zip(("method", "at", "theory", "metric"), key, strict=True)) | asdict(correlation)
                 for key, correlation in found.items()
             ],
-            "theory": [theory.as_json() for theory in theories],
+            "theory": [theory.to_config() for theory in theories],
             "best": [_choice(theory, runs[theory.method]) for theory in theories],
         },
     )
     _figure(runs, theories).savefig(HERE / "theory_and_error.png", dpi=80)
-    write_whole(HERE / "theory_and_error.md", _page(results, runs, theories, found))
+    write_atomic(HERE / "theory_and_error.md", _page(results, runs, theories, found))
 
 
 def _results(path: Path) -> Results:

@@ -19,7 +19,7 @@ from rich.console import Console
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.run import compare
 from multimix.lab.compare.settings import CompareSettings
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.report.gather import gather
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Results
@@ -61,7 +61,7 @@ def main() -> None:
         compare(settings, f"{COMMAND} OUT", Console(width=140))
         found.append(gather(Comparison.read(asked.out / str(steps))))
     write_results(HERE / "training_length.json", found)
-    write_whole(HERE / "training_length.md", as_page(found))
+    write_atomic(HERE / "training_length.md", as_page(found))
 
 
 def as_page(found: list[Results]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from experiments.frontier.analysis import FEWEST_SEEDS, Difference, Findings
 from experiments.frontier.protocol import Protocol
 from experiments.frontier.records import Records
-from multimix.lab.core.atomic_files import write_json, write_whole
+from multimix.lab.core.atomic_files import write_atomic, write_json
 
 MAIN, SINGLE, SMALL = "K=5 same rows", "K=1", "small batch"
 
@@ -18,7 +18,7 @@ def write_page(protocol: Protocol, folder: Path) -> Path:
     picture = folder.parent / f"{folder.name}.png"
     _draw(found, picture)
     differences = _differences(found)
-    write_whole(page, "\n".join([*_head(found, picture.name), *_arms(found), "", *_compared(found, differences), ""]))
+    write_atomic(page, "\n".join([*_head(found, picture.name), *_arms(found), "", *_compared(found, differences), ""]))
     choices = {arm: asdict(choice) for arm, choice in found.choices.items()}
     write_json(
         folder.parent / f"{folder.name}.json",

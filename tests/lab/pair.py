@@ -67,7 +67,7 @@ def outcome(run: TrainSettings, step: int | None = None, told: list[str] | None 
             os.kill(os.getpid(), signal.SIGTERM)
 
     try:
-        train(run, on_record=stop, tell=[].append if told is None else told.append)
+        train(run, on_record=stop, log=[].append if told is None else told.append)
     except (Interrupted, RunFailed, UsageError) as error:
         return f"{type(error).__name__}: {error}".replace(str(HERE.parent / "machine0"), "HERE")
     return "finished"

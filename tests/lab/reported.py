@@ -8,7 +8,7 @@ import numpy as np
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.rows import runs
 from multimix.lab.compare.settings import CompareSettings
-from multimix.lab.train.run_folder import RunFolder, as_json
+from multimix.lab.train.run_folder import RunFolder, to_config
 
 ENVIRONMENT = {
     "device": "cpu",
@@ -41,7 +41,7 @@ def made_up(asked: CompareSettings, more=lambda seed, error: {}) -> Path:
         noise = np.random.default_rng([seed, k, len(row.control), len(row.method)]).normal(0, 0.002)
         error = 0.05 - 0.004 * k * (row.control == "equal-pairs") + 0.001 * seed + noise
         lines = [_record(i, error, run.batch_size, k) for i in range(RECORDS)]
-        (folder.path / "config.json").write_text(json.dumps(as_json(run)))
+        (folder.path / "config.json").write_text(json.dumps(to_config(run)))
         (folder.path / "environment.json").write_text(json.dumps(ENVIRONMENT))
         (folder.path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         evaluation = {"error": error, "nll": error * 3 + noise, "ece": 0.02 + noise, **more(seed, error)}

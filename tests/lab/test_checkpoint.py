@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save, save_file
 from torch import nn
 
-from multimix.lab.core.atomic_files import UNFINISHED, write_whole
+from multimix.lab.core.atomic_files import UNFINISHED, write_atomic
 from multimix.lab.core.errors import Damaged, Interrupted, RunFailed, UsageError
 from multimix.lab.core.lock import locked
 from multimix.lab.data import open_data
@@ -231,7 +231,7 @@ def test_a_damaged_state_is_refused_by_name_and_the_one_before_is_used(tmp_path,
     damage(newest)
     snapshot = Snapshot.read(older)
     steps = []
-    train(run, tell=told.append, on_record=lambda record: steps.append(record["step"]))
+    train(run, log=told.append, on_record=lambda record: steps.append(record["step"]))
     assert steps[0] > snapshot.facts["step"] > 0
     (line,) = told
     assert line.startswith(f"{newest} is refused: ")
@@ -250,7 +250,7 @@ def test_when_all_states_are_damaged_the_user_chooses(tmp_path, straight):
         train(run)
     assert {path: path.read_bytes() for path in states(tmp_path)} == before
     told = []
-    train(settings(tmp_path, on_bad_checkpoint="restart"), tell=told.append)
+    train(settings(tmp_path, on_bad_checkpoint="restart"), log=told.append)
     assert len(told) == 3
     assert told[-1].endswith("starting from nothing")
     assert final(tmp_path) == straight
@@ -301,7 +301,7 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr("fcntl.flock", unknown)
     told = []
-    train(settings(tmp_path, steps=2), tell=told.append)
+    train(settings(tmp_path, steps=2), log=told.append)
     assert told == [f"{tmp_path} cannot be locked (no locks available): let no other process write it"]
 
 
@@ -362,14 +362,14 @@ def test_intervals():
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    write_whole(path, "old")
+    write_atomic(path, "old")
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left on device") as error:
-        write_whole(path, "new")
+        write_atomic(path, "new")
     assert error.value.filename == str(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -54,7 +54,7 @@ ROWS = [(seed, seed % 2) for seed in range(6)]
 
 @pytest.mark.parametrize("hold_bytes", [2 << 30, 100])
 def test_images(tmp_path, monkeypatch, hold_bytes):
-    monkeypatch.setattr("multimix.lab.data.making.HOLD_BYTES", hold_bytes)
+    monkeypatch.setattr("multimix.lab.data.decode.HOLD_BYTES", hold_bytes)
     write(tmp_path / "set", "train", ROWS)
     write(tmp_path / "set", "test", [(100, 1), (101, 0)])
     data = open_data(f"hf:{tmp_path / 'set'}")

@@ -353,7 +353,7 @@ def test_the_split_can_stand_anywhere_in_a_shards_name(tmp_path):
 def test_small_sets_are_held_and_large_ones_streamed_with_the_same_samples(tmp_path, monkeypatch):
     layouts.class_folders(tmp_path, ("train", "test"))
     held = open_data(f"folder:{tmp_path}")
-    monkeypatch.setattr("multimix.lab.data.making.HOLD_BYTES", 1000)
+    monkeypatch.setattr("multimix.lab.data.decode.HOLD_BYTES", 1000)
     streamed = open_data(f"folder:{tmp_path}")
     assert isinstance(held.train, HeldSplit)
     assert isinstance(streamed.train, StreamedSplit)

@@ -90,7 +90,7 @@ def test_a_file_larger_than_what_fits_is_not_read(tmp_path):
 @KINDS
 @pytest.mark.parametrize("hold_bytes", [2 << 30, 100])
 def test_a_class_folder(tmp_path, make, monkeypatch, kind, hold_bytes):
-    monkeypatch.setattr("multimix.lab.data.making.HOLD_BYTES", hold_bytes)
+    monkeypatch.setattr("multimix.lab.data.decode.HOLD_BYTES", hold_bytes)
     layouts.class_folders(tmp_path)
     make(kind, tmp_path / "ant" / "2.png")
     data = open_data(f"folder:{tmp_path}", on_bad_file="skip")

@@ -14,11 +14,11 @@ from multimix.lab.arguments import parse
 from multimix.lab.cli import main
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.settings import CompareSettings
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.plain_console import PlainConsole
 from multimix.lab.core.printable import MOST, printable
-from multimix.lab.core.warnings import complain
+from multimix.lab.core.warnings import warn
 from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.report.csv_file import csv_of
 from multimix.lab.report.gather import gather
@@ -57,7 +57,7 @@ def test_a_console_shows_strings_as_they_are_also_in_tables():
 
 
 def test_a_complaint_is_one_line(capsys):
-    complain(NASTY)
+    warn(NASTY)
     assert capsys.readouterr().err == f"multimix: {printable(NASTY)}\n"
 
 
@@ -133,7 +133,7 @@ def test_what_other_programs_take_for_more_than_text():
 
 
 def test_a_text_that_is_no_unicode_can_be_written(tmp_path):
-    write_whole(tmp_path / "file", "a \udcff b")
+    write_atomic(tmp_path / "file", "a \udcff b")
     assert (tmp_path / "file").read_text() == r"a \udcff b"
 
 

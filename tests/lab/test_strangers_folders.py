@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from multimix.lab.cli import main
 from multimix.lab.compare.settings import CompareSettings
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.lock import locked
 from multimix.lab.train.settings import TrainSettings
@@ -175,7 +175,7 @@ def test_a_page_shows_samples_only_of_data_that_its_command_names(tmp_path, caps
 def test_files_have_the_rights_that_the_user_asks_for(mask, tmp_path):
     before = os.umask(mask)
     try:
-        write_whole(tmp_path / "file", "content")
+        write_atomic(tmp_path / "file", "content")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o666 & ~mask

@@ -16,7 +16,7 @@ from tracked_runs import HELD, in_mlflow, in_tensorboard
 
 from multimix.lab.core.errors import Interrupted, UsageError
 from multimix.lab.train.run import train
-from multimix.lab.train.run_folder import RunFolder, as_json
+from multimix.lab.train.run_folder import RunFolder, to_config
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.trackers import names
 from multimix.lab.train.trackers.names import TRACKERS
@@ -73,7 +73,7 @@ def resumed(tmp_path_factory):
     assert KILLED_AT in before  # and is met again
     told = []
     again = []
-    train(settings(out, *THERE), on_record=lambda record: again.append(record["step"]), tell=told.append)
+    train(settings(out, *THERE), on_record=lambda record: again.append(record["step"]), log=told.append)
     assert KILLED_AT in again
     assert told == []
     return out
@@ -91,7 +91,7 @@ def test_after_a_kill_each_step_is_held_once(resumed, name):
 def test_settings_and_the_final_evaluation_are_held(resumed, name):
     held = HELD[name](resumed)
     assert held.final == pytest.approx(RunFolder(resumed).evaluation(), rel=1e-6)
-    wanted = {name: str(value) for name, value in as_json(settings(resumed)).items() if not isinstance(value, dict)}
+    wanted = {name: str(value) for name, value in to_config(settings(resumed)).items() if not isinstance(value, dict)}
     assert {name: held.settings.get(name) for name in wanted} == wanted
 
 
@@ -150,7 +150,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(tmp_path, monkeyp
 
     monkeypatch.setattr(Csv, when, fail)
     told, others = [], ("tensorboard",) if "tensorboard" in THERE else ()
-    assert train(settings(tmp_path, "csv", *others), tell=told.append)
+    assert train(settings(tmp_path, "csv", *others), log=told.append)
     (line,) = told
     assert line.startswith("tracker csv failed and is left out, while the run goes on: OSError: ")
     assert "No space left on device" in line

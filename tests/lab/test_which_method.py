@@ -15,7 +15,7 @@ from multimix.lab.core.errors import UsageError
 from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.report.gather import row_of
 from multimix.lab.train.course import Course
-from multimix.lab.train.method_schedule import Odds, WhichMethod, parse_list
+from multimix.lab.train.method_schedule import MethodSchedule, Odds, parse_list
 from multimix.lab.train.mixing import mixer
 from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
@@ -35,17 +35,17 @@ def weights(folder):
 
 
 def test_what_is_read():
-    assert WhichMethod.parse(" mixup ") == WhichMethod((Odds(("mixup",), (1.0,)),))
-    drawn = WhichMethod.parse("mixup+cutmix:2.5")
-    assert drawn == WhichMethod((Odds(("mixup", "cutmix"), (1.0, 2.5)),))
-    schedule = WhichMethod.parse(" mixup:1+cutmix:2@0, fmix:3@.5,none@0.90")
+    assert MethodSchedule.parse(" mixup ") == MethodSchedule((Odds(("mixup",), (1.0,)),))
+    drawn = MethodSchedule.parse("mixup+cutmix:2.5")
+    assert drawn == MethodSchedule((Odds(("mixup", "cutmix"), (1.0, 2.5)),))
+    schedule = MethodSchedule.parse(" mixup:1+cutmix:2@0, fmix:3@.5,none@0.90")
     assert schedule.shares == (0.0, 0.5, 0.9)
     assert [str(odds) for odds in schedule.values] == ["mixup+cutmix:2", "fmix", "none"]
     assert schedule.names == ("mixup", "cutmix", "fmix", "none")
     for text in ("mixup", "mixup+cutmix:2.5", "mixup+cutmix:2@0,fmix@0.5,none@0.9"):
-        assert str(WhichMethod.parse(text)) == text
-    assert str(WhichMethod.parse("none@0")) == str(WhichMethod.parse("none@0,none@0.5")) == "none"
-    assert not WhichMethod.parse("none@0").mixes
+        assert str(MethodSchedule.parse(text)) == text
+    assert str(MethodSchedule.parse("none@0")) == str(MethodSchedule.parse("none@0,none@0.5")) == "none"
+    assert not MethodSchedule.parse("none@0").mixes
     assert [first for first, _ in schedule.phases(11)] == [0, 6, 10]
 
 
@@ -71,7 +71,7 @@ def test_what_is_no_method_is_refused(given):
     with pytest.raises(
         UsageError, match=r"method must be a name, names with odds, or such at rising .*; write mixup, "
     ):
-        WhichMethod.parse(given)
+        MethodSchedule.parse(given)
 
 
 def test_names_are_checked_and_none_has_a_phase_of_its_own():

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from multimix import __version__
 from multimix.lab.core.errors import FailedAlone, RunFailed, UsageError
 from multimix.lab.core.ranks import is_first
-from multimix.lab.core.warnings import complain
+from multimix.lab.core.warnings import warn
 
-PLAIN_WIDTH = 160  # columns where there is no terminal that could tell
+PLAIN_WIDTH = 160  # columns where there is no terminal that could log
 PACKAGES = (  # of multimix[lab], as they are imported
     *("lightning", "jsonargparse", "safetensors", "sklearn", "rich", "matplotlib", "jinja2", "yaml"),
     *("PIL", "datasets", "soundfile", "filelock"),
@@ -27,21 +27,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _call(given)
     except UsageError as error:
-        complain(str(error))
+        warn(str(error))
         return 2
     except RunFailed as error:
-        complain(str(error), alone=isinstance(error, FailedAlone))
+        warn(str(error), alone=isinstance(error, FailedAlone))
         return 1
     except OSError as error:  # disk full, no permission, a file where a folder should be
-        complain(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        warn(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
         return 1
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in PACKAGES:
             raise
-        complain(f"the lab's packages must be installed, got: {error}; pip install 'multimix[lab]'")
+        warn(f"the lab's packages must be installed, got: {error}; pip install 'multimix[lab]'")
         return 2
     except KeyboardInterrupt:
-        complain("interrupted; the same command does what is missing")
+        warn("interrupted; the same command does what is missing")
         return 130
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from multimix.lab.about.settings import DoctorSettings, MethodsSettings
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.printable import printable
-from multimix.lab.core.warnings import complain
+from multimix.lab.core.warnings import warn
 from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.report.settings import ReportSettings
@@ -43,15 +43,15 @@ class Command:
 
 
 def _train(settings: TrainSettings, console: Console) -> int:
-    from multimix.lab.core.processes import leave
+    from multimix.lab.core.processes import destroy_process_group
     from multimix.lab.train.run import train
     from multimix.lab.train.watch import Watch
 
     try:
         with Watch(settings, console) as watch:
-            done = train(settings, on_record=watch.on_record, tell=complain, on_step=watch.on_step)
+            done = train(settings, on_record=watch.on_record, log=warn, on_step=watch.on_step)
     finally:
-        leave()
+        destroy_process_group()
     said = "finished" if done else "was finished before, nothing to do"
     console.print(f"{printable(settings.out)}: {said}", soft_wrap=True)
     return 0
@@ -96,7 +96,7 @@ def _evaluate(settings: EvaluateSettings, console: Console) -> int:
 def _report(settings: ReportSettings, console: Console) -> int:
     from multimix.lab.report.make import make
 
-    made = make(settings, complain)
+    made = make(settings, warn)
     for file in made.files:
         console.print(f"Report: {printable(str(file))}", soft_wrap=True)
     return 1 if made.left_out else 0
@@ -106,11 +106,11 @@ def _preview(settings: PreviewSettings, console: Console) -> int:
     from multimix.lab.core.progress_bar import bar
     from multimix.lab.preview import preview
 
-    def tell(line: str) -> None:
+    def log(line: str) -> None:
         console.print(printable(line), soft_wrap=True)
 
     with bar(console) as advance:
-        notes = preview(settings, tell, advance)
+        notes = preview(settings, log, advance)
     for line in notes:
         console.print(printable(line), soft_wrap=True)
     return 0
@@ -121,12 +121,12 @@ def _variance(settings: VarianceSettings, console: Console) -> int:
     from multimix.lab.variance.run import FILE, PICTURE, measure
     from multimix.lab.variance.terminal import legend, print_moment
 
-    def tell(line: str) -> None:
+    def log(line: str) -> None:
         console.print(printable(line), soft_wrap=True)
 
     command = shlex.join(["multimix", *sys.argv[1:]])
     with bar(console) as advance:
-        measure(settings, command, tell, on_moment=lambda moment: print_moment(moment, console), advance=advance)
+        measure(settings, command, log, on_moment=lambda moment: print_moment(moment, console), advance=advance)
     console.print(legend(settings.replicates), soft_wrap=True)
     console.print(f"{printable(settings.out)}: {FILE} and {PICTURE}", soft_wrap=True)
     return 0
@@ -145,11 +145,11 @@ def _doctor(settings: DoctorSettings, console: Console) -> int:
 
     found = examine()
     if settings.json:
-        print(json.dumps(found.as_json(), indent=2))
+        print(json.dumps(found.to_config(), indent=2))
     else:
         print_findings(found, console)
     for line in found.wrong:
-        complain(line)
+        warn(line)
     return 1 if found.wrong else 0
 
 

@@ -40,11 +40,11 @@ class Comparison:
         """Refuses a folder that belongs to somebody else; runs may be there already."""
         check_ours(self.folder, FILE, "a comparison", may_hold=lambda path: (path / "config.json").is_file())
 
-    def write(self, tell: Callable[[str], None] = lambda line: None) -> None:
+    def write(self, log: Callable[[str], None] = lambda line: None) -> None:
         """Writes `compare.json`; the commands of one that is there are kept.
 
         Args:
-            tell: Told, in one line, if the one that is there is damaged, so that its commands are lost.
+            log: Called with one line if the file there is damaged, so that its commands are lost.
         """
         file = self.folder / FILE
         if file.exists():
@@ -52,7 +52,7 @@ class Comparison:
                 commands = _commands(read_json(file, dict))
                 self.earlier = [command for command in dict.fromkeys(commands) if command != self.command]
             except Damaged as error:
-                tell(f"{file} is damaged and written anew, without the commands that it held: {error}")
+                log(f"{file} is damaged and written anew, without the commands that it held: {error}")
         write_json(file, asdict(self))
 
     @classmethod

@@ -14,7 +14,7 @@ from multimix.lab.compare.rows import Row, check_data_sets, runs
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.lock import locked
 from multimix.lab.core.printable import printable
-from multimix.lab.core.warnings import complain
+from multimix.lab.core.warnings import warn
 from multimix.lab.models import import_model
 from multimix.lab.train.progress import duration
 from multimix.lab.train.run_folder import RunFolder
@@ -45,12 +45,12 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
     if _missing(planned):
         check_executor(settings)
         check_data_sets(settings)
-    with locked(comparison.folder, complain):
+    with locked(comparison.folder, warn):
         missing = _missing(planned)
         if missing:
             print_plan(planned, console)
         _print_count(planned, settings.out, console)
-        comparison.write(complain)
+        comparison.write(warn)
         if missing:
             _run(missing, comparison, console)
             comparison.write()

@@ -10,7 +10,7 @@ from typing import Any
 UNFINISHED = ".multimix-{}.part"  # what files are called while they are written; nobody else calls them so
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_atomic(path: Path, content: bytes | str) -> None:
     """Writes a file so that a reader, now or after a crash, sees the old content or all of the new.
 
     Returns when it is on the disk under its name, so of two files the second never outlasts the first.
@@ -38,7 +38,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes a value as readable JSON, whole or not at all."""
-    write_whole(path, json.dumps(value, indent=2) + "\n")
+    write_atomic(path, json.dumps(value, indent=2) + "\n")
 
 
 def sweep(folder: Path) -> None:

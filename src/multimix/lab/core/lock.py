@@ -14,7 +14,7 @@ UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # what file system
 
 
 @contextmanager
-def locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
+def locked(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
     """Makes a folder, and keeps others from writing it until the block ends or this process does.
 
     The lock is the kernel's and dies with its process, however that ends; the file itself means nothing and stays, as
@@ -22,7 +22,7 @@ def locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
 
     Args:
         folder: Of a run or a comparison.
-        tell: Told, in one line, if the file system knows no locks.
+        log: Called with one line if the file system knows no locks.
 
     Raises:
         RunFailed: if somebody else writes there, or nothing can be written.
@@ -38,7 +38,7 @@ def locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
         ) from error
     except OSError as error:
         if error.errno in UNSUPPORTED:
-            tell(f"{folder} cannot be locked ({(error.strerror or '').lower()}): let no other process write it")
+            log(f"{folder} cannot be locked ({(error.strerror or '').lower()}): let no other process write it")
         else:
             raise _unwritable(folder, error) from error
     try:

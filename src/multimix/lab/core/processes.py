@@ -42,7 +42,7 @@ def launched(device: str, precision: str = "fp32") -> Fabric:
     return fabric
 
 
-def leave() -> None:
+def destroy_process_group() -> None:
     """Ends the touch with other processes.
 
     A program that ends without it may be aborted by threads that still listen to them, after all is done.
@@ -51,7 +51,7 @@ def leave() -> None:
         torch.distributed.destroy_process_group()
 
 
-def by_first(fabric: Fabric, work: Callable[[], T]) -> T:
+def on_rank_zero(fabric: Fabric, work: Callable[[], T]) -> T:
     """Has the first process do something, and returns what came of it in every process.
 
     Only the first process reads and writes the run's folder, so the others may run where they cannot see it.
@@ -84,7 +84,7 @@ def reading(fabric: Fabric, items: Iterable[T]) -> Iterator[T]:
 
 
 @contextmanager
-def company(fabric: Fabric) -> Iterator[None]:
+def fail_if_peer_dies(fabric: Fabric) -> Iterator[None]:
     """Ends the run in one clear line when another of its processes dies."""
     try:
         yield

@@ -6,7 +6,7 @@ from multimix.lab.core.printable import printable
 from multimix.lab.core.ranks import is_first
 
 
-def complain(line: str, alone: bool = False) -> None:
+def warn(line: str, alone: bool = False) -> None:
     """Prints a line on the standard error, once: what all processes meet, the first of them says.
 
     Args:

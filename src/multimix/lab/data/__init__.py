@@ -7,7 +7,7 @@ from types import NoneType
 from typing import Any, get_args
 
 from multimix.lab.core.errors import UsageError
-from multimix.lab.core.warnings import complain
+from multimix.lab.core.warnings import warn
 from multimix.lab.data.bad_files import POLICIES, BadFile, BadFiles
 from multimix.lab.data.cifar import Cifar10, Cifar100
 from multimix.lab.data.cub import Cub
@@ -18,7 +18,7 @@ from multimix.lab.data.fsdd import Fsdd
 from multimix.lab.data.held import HeldSplit
 from multimix.lab.data.hub import Hub
 from multimix.lab.data.imagenet import Imagenet
-from multimix.lab.data.opening import Loader, Opening
+from multimix.lab.data.open_context import Loader, OpenContext
 from multimix.lab.data.order import SampleOrder
 from multimix.lab.data.shards import Shards
 from multimix.lab.data.speech_commands import SpeechCommands
@@ -129,11 +129,11 @@ def open_data(
     place = None if root is None else Path(root).expanduser()
     if place is not None and not place.is_dir():
         raise UsageError(f"data_root must be a folder, got data_root={str(root)!r}; give the folder of local copies")
-    data = loader.load(Opening(place, BadFiles(on_bad_file), num_workers))
+    data = loader.load(OpenContext(place, BadFiles(on_bad_file), num_workers))
     if data.num_classes < 2:
         raise UsageError(f"{name} must have at least 2 classes, got {data.num_classes}; give a folder of class folders")
     for note in data.notes:
-        complain(note)
+        warn(note)
     return data
 
 

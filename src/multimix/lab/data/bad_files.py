@@ -8,7 +8,7 @@ from multimix.lab.core.checks import check_name
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.core.printable import printable
 from multimix.lab.core.regular_files import read_regular
-from multimix.lab.core.warnings import complain
+from multimix.lab.core.warnings import warn
 
 POLICIES = ("refuse", "skip")
 NUM_NAMED = 5
@@ -77,7 +77,7 @@ class BadFiles:
                 f"every file of {printable(data)} must be usable, got {len(self._found)} bad: {self._listed()}; "
                 f"mend them, or leave them out with --on-bad-file skip"
             )
-        complain(f"{data}: skipped {len(self._found)} bad: {self._listed()}")
+        warn(f"{data}: skipped {len(self._found)} bad: {self._listed()}")
 
     def met_while_training(self, bad: BadFile) -> None:
         """Refuses a bad file that was met in the middle of a run, or says once that it is skipped.
@@ -91,7 +91,7 @@ class BadFiles:
             raise RunFailed(f"every file must be usable, got {bad}; mend it, or leave it out with --on-bad-file skip")
         if bad.name not in self._found:
             self.add(bad.name, bad.reason)
-            complain(f"skipped {bad}; {len(self._found)} so far", alone=True)
+            warn(f"skipped {bad}; {len(self._found)} so far", alone=True)
 
     def _listed(self) -> str:
         named = ", ".join(map(str, self.found[:NUM_NAMED]))

@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from multimix.lab.core.atomic_files import write_whole
-from multimix.lab.core.warnings import complain
+from multimix.lab.core.atomic_files import write_atomic
+from multimix.lab.core.warnings import warn
 from multimix.lab.data.blobs import Blobs, Chosen, FolderBlobs
 
 WORTHWHILE = 5000  # files; fewer are decoded in a second or two
@@ -71,9 +71,9 @@ def write_cache(file: Path, x: Tensor, bad: Bad) -> None:
     """Keeps decoded samples; where that is not possible, nothing is kept."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, save({"x": x}, metadata={"bad": json.dumps(bad)}))
+        write_atomic(file, save({"x": x}, metadata={"bad": json.dumps(bad)}))
     except OSError as error:
         said = f"decoded samples are not kept: {error}"
     else:
         said = f"{x.nbytes / 1e6:,.0f} MB of decoded samples kept in {file}"
-    complain(said)
+    warn(said)

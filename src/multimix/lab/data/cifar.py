@@ -17,11 +17,11 @@ from multimix.lab.data.bad_files import MAX_TEXT_BYTES, BadFiles
 from multimix.lab.data.cifar_batches import SIDE, read_batch
 from multimix.lab.data.cifar_pickle import BadBatch, read_pickle
 from multimix.lab.data.class_folders import class_folders
+from multimix.lab.data.decode import check_not_empty, make_split
 from multimix.lab.data.held import HeldSplit
 from multimix.lab.data.hub import from_hub
 from multimix.lab.data.images import WholeImage
-from multimix.lab.data.making import check_not_empty, make_split
-from multimix.lab.data.opening import Layout, Opening
+from multimix.lab.data.open_context import Layout, OpenContext
 from multimix.lab.data.options import check_padding
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
@@ -78,7 +78,7 @@ class Cifar10:
     def __post_init__(self) -> None:
         check_padding(self.padding)
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Reads a local copy, or fetches one."""
         augment = FlipCrop(self.padding, self.flip)
         for files in (BINARY_10, PYTHON_10):
@@ -107,7 +107,7 @@ class Cifar100:
     def __post_init__(self) -> None:
         check_padding(self.padding)
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Reads a local copy, or fetches one."""
         augment = FlipCrop(self.padding, self.flip)
         for files in (BINARY_100, PYTHON_100):
@@ -157,7 +157,7 @@ def _fine_names(home: Path) -> tuple[str, ...]:
     return tuple(names) if len(names) == 100 else ()  # names are a comfort, nothing depends on them
 
 
-def _folders(home: Path, augment: FlipCrop, opening: Opening) -> Data:
+def _folders(home: Path, augment: FlipCrop, opening: OpenContext) -> Data:
     """Reads CIFAR-10 as class folders of images."""
     reader = WholeImage(3, SIDE, SIDE)
     encoded = {part: class_folders(home / part, CLASSES, opening.bad_files) for part in ("train", "test")}

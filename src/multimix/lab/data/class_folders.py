@@ -10,7 +10,7 @@ import torch
 from multimix.lab.data import audio, images
 from multimix.lab.data.bad_files import BadFiles
 from multimix.lab.data.blobs import FolderBlobs
-from multimix.lab.data.making import Encoded
+from multimix.lab.data.decode import Encoded
 from multimix.lab.data.names import Names
 
 # What file managers leave behind, besides names that begin with a dot.

@@ -13,10 +13,10 @@ import torch
 
 from multimix.lab.data.bad_files import BadFiles, BadSample, why
 from multimix.lab.data.blobs import FolderBlobs
+from multimix.lab.data.decode import Encoded, check_not_empty, make_split
 from multimix.lab.data.images import CroppedImage, box_in_middle, header_of_file
-from multimix.lab.data.making import Encoded, check_not_empty, make_split
 from multimix.lab.data.names import Names, stays_inside
-from multimix.lab.data.opening import Layout, Opening
+from multimix.lab.data.open_context import Layout, OpenContext
 from multimix.lab.data.options import check_size
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
@@ -52,7 +52,7 @@ class Cub:
     def __post_init__(self) -> None:
         check_size(self.size)
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Lists a local copy; images are read as they are needed."""
         home = opening.find(LAYOUT)
         if home is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from multimix.lab.data.held import HeldSplit
-from multimix.lab.data.opening import Opening
+from multimix.lab.data.open_context import OpenContext
 from multimix.lab.data.prepare import Standardise
 from multimix.lab.data.split import Data
 
@@ -24,7 +24,7 @@ SPLIT_SEED = 0
 class Digits:
     """(N, 1, 8, 8) float32 in [0, 1], normalised by the training split's statistics."""
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Loads the digits."""
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split

@@ -16,10 +16,10 @@ from torch import Tensor
 from multimix.lab.core.regular_files import MAX_FILE_BYTES, open_regular
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import BadFiles, why
+from multimix.lab.data.decode import check_not_empty
 from multimix.lab.data.held import HeldSplit
 from multimix.lab.data.hub import from_hub
-from multimix.lab.data.making import check_not_empty
-from multimix.lab.data.opening import Layout, Opening
+from multimix.lab.data.open_context import Layout, OpenContext
 from multimix.lab.data.options import check_padding
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
@@ -51,7 +51,7 @@ class FashionMnist:
     def __post_init__(self) -> None:
         check_padding(self.padding)
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Reads a local copy, or fetches one."""
         home = opening.find(LAYOUT)
         augment = FlipCrop(self.padding, self.flip)

@@ -9,7 +9,7 @@ from multimix.lab.data import audio
 from multimix.lab.data.bad_files import BadFiles
 from multimix.lab.data.class_folders import class_folders, class_names, kind_of
 from multimix.lab.data.generic import VALIDATION_NAMES, GenericOptions, assemble
-from multimix.lab.data.opening import Opening
+from multimix.lab.data.open_context import OpenContext
 from multimix.lab.data.split import Data
 from multimix.lab.data.tiny_imagenet import LAYOUT as TINY_IMAGENET
 from multimix.lab.data.tiny_imagenet import TinyImagenet
@@ -27,7 +27,7 @@ class Folder(GenericOptions):
 
     path: str
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Reads the folder."""
         root = Path(self.path).expanduser()
         if not root.is_dir():

@@ -12,10 +12,10 @@ import torch
 from multimix.lab.data.audio import Sound
 from multimix.lab.data.blobs import FolderBlobs
 from multimix.lab.data.class_folders import is_litter
+from multimix.lab.data.decode import Encoded, check_not_empty, make_split
 from multimix.lab.data.generic import sound_as
-from multimix.lab.data.making import Encoded, check_not_empty, make_split
 from multimix.lab.data.names import Names
-from multimix.lab.data.opening import Layout, Opening
+from multimix.lab.data.open_context import Layout, OpenContext
 from multimix.lab.data.options import check_form
 from multimix.lab.data.split import Data
 
@@ -39,7 +39,7 @@ class Fsdd:
     def __post_init__(self) -> None:
         check_form(self.form)
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Reads a local copy."""
         home = opening.find(LAYOUT)
         if home is None:

@@ -10,8 +10,7 @@ from multimix.lab.core.checks import check
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import audio
 from multimix.lab.data.augment import FlipCrop
-from multimix.lab.data.images import CroppedImage
-from multimix.lab.data.making import (
+from multimix.lab.data.decode import (
     Encoded,
     check_not_empty,
     decode_some,
@@ -20,7 +19,8 @@ from multimix.lab.data.making import (
     usual_image,
     usual_rate,
 )
-from multimix.lab.data.opening import Opening
+from multimix.lab.data.images import CroppedImage
+from multimix.lab.data.open_context import OpenContext
 from multimix.lab.data.options import check_form, check_padding, check_size
 from multimix.lab.data.prepare import LogSpectrogram, Normalise, Waveform
 from multimix.lab.data.split import Data, Split, stratified
@@ -113,7 +113,7 @@ def assemble(
     classes: Sequence[str],
     is_sound: bool,
     options: GenericOptions,
-    opening: Opening,
+    opening: OpenContext,
     normalise: Normalise | None = None,
 ) -> Data:
     """Makes a data set of encoded samples.

@@ -18,9 +18,9 @@ from multimix.lab.core.errors import UsageError
 from multimix.lab.core.regular_files import MAX_FILE_BYTES, check_regular, read_regular
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import why
+from multimix.lab.data.decode import Encoded
 from multimix.lab.data.generic import GenericOptions, assemble, labels_of
-from multimix.lab.data.making import Encoded
-from multimix.lab.data.opening import Layout, Opening
+from multimix.lab.data.open_context import Layout, OpenContext
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
 
@@ -93,7 +93,7 @@ class Hub(GenericOptions):
     config: str | None = None
     revision: str | None = None
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Reads it, from the local cache or over the network."""
         try:
             found = fetch(self.repo, self.config, self.revision)
@@ -111,7 +111,7 @@ def from_hub(
     repo: str,
     normalise: Normalise,
     augment: FlipCrop,
-    opening: Opening,
+    opening: OpenContext,
     layouts: Sequence[Layout],
     label: str | None = None,
 ) -> Data:
@@ -249,7 +249,7 @@ def from_splits(
     found: "datasets.DatasetDict",
     label: str | None,
     options: GenericOptions,
-    opening: Opening,
+    opening: OpenContext,
     normalise: Normalise | None = None,
     homes: tuple[Path, ...] = (),
 ) -> Data:

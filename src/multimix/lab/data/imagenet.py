@@ -12,12 +12,12 @@ from pathlib import Path
 from multimix.lab.data.bad_files import BadFiles
 from multimix.lab.data.blobs import FolderBlobs
 from multimix.lab.data.class_folders import class_folders, class_names, is_litter
+from multimix.lab.data.decode import Encoded, check_not_empty, make_split
 from multimix.lab.data.generic import GenericOptions, labels_of
 from multimix.lab.data.hub import HubUnavailable, fetch, from_splits
 from multimix.lab.data.images import CroppedImage
-from multimix.lab.data.making import Encoded, check_not_empty, make_split
 from multimix.lab.data.names import Names
-from multimix.lab.data.opening import Layout, Opening
+from multimix.lab.data.open_context import Layout, OpenContext
 from multimix.lab.data.options import check_size
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
@@ -43,7 +43,7 @@ class Imagenet:
     def __post_init__(self) -> None:
         check_size(self.size)
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Lists a local copy, or fetches one; images are read as they are needed."""
         home = opening.find(LAYOUT)
         if home is None:

@@ -18,10 +18,10 @@ from multimix.lab.core.errors import UsageError
 from multimix.lab.core.regular_files import MAX_FILE_BYTES, open_regular
 from multimix.lab.data import audio, images
 from multimix.lab.data.bad_files import BadFiles, why
+from multimix.lab.data.decode import Encoded
 from multimix.lab.data.generic import VALIDATION_NAMES, GenericOptions, assemble
-from multimix.lab.data.making import Encoded
 from multimix.lab.data.names import Names
-from multimix.lab.data.opening import Opening
+from multimix.lab.data.open_context import OpenContext
 from multimix.lab.data.split import Data
 from multimix.lab.data.tar_members import BadTar, tar_members
 
@@ -74,7 +74,7 @@ class Shards(GenericOptions):
 
     path: str
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Reads the headers of all shards."""
         root = Path(self.path).expanduser()
         files = sorted(root.glob("*.tar")) if root.is_dir() else []

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from multimix.lab.core.checks import check, check_at_least_one, check_finite, check_name
 from multimix.lab.data.held import HeldSplit
-from multimix.lab.data.opening import Opening
+from multimix.lab.data.open_context import OpenContext
 from multimix.lab.data.split import Data
 
 # The points are the same for every run: seeds vary the training, not the question.
@@ -65,7 +65,7 @@ class Synthetic:
         if self.shape == "moons":
             check(self.num_classes == 2, "moons must be two", "choose rings", num_classes=self.num_classes)
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Draws the points."""
         generator = torch.Generator().manual_seed(SEED)
         train, test = self._split(self.num_train, generator), self._split(NUM_TEST, generator)

@@ -15,11 +15,11 @@ from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.bad_files import BadFiles
 from multimix.lab.data.blobs import Blobs, FolderBlobs
 from multimix.lab.data.class_folders import class_folders, class_names, is_litter
+from multimix.lab.data.decode import Encoded, check_not_empty, make_split, usual_image
 from multimix.lab.data.generic import labels_of
 from multimix.lab.data.hub import from_hub
-from multimix.lab.data.making import Encoded, check_not_empty, make_split, usual_image
 from multimix.lab.data.names import Names, stays_inside
-from multimix.lab.data.opening import Layout, Opening
+from multimix.lab.data.open_context import Layout, OpenContext
 from multimix.lab.data.options import check_padding
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Data
@@ -48,7 +48,7 @@ class TinyImagenet:
     def __post_init__(self) -> None:
         check_padding(self.padding)
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Reads a local copy, or fetches one."""
         home = opening.find(LAYOUT)
         if home is not None:
@@ -56,7 +56,7 @@ class TinyImagenet:
         augment = FlipCrop(self.padding, self.flip)
         return from_hub("tiny-imagenet", "zh-plus/tiny-imagenet", NORMALISE, augment, opening, [LAYOUT])
 
-    def read(self, home: Path, opening: Opening) -> Data:
+    def read(self, home: Path, opening: OpenContext) -> Data:
         """Reads a copy in the published layout."""
         classes = _classes(home, opening.bad_files)
         train = class_folders(home / "train", classes, opening.bad_files, inner="images")

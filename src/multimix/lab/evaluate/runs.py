@@ -22,7 +22,7 @@ from multimix.lab.core.printable import printable
 from multimix.lab.core.processes import launched
 from multimix.lab.core.randomness import private_random_state, seed_device, seed_of
 from multimix.lab.core.ranks import num_processes
-from multimix.lab.core.warnings import complain
+from multimix.lab.core.warnings import warn
 from multimix.lab.data import Data
 from multimix.lab.evaluate.evaluators import CHECKS, EVALUATORS
 from multimix.lab.evaluate.settings import EvaluateSettings
@@ -90,7 +90,7 @@ def evaluate_runs(settings: EvaluateSettings, console: Console) -> dict[str, dic
             _check(run, data[run.data_settings], settings)
         for number, (name, run) in enumerate(zip(_names(runs), runs, strict=True), start=1):
             start = monotonic()
-            with locked(run.folder.path, complain):
+            with locked(run.folder.path, warn):
                 results[name] = _evaluate(run, data[run.data_settings], settings, device, status)
                 run.folder.add_to_evaluation(results[name])
             console.print(f"{number}/{len(runs)}  {name}  {duration(monotonic() - start)}", soft_wrap=True)

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.progress_bar import Advance
 from multimix.lab.core.randomness import seed_of
@@ -33,14 +33,14 @@ MANY_PIXELS = 1_000_000  # of all pictures of a path together: from here on draw
 
 def preview(
     settings: PreviewSettings,
-    tell: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
     advance: Advance = lambda what, share: None,
 ) -> list[str]:
     """Writes the picture.
 
     Args:
         settings: What to show.
-        tell: Told how long it will take, where that is more than a moment.
+        log: Called with how long it will take, where that is more than a moment.
         advance: Told what is being done, and which share of the whole has just been done.
 
     Returns:
@@ -66,7 +66,7 @@ def preview(
         notes.append("saliency is local contrast here: in training it is the gradient of the model's loss")
     figure = _figure(pair, path, saliency, settings)
     if pair.kind != "lines" and path.samples[:, 0].numel() >= MANY_PIXELS:
-        tell(_forecast(path, figure))
+        log(_forecast(path, figure))
     advance("drawing", 0.3)
     _write(figure, Path(settings.out))
     advance("done", 0.6)
@@ -111,7 +111,7 @@ def _forecast(path: MixPath, figure: Figure) -> str:
 def _write(figure: Figure, out: Path) -> None:
     drawn = _drawn(figure, out.suffix)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, drawn)
+    write_atomic(out, drawn)
 
 
 def _drawn(figure: Figure, suffix: str) -> bytes:

@@ -28,14 +28,14 @@ class PreviewSettings(Mixing):
 
     def __post_init__(self) -> None:
         from multimix.lab.data.options import check_form
-        from multimix.lab.train.method_schedule import WhichMethod
+        from multimix.lab.train.method_schedule import MethodSchedule
         from multimix.lab.train.mixing import mixer
 
         check_at_least_one("num_mixes", self.num_mixes)
         check_seed(self.seed)
         suffixes = (".png", ".jpg", ".svg", ".pdf")
         check(self.out.endswith(suffixes), f"out must end in {', '.join(suffixes)}", "try path.png", out=self.out)
-        one = len(WhichMethod.parse(self.method).values) == 1
+        one = len(MethodSchedule.parse(self.method).values) == 1
         check(one, "a preview shows one moment", "give the methods of one phase", method=self.method)
         if self.form is not None:
             check_form(self.form)

@@ -7,7 +7,7 @@ from rich.console import Console
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.core.lock import locked
 from multimix.lab.core.printable import printable
-from multimix.lab.core.warnings import complain
+from multimix.lab.core.warnings import warn
 from multimix.lab.report.gather import gather
 from multimix.lab.report.page import write_page
 from multimix.lab.report.previews import Samples
@@ -26,7 +26,7 @@ def show_comparison(folder: Path, samples: Samples, console: Console) -> None:
     Raises:
         RunFailed: if another process is at work in the folder.
     """
-    with locked(folder, complain):
+    with locked(folder, warn):
         results = gather(Comparison.read(folder))
         print_tables(table(results), console)
         for note in results.notes:

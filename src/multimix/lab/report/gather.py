@@ -21,7 +21,7 @@ from multimix.lab.core.printable import printable
 from multimix.lab.report import readable
 from multimix.lab.report.results import CURVE, Curve, Result, Results, RowResults
 from multimix.lab.train.method_schedule import options_for
-from multimix.lab.train.run_folder import Record, RunFolder, as_json
+from multimix.lab.train.run_folder import Record, RunFolder, to_config
 
 NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 NAME = re.compile(
@@ -76,16 +76,16 @@ class Found:
         return int(self.config.get("steps") or 1) // (self.row.num_mixes if self.row.control == "equal-epochs" else 1)
 
 
-def gather(comparison: Comparison, tell: Callable[[str], None] = lambda line: None) -> Results:
+def gather(comparison: Comparison, log: Callable[[str], None] = lambda line: None) -> Results:
     """Reads the run folders of a comparison; what is not there yet has no results.
 
     Args:
         comparison: Which.
-        tell: Told, in one line each, of runs that are left out as their files are damaged; the notes say so too.
+        log: Called with one line per run that is left out as its files are damaged; the notes say so too.
     """
     settings = comparison.settings
     planned = rows(settings)
-    found, left_out = _found(comparison.folder, tell)
+    found, left_out = _found(comparison.folder, log)
     fitting: list[Found] = []
     for run in found:
         reason = _misfit(run, settings, _base_steps(run, found, planned, settings))
@@ -124,7 +124,7 @@ def row_of(folder: str, config: Mapping[str, Any]) -> Row | None:
     )
 
 
-def _found(folder: Path, tell: Callable[[str], None]) -> tuple[list[Found], dict[str, list[str]]]:
+def _found(folder: Path, log: Callable[[str], None]) -> tuple[list[Found], dict[str, list[str]]]:
     """Returns the finished runs, by seed, and what is there besides: reason -> names."""
     found: list[Found] = []
     left_out: dict[str, list[str]] = {}
@@ -134,7 +134,7 @@ def _found(folder: Path, tell: Callable[[str], None]) -> tuple[list[Found], dict
         try:
             run = Found.read(RunFolder(path))
         except Damaged as error:
-            tell(f"{path} is left out: {error}")
+            log(f"{path} is left out: {error}")
             left_out.setdefault(f"which is damaged: {error}", []).append(path.name)
             continue
         if run is None:
@@ -153,7 +153,7 @@ def _misfit(run: Found, settings: CompareSettings, base_steps: int) -> str:
             return "from before alpha was varied"
         if run.row.variant and run.row.variant not in settings.variants:
             return ""  # what it changed is not known any more
-        wanted = as_json(run.row.settings(settings, base_steps, run.seed))
+        wanted = to_config(run.row.settings(settings, base_steps, run.seed))
     except UsageError as error:
         return f"as the last command's settings do not allow for it ({error})"
     differ = [name for name in wanted if name in run.config and run.config[name] != wanted[name]]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.checks import check
 from multimix.lab.report.csv_file import csv_of
 from multimix.lab.report.latex import latex
@@ -32,19 +32,19 @@ class Made:
     left_out: list[str]
 
 
-def make(settings: ReportSettings, tell: Callable[[str], None] = lambda line: None) -> Made:
+def make(settings: ReportSettings, log: Callable[[str], None] = lambda line: None) -> Made:
     """Writes what is asked for.
 
     Args:
         settings: What is asked.
-        tell: Told what is left out, before the files are written.
+        log: Called with what is left out, before the files are written.
 
     Raises:
         UsageError: if a source is none, or there is nothing that a file could show.
     """
     sources, files = Sources.read(settings.sources), settings.files
     for line in sources.left_out:
-        tell(line)
+        log(line)
     for file in files:
         fits = bool(sources.comparisons) or file.suffix == ".html"
         check(fits, "results and tables are of comparisons", "add one, or make a page", output=str(file))
@@ -55,5 +55,5 @@ def make(settings: ReportSettings, tell: Callable[[str], None] = lambda line: No
         elif file.suffix == ".json":
             write_results(file, sources.comparisons)
         else:
-            write_whole(file, TEXTS[file.suffix](sources.comparisons))
+            write_atomic(file, TEXTS[file.suffix](sources.comparisons))
     return Made(files, sources.left_out)

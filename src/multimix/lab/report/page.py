@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.report import reliability, words
 from multimix.lab.report.curves import AXES, curve
 from multimix.lab.report.grids import Grid, grids
@@ -124,7 +124,7 @@ def write_page(
     parts = [Part.of(results, number, samples) for number, results in enumerate(comparisons)]
     title = ", ".join(part.results.name for part in parts) or "variance"
     shown = {"title": title, "parts": parts, "variances": variances}
-    write_whole(path, pages.get_template("page.html.jinja").render(words=words, **shown))
+    write_atomic(path, pages.get_template("page.html.jinja").render(words=words, **shown))
 
 
 def _group(place: str, data: str, rows: list[TableRow], settings: dict[str, Any], samples: Samples) -> Group:

@@ -19,7 +19,7 @@ from multimix.lab.core.printable import printable as shown_text
 from multimix.lab.data import Split, data_options_for, open_data
 from multimix.lab.preview.puzzle_tiles import in_place_of_a_model
 from multimix.lab.preview.settings import PreviewSettings
-from multimix.lab.train.method_schedule import WhichMethod, options_for
+from multimix.lab.train.method_schedule import MethodSchedule, options_for
 from multimix.lab.train.mixing import mixer
 
 NUM_MIXES = 9
@@ -107,7 +107,7 @@ def previews(rows: Sequence[Row], settings: Mapping[str, Any], samples: Samples)
     """
     kinds = {(row.method, row.alpha): None for row in rows if row.method != "none"}
     inside = [f"{INSIDE} mixes inside the model: its mixes are no pictures."] if any(INSIDE in k for k in kinds) else []
-    drawn = [method for method in dict.fromkeys(kind[0] for kind in kinds) if not WhichMethod.parse(method).is_one]
+    drawn = [method for method in dict.fromkeys(kind[0] for kind in kinds) if not MethodSchedule.parse(method).is_one]
     inside += [f"{method} mixes by one method at a time: their paths are those of these methods." for method in drawn]
     shown = [kind for kind in kinds if kind[0] not in (INSIDE, *drawn)]
     if not shown:

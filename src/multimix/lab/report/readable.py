@@ -8,7 +8,7 @@ from multimix.lab.compare.settings import CONTROLS
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.printable import printable, printable_inside
 from multimix.lab.report.metrics import is_bin
-from multimix.lab.train.method_schedule import WhichMethod
+from multimix.lab.train.method_schedule import MethodSchedule
 
 LARGEST = 1e15  # of any number: seconds, rows, losses stay far below it
 CONDITIONS = ("device", "processor", "threads", "jobs", "torch")  # what the page says of how times were measured
@@ -102,7 +102,7 @@ def method(value: object) -> str:
     """Returns the name of a method, or a schedule of such."""
     name = text(value, "method")
     try:
-        WhichMethod.parse(name)
+        MethodSchedule.parse(name)
     except (UsageError, ValueError) as error:
         raise Damaged(str(error)) from error
     return name

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from multimix.lab.compare.rows import Row
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.json_file import read_json
 from multimix.lab.core.machine import installed
@@ -30,7 +30,7 @@ FORMAT = "multimix results 1"
 def write_results(path: Path, comparisons: Sequence[Results]) -> None:
     """Writes comparisons, whole or not at all."""
     head = f'{{"format": {_json(FORMAT)}, "multimix": {_json(installed("multimix"))}, "comparisons": [\n'
-    write_whole(path, head + ",\n".join(map(_comparison, comparisons)) + "\n]}\n")
+    write_atomic(path, head + ",\n".join(map(_comparison, comparisons)) + "\n]}\n")
 
 
 def read_results(path: Path) -> list[Results]:

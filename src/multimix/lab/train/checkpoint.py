@@ -51,12 +51,12 @@ class Checkpoints:
                 f"{self.kept}; make room or choose another --out, and give the same command again"
             ) from error
 
-    def newest(self, check: Callable[[Snapshot], None], tell: Callable[[str], None], on_bad: str) -> Snapshot | None:
+    def newest(self, check: Callable[[Snapshot], None], log: Callable[[str], None], on_bad: str) -> Snapshot | None:
         """Returns the newest good state; None if there is none.
 
         Args:
             check: Raises `Damaged` for a state that does not fit the run.
-            tell: Told, in one line each, of files that were refused.
+            log: Called with one line per file that was refused.
             on_bad: What to do if there are files and none is good: "restart" from nothing, or "stop".
 
         Raises:
@@ -68,7 +68,7 @@ class Checkpoints:
             try:
                 snapshot = self._read(path, check)
             except Damaged as error:
-                tell(f"{path} is refused: {error}")
+                log(f"{path} is refused: {error}")
                 continue
             self._good = [path]
             return snapshot
@@ -78,7 +78,7 @@ class Checkpoints:
                 f"put a good one back, or start from nothing with --on-bad-checkpoint restart"
             )
         if files:
-            tell(f"no checkpoint in {self._folder} is good: starting from nothing")
+            log(f"no checkpoint in {self._folder} is good: starting from nothing")
         return None
 
     @property

@@ -84,7 +84,7 @@ class Learner:
         self._set_rate(step)
         mix = self.course.at(step)
         generator = torch.Generator().manual_seed(seed_of(self.settings.seed, "mix", step))
-        plan = mix.plan(x, labels, model=_LookedAt(self.fabric, self.model.module), generator=generator)
+        plan = mix.plan(x, labels, model=AutocastModel(self.fabric, self.model.module), generator=generator)
         num_parts = self._num_parts(plan.num_mixes, plan.num_pairs)
         parts = [plan] if num_parts == 1 else plan.split(num_parts)
         share = weight_of(len(x), self.course.samples(step))
@@ -121,7 +121,7 @@ class Learner:
         return 1 if most is None else math.ceil(num_pairs / max(1, most // num_mixes))
 
 
-class _LookedAt(nn.Module):
+class AutocastModel(nn.Module):
     """The model as it computes in training, for gradients that are no part of training.
 
     In half precision Fabric's wrapper refuses every backward pass but its own.

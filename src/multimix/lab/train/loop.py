@@ -9,7 +9,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from multimix.lab.core.errors import Damaged, Interrupted, RunFailed
-from multimix.lab.core.processes import GO_ON, SAVE, STOP, agreed, by_first, gathered, mean_over, reading
+from multimix.lab.core.processes import GO_ON, SAVE, STOP, agreed, gathered, mean_over, on_rank_zero, reading
 from multimix.lab.core.signals import Interruption
 from multimix.lab.core.stopwatch import Stopwatch
 from multimix.lab.data import Data, SampleOrder, Split
@@ -57,18 +57,18 @@ class Run:
         """What is evaluated at the end and kept: the best on the held-out samples, if any stop the run."""
         return self.state.models.get("best", self.learner.result)
 
-    def resume(self, tell: Callable[[str], None]) -> None:
+    def resume(self, log: Callable[[str], None]) -> None:
         """Puts the newest good checkpoint back, if there is one."""
 
         def read() -> Snapshot | None:
             self.folder.check(self.settings)  # again: until it was locked, another run may have begun in it
             return self.checkpoints.newest(
                 check=lambda snapshot: self.state.check(snapshot, self.steps, self.fabric.world_size),
-                tell=tell,
+                log=log,
                 on_bad=self.settings.on_bad_checkpoint,
             )
 
-        newest = by_first(self.fabric, read)
+        newest = on_rank_zero(self.fabric, read)
         if newest is not None:
             self.state.restore(newest, self.fabric.global_rank)
 
@@ -182,7 +182,7 @@ class Run:
                 self.fail(f"the weights must stay finite, got {error}", self.state.step - 1)
             self.checkpoints.save(snapshot)
 
-        by_first(self.fabric, write)
+        on_rank_zero(self.fabric, write)
 
     def fail(self, what: str, step: int) -> NoReturn:
         """Ends a run that went wrong at a step, counted from 0."""

@@ -46,7 +46,7 @@ class Odds:
 
 
 @dataclass(frozen=True)
-class WhichMethod:
+class MethodSchedule:
     """Methods, phase by phase.
 
     Args:
@@ -58,7 +58,7 @@ class WhichMethod:
     shares: tuple[float, ...] = (0.0,)
 
     @classmethod
-    def parse(cls, given: str, setting: str = "method") -> "WhichMethod":
+    def parse(cls, given: str, setting: str = "method") -> "MethodSchedule":
         """Reads what the head of this file shows.
 
         Args:
@@ -108,18 +108,18 @@ def parse_list(given: Iterable[str]) -> tuple[str, ...]:
             methods[-1] += f",{part}"
         else:
             methods.append(part)
-    return tuple(str(WhichMethod.parse(method, "methods")) for method in methods)
+    return tuple(str(MethodSchedule.parse(method, "methods")) for method in methods)
 
 
 def options_for(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns those of the options that a method has; of several methods, one at least."""
-    known = {item.name for name in WhichMethod.parse(method).names for item in fields(METHODS[name])}  # type: ignore[arg-type]
+    known = {item.name for name in MethodSchedule.parse(method).names for item in fields(METHODS[name])}  # type: ignore[arg-type]
     return {name: value for name, value in options.items() if name in known}
 
 
 def check_option_names(options: Mapping[str, Any], methods: Iterable[str]) -> None:
     """Refuses an option that none of the methods has."""
-    names = list(dict.fromkeys(name for method in methods for name in WhichMethod.parse(method).names))
+    names = list(dict.fromkeys(name for method in methods for name in MethodSchedule.parse(method).names))
     known = sorted({item.name for name in names for item in fields(METHODS[name])})  # type: ignore[arg-type]
     for name in options:
         if name not in known:

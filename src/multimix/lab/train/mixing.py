@@ -4,7 +4,7 @@ from typing import Protocol
 
 from multimix import MultiMix
 from multimix.lab.core.errors import UsageError
-from multimix.lab.train.method_schedule import Odds, WhichMethod, check_option_names
+from multimix.lab.train.method_schedule import MethodSchedule, Odds, check_option_names
 from multimix.methods import METHODS
 
 __all__ = ["METHODS", "mixer"]
@@ -37,7 +37,7 @@ def mixer(settings: MixingSettings, num_classes: int, num_mixes: int, odds: Odds
     Raises:
         UsageError: in the library's words, where it refuses a setting.
     """
-    odds = odds or WhichMethod.parse(settings.method).values[0]
+    odds = odds or MethodSchedule.parse(settings.method).values[0]
     check_option_names(settings.method_options, [settings.method])
     try:
         return MultiMix(

@@ -12,10 +12,10 @@ from multimix.lab.core.errors import UsageError
 from multimix.lab.core.lock import locked
 from multimix.lab.core.machine import check_device, cores, environment
 from multimix.lab.core.processes import (
-    by_first,
     check_shares,
-    company,
+    fail_if_peer_dies,
     launched,
+    on_rank_zero,
 )
 from multimix.lab.core.randomness import private_random_state
 from multimix.lab.core.signals import Interruption
@@ -26,7 +26,7 @@ from multimix.lab.train.initial_weights import model_at_start
 from multimix.lab.train.learner import Learner
 from multimix.lab.train.loop import OnStep, Run
 from multimix.lab.train.meter import Meter
-from multimix.lab.train.run_folder import Record, RunFolder, as_json
+from multimix.lab.train.run_folder import Record, RunFolder, to_config
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.snapshot import digest
 from multimix.lab.train.state import State
@@ -40,7 +40,7 @@ MAX_WORKERS = 8  # processes that read data; more wait for each other on one dis
 def train(
     settings: TrainSettings,
     on_record: Callable[[Record], None] = lambda record: None,
-    tell: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
     jobs: int = 1,
     data: Data | None = None,
     on_step: OnStep = lambda step, time_s, meter, length: None,
@@ -53,7 +53,7 @@ def train(
     Args:
         settings: What to train.
         on_record: Called with each record as it is written.
-        tell: Told, in one line each, what went other than planned.
+        log: Called with one line per unusual event.
         jobs: How many runs share the machine; only written down.
         data: Samples to use in place of those that the settings name.
         on_step: Called after each step with the number of steps done, the seconds of training, what was measured since
@@ -74,23 +74,23 @@ def train(
     check_shares(settings.samples_per_step)
     check_installed(settings.trackers)
     fabric = launched(settings.device, settings.precision)
-    with company(fabric), ExitStack() as stack:
-        if by_first(fabric, lambda: folder.holds_result(settings)):
+    with fail_if_peer_dies(fabric), ExitStack() as stack:
+        if on_rank_zero(fabric, lambda: folder.holds_result(settings)):
             return False
         data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
         data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
         if line := repeated_samples(settings, len(data.train)):
-            tell(line)
+            log(line)
         run = _prepared(settings, fabric, folder, data, on_record, on_step)
-        by_first(fabric, lambda: stack.enter_context(locked(folder.path, tell)))
-        run.resume(tell)
+        on_rank_zero(fabric, lambda: stack.enter_context(locked(folder.path, log)))
+        run.resume(log)
         conditions = environment(fabric.device, jobs)
-        by_first(fabric, lambda: folder.start(settings, conditions, run.state.records, run.data.skipped))
+        on_rank_zero(fabric, lambda: folder.start(settings, conditions, run.state.records, run.data.skipped))
         names = settings.trackers if fabric.is_global_zero else ()
-        trackers = Trackers(names, settings, run.state.records, tell)
+        trackers = Trackers(names, settings, run.state.records, log)
         with Interruption() as interruption, private_random_state(fabric.device), trackers as run.trackers:
             run.loop(interruption)
-            by_first(fabric, run.finish)
+            on_rank_zero(fabric, run.finish)
         fabric.barrier()  # none leaves while another still listens
     return True
 
@@ -126,7 +126,7 @@ def _prepared(
         data=data,
         learner=learner,
         state=State(models, learner.optimizer, meter, scaler),
-        checkpoints=Checkpoints(folder.path / "checkpoint", as_json(settings) | {"labels_sha256": labels}),
+        checkpoints=Checkpoints(folder.path / "checkpoint", to_config(settings) | {"labels_sha256": labels}),
         on_record=on_record,
         on_step=on_step,
     )

@@ -21,7 +21,7 @@ from typing import Any
 from safetensors.torch import save
 from torch import nn
 
-from multimix.lab.core.atomic_files import sweep, write_json, write_whole
+from multimix.lab.core.atomic_files import sweep, write_atomic, write_json
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.json_file import read_json, read_json_lines
 from multimix.lab.core.own_folder import check_no_links, check_ours
@@ -56,7 +56,7 @@ class RunFolder:
                 f"a run's config.json must be readable, got {config}: {error}; choose another --out, or move the "
                 f"folder away"
             ) from error
-        check_same(there, as_json(settings), self.path)
+        check_same(there, to_config(settings), self.path)
 
     def _check_initial_weights(self, settings: TrainSettings) -> None:
         """Refuses to start from weights that the run would write over."""
@@ -104,21 +104,21 @@ class RunFolder:
         sweep(self.path)
         for name in ("metrics.jsonl", WEIGHTS, "skipped_files.txt"):
             (self.path / name).unlink(missing_ok=True)
-        write_json(self.path / CONFIG, as_json(settings))
+        write_json(self.path / CONFIG, to_config(settings))
         write_json(self.path / "environment.json", dict(environment))
         if records:
             self.write_records(records)
         if skipped:
-            write_whole(self.path / "skipped_files.txt", "".join(f"{printable(str(file))}\n" for file in skipped))
+            write_atomic(self.path / "skipped_files.txt", "".join(f"{printable(str(file))}\n" for file in skipped))
 
     def write_records(self, records: list[Record]) -> None:
         """Writes all records so far."""
-        write_whole(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+        write_atomic(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
 
     def finish(self, model: nn.Module, evaluation: Mapping[str, float]) -> None:
         """Writes the weights, then the evaluation that marks the run as finished."""
         weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-        write_whole(self.path / WEIGHTS, save(weights))
+        write_atomic(self.path / WEIGHTS, save(weights))
         write_json(self.path / "evaluation.json", dict(evaluation))
 
     def add_to_evaluation(self, values: Mapping[str, float]) -> None:
@@ -173,7 +173,7 @@ def check_same(there: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path
             )
 
 
-def as_json(settings: Recipe) -> dict[str, Any]:
+def to_config(settings: Recipe) -> dict[str, Any]:
     """Returns what was run or measured, as JSON has it."""
     config = {name: value for name, value in asdict(settings).items() if name not in NO_PART}
     return dict(json.loads(json.dumps(config)))

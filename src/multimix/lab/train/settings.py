@@ -11,7 +11,7 @@ from multimix.lab.train.recipe import Recipe
 from multimix.lab.train.schedule import parse_schedule
 
 if TYPE_CHECKING:
-    from multimix.lab.train.method_schedule import WhichMethod
+    from multimix.lab.train.method_schedule import MethodSchedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +85,11 @@ class TrainSettings(Recipe):
         )
 
     @property
-    def methods(self) -> "WhichMethod":
+    def methods(self) -> "MethodSchedule":
         """What mixes, over the run."""
-        from multimix.lab.train.method_schedule import WhichMethod
+        from multimix.lab.train.method_schedule import MethodSchedule
 
-        return WhichMethod.parse(self.method)
+        return MethodSchedule.parse(self.method)
 
     @property
     def mixes(self) -> NumMixes:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.errors import Damaged
 from multimix.lab.core.json_file import parsed
 
@@ -37,7 +37,7 @@ class Snapshot:
         """Writes the file, whole or not at all."""
         text = json.dumps(self.facts, allow_nan=False)
         metadata = {"state": text, "sha256": digest(self.tensors, text)}
-        write_whole(path, save(dict(self.tensors), metadata))
+        write_atomic(path, save(dict(self.tensors), metadata))
 
     @classmethod
     def read(cls, path: Path) -> "Snapshot":

@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from multimix.lab.core.atomic_files import write_json, write_whole
+from multimix.lab.core.atomic_files import write_atomic, write_json
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.json_file import read_json
 from multimix.lab.core.lock import locked
@@ -43,7 +43,7 @@ from multimix.lab.models import import_model
 from multimix.lab.train.moments import Moment
 from multimix.lab.train.progress import duration
 from multimix.lab.train.run import open_data_of
-from multimix.lab.train.run_folder import as_json, check_same
+from multimix.lab.train.run_folder import check_same, to_config
 from multimix.lab.train.step_size import repeated_samples
 from multimix.lab.variance.cost import step_times
 from multimix.lab.variance.designs import designs
@@ -59,7 +59,7 @@ FILE, PICTURE = "variance.json", "variance.png"
 def measure(
     settings: VarianceSettings,
     command: str,
-    tell: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
     on_moment: Callable[[Json], None] = lambda moment: None,
     data: Data | None = None,
     advance: Advance = lambda what, share: None,
@@ -69,7 +69,7 @@ def measure(
     Args:
         settings: What to measure.
         command: The command line, to be written down.
-        tell: Told, in one line each, what is going on.
+        log: Called with one line per stage.
         on_moment: Called with each moment as it is known.
         data: Samples to use in place of those that the settings name.
         advance: Told what is being done, and which share of the whole has just been done.
@@ -81,7 +81,7 @@ def measure(
         UsageError: if a setting does not fit, or the folder holds other measurements.
         RunFailed: if a gradient or a weight is not finite, or nothing can be written.
     """
-    folder, asked = Path(settings.out), as_json(settings)
+    folder, asked = Path(settings.out), to_config(settings)
     if num_processes() > 1:
         raise UsageError(f"variance is measured by one process, got {num_processes()}; start it without torchrun")
     import_model(settings.model, settings.model_options)
@@ -92,12 +92,12 @@ def measure(
     data = (data or open_data_of(settings.run, 1)).to(fabric.device)
     data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
     if line := repeated_samples(settings.run, len(data.train)):
-        tell(line)
+        log(line)
     length = settings.run.length(len(data.train))
     stops = sorted((min(length.steps, round(Moment.parse("at", at).step(length))), at) for at in settings.at)
     result: dict[str, Any] = {"settings": asked, "environment": environment(fabric.device, 1), "command": command}
     result["moments"] = []
-    with locked(folder, tell), private_random_state(fabric.device):
+    with locked(folder, log), private_random_state(fabric.device):
         total = 1
 
         def seen(what: str, rows: int) -> None:
@@ -105,7 +105,7 @@ def measure(
 
         at_first = [0, *(step for step, _ in stops)]
         learners = trained(settings.run, fabric, data, at_first, lambda: seen("training", settings.batch_size))
-        total = _forecast(Probe.of(next(learners), data), settings, stops[-1][0], tell)
+        total = _forecast(Probe.of(next(learners), data), settings, stops[-1][0], log)
         for (step, at), learner in zip(stops, learners, strict=True):
             probe = Probe.of(learner, data)
             with fabric.autocast():
@@ -114,7 +114,7 @@ def measure(
             moment |= measure_moment(probe, settings, partial(seen, f"measuring at {at}"))
             result["moments"].append(moment)
             on_moment(moment)
-        write_whole(folder / PICTURE, variance_plot(result, "png"))
+        write_atomic(folder / PICTURE, variance_plot(result, "png"))
         write_json(folder / FILE, result)
     return result
 
@@ -132,13 +132,13 @@ def _measured_before(file: Path, asked: Json, on_moment: Callable[[Json], None])
     return there
 
 
-def _forecast(probe: Probe, settings: VarianceSettings, steps: int, tell: Callable[[str], None]) -> int:
+def _forecast(probe: Probe, settings: VarianceSettings, steps: int, log: Callable[[str], None]) -> int:
     """Says how much is to be computed, and about how long it takes; returns the rows."""
     asked = designs(settings, probe.has_batch_norm)
     training = steps * settings.batch_size
     total = training + rows_of_moment(probe, settings) * len(settings.at)
     (time,) = step_times(probe, asked[:1])
-    tell(
+    log(
         f"{steps} steps, then {len(settings.at)} moments × {len(asked)} designs × {settings.replicates} batches: "
         f"{total:,} rows, about {duration(math.ceil(total * time.median_s / asked[0].rows))}"
     )

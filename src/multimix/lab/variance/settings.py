@@ -37,7 +37,7 @@ class VarianceSettings(Recipe):
     out: str
 
     def __post_init__(self) -> None:
-        from multimix.lab.train.method_schedule import WhichMethod
+        from multimix.lab.train.method_schedule import MethodSchedule
 
         super().__post_init__()
         check_place("out", self.out)
@@ -57,7 +57,7 @@ class VarianceSettings(Recipe):
             batch_size=self.batch_size,
             num_mixes=self.num_mixes,
         )
-        methods = WhichMethod.parse(self.method)
+        methods = MethodSchedule.parse(self.method)
         check(methods.mixes, "method must mix", "try mixup", method=self.method)
         check(methods.is_one, "one method must mix all along", "try mixup", method=self.method)
         check(self.precision != "fp16", "gradients must be measured in fp32 or bf16", "try bf16", precision="fp16")

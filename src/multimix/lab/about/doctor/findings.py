@@ -44,7 +44,7 @@ class Findings:
     tried: list[Tried]
     wrong: list[str]
 
-    def as_json(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, Any]:
         """Returns plain values."""
         return asdict(self)
 

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.csv_cells import as_cell
 from multimix.lab.train.run_folder import Record
 from multimix.lab.train.settings import TrainSettings
@@ -35,4 +35,4 @@ class Csv:
         writer = csv.DictWriter(table, columns, lineterminator="\n")
         writer.writerow({name: as_cell(name) for name in columns})
         writer.writerows(self._records)
-        write_whole(self._path, table.getvalue())
+        write_atomic(self._path, table.getvalue())

@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     from mlflow.entities import Metric, Param
     from mlflow.exceptions import MlflowException
 
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.train.run_folder import Record
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.trackers.tracker import final, metrics, name_of, parameters, stored_id
@@ -79,5 +79,5 @@ class Mlflow:
         known = self._client.get_experiment_by_name(experiment)
         number = known.experiment_id if known else self._client.create_experiment(experiment)
         run = str(self._client.create_run(number, run_name=name).info.run_id)
-        write_whole(self._folder / "mlflow_run_id", run)
+        write_atomic(self._folder / "mlflow_run_id", run)
         return run

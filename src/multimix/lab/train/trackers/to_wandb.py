@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from multimix.lab.core.atomic_files import write_whole
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.own_folder import check_no_links
 from multimix.lab.train.run_folder import Record
 from multimix.lab.train.settings import TrainSettings
@@ -29,7 +29,7 @@ class Wandb:
         run_id = stored_id(id_file)
         if run_id is None:
             run_id = secrets.token_hex(4)
-            write_whole(id_file, run_id)
+            write_atomic(id_file, run_id)
         check_no_links(folder)  # what is removed next is this run's own
         for earlier in folder.glob(f"wandb/offline-run-*-{run_id}"):
             shutil.rmtree(earlier)

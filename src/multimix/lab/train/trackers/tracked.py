@@ -16,7 +16,7 @@ class Trackers:
         names: Which; none in any process but the first.
         settings: The run's.
         records: What was written down so far.
-        tell: Told, in one line, of a tracker that fails.
+        log: Called with one line per tracker that fails.
     """
 
     def __init__(
@@ -24,9 +24,9 @@ class Trackers:
         names: Sequence[str],
         settings: TrainSettings,
         records: Sequence[Record],
-        tell: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> None:
-        self._names, self._settings, self._records, self._tell = names, settings, records, tell
+        self._names, self._settings, self._records, self._log_line = names, settings, records, log
         self._open: dict[str, Tracker] = {}
 
     def __enter__(self) -> "Trackers":
@@ -58,7 +58,7 @@ class Trackers:
         except Exception as error:  # whatever goes wrong in there is no reason to lose a run
             self._open.pop(name, None)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            self._tell(f"tracker {name} failed and is left out, while the run goes on: {reason}")
+            self._log_line(f"tracker {name} failed and is left out, while the run goes on: {reason}")
 
 
 def _tracker(name: str, settings: TrainSettings, records: Sequence[Record]) -> Tracker:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from multimix.lab.core.errors import Damaged
 from multimix.lab.core.json_file import read_text
-from multimix.lab.train.run_folder import Record, as_json
+from multimix.lab.train.run_folder import Record, to_config
 from multimix.lab.train.settings import TrainSettings
 
 
@@ -45,7 +45,7 @@ def stored_id(file: Path) -> str | None:
 def parameters(settings: TrainSettings) -> dict[str, Any]:
     """Returns the settings that a result depends on, flat: data_options.padding and the like."""
     result: dict[str, Any] = {}
-    for name, value in as_json(settings).items():
+    for name, value in to_config(settings).items():
         options = {f"{name}.{key}": option for key, option in value.items()} if isinstance(value, dict) else None
         result |= {name: value} if options is None else options
     return result

@@ -38,7 +38,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Opening:
+class OpenContext:
     """How a data set is to be opened.
 
     Args:
@@ -76,7 +76,7 @@ class Opening:
 class Loader(Protocol):
     """A data set that can be opened: a frozen dataclass of its options."""
 
-    def load(self, opening: Opening) -> Data:
+    def load(self, opening: OpenContext) -> Data:
         """Reads it.
 
         Raises:

@@ -18,7 +18,7 @@ from multimix.lab.data.bad_files import BadFiles, BadSample, why
 from multimix.lab.data.blobs import Blobs, Chosen
 from multimix.lab.data.cache import Bad, cache_file, read_cache, write_cache
 from multimix.lab.data.held import HeldSplit
-from multimix.lab.data.opening import Opening
+from multimix.lab.data.open_context import OpenContext
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.split import Split
 from multimix.lab.data.streamed import Decoding, Reader, StreamedSplit
@@ -56,7 +56,7 @@ def make_split(
     encoded: Encoded,
     reader: Reader,
     prepare: Callable[[Tensor], Tensor],
-    opening: Opening,
+    opening: OpenContext,
     augment: FlipCrop | None = None,
 ) -> Split:
     """Makes a split of encoded samples.
