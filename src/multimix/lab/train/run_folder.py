@@ -4,12 +4,12 @@ DIR/config.json       the settings
 DIR/environment.json  the machine, versions and threads: the conditions of the training time
 DIR/skipped_files.txt the files of the data that could not be used, and why; absent if there were none
 DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, cpu_time_s, rows, images, then name -> value
-DIR/checkpoint/       states to go on from (multimix/lab/checkpoint.py)
+DIR/checkpoint/       states to go on from (multimix/lab/train/checkpoint.py)
 DIR/model.safetensors the final weights
 DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished. `multimix evaluate` adds
                       more numbers
-DIR/metrics.csv and others that trackers write (multimix/lab/trackers/), if there are any; nothing here reads them
-DIR/.lock             held by the process that writes the folder (multimix/lab/lock.py)
+DIR/metrics.csv and others that trackers write (multimix/lab/train/trackers/), if there are any; nothing here reads them
+DIR/.lock             held by the process that writes the folder (multimix/lab/core/lock.py)
 """
 
 import json
