@@ -11,7 +11,7 @@ from mkdocs.structure.pages import Page
 from multimix.lab.about.method_facts import MethodFacts, all_facts
 from multimix.lab.about.method_table import needs, options
 from multimix.lab.core.errors import UsageError
-from multimix.lab.preview import preview
+from multimix.lab.preview.make import preview
 from multimix.lab.preview.settings import PreviewSettings
 from multimix.methods import METHODS
 

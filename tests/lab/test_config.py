@@ -2,6 +2,7 @@
 
 import pytest
 
+from multimix.lab.compare.rows import runs
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.errors import UsageError
 from multimix.lab.preview.settings import PreviewSettings
@@ -69,7 +70,7 @@ def test_a_run_refuses(settings, message):
 )
 def test_a_comparison_refuses(settings, message):
     with pytest.raises(UsageError, match=message):
-        CompareSettings(out="somewhere", **settings)
+        runs(CompareSettings(out="somewhere", **settings))
 
 
 def test_a_preview_refuses_a_picture_it_cannot_write():

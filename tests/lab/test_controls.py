@@ -161,7 +161,7 @@ def test_a_variant_is_tried_with_every_row_it_fits():
 )
 def test_a_bad_variant_is_refused_at_once(variants, message):
     with pytest.raises(UsageError, match=message):
-        compare(variants=variants)
+        runs(compare(variants=variants))
 
 
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])

@@ -57,6 +57,6 @@ def test_logits_do_not_depend_on_how_many_rows_pass_at_once(monkeypatch):
     model = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
     split = HeldSplit(torch.randn(10, 3), torch.arange(10))
     whole = logits_of(model, split)
-    monkeypatch.setattr("multimix.lab.evaluate.CHUNK", 4)
+    monkeypatch.setattr("multimix.lab.metrics.CHUNK", 4)
     torch.testing.assert_close(logits_of(model, split), whole)
     assert whole[1].tolist() == list(range(10))

@@ -10,8 +10,9 @@ from PIL import Image
 
 from multimix import CutMix, MixUp, MultiMix, PuzzleMix
 from multimix.lab.core.errors import UsageError
-from multimix.lab.preview import make, preview
+from multimix.lab.preview import make
 from multimix.lab.preview.lines import runs
+from multimix.lab.preview.make import preview
 from multimix.lab.preview.path import make_path
 from multimix.lab.preview.puzzle_tiles import local_contrast
 from multimix.lab.preview.read import read_pair

@@ -104,7 +104,7 @@ def _report(settings: ReportSettings, console: Console) -> int:
 
 def _preview(settings: PreviewSettings, console: Console) -> int:
     from multimix.lab.core.progress_bar import bar
-    from multimix.lab.preview import preview
+    from multimix.lab.preview.make import preview
 
     def log(line: str) -> None:
         console.print(printable(line), soft_wrap=True)

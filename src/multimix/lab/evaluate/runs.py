@@ -33,6 +33,8 @@ from multimix.lab.train.run import open_data_of
 from multimix.lab.train.run_folder import CONFIG, WEIGHTS, RunFolder
 from multimix.lab.train.settings import TrainSettings
 
+COMPARISON = "compare.json"  # in a folder that holds the folders of many runs; nothing is read from it
+
 
 @dataclass(frozen=True)
 class FinishedRun:
@@ -109,16 +111,14 @@ def finished_runs(settings: EvaluateSettings) -> list[FinishedRun]:
 
 def _folders(place: Path) -> list[Path]:
     """Return a run's folder, or those of the finished runs in a folder of runs, in the order of their names."""
-    if (place / CONFIG).exists() or not place.is_dir():
+    if not (place / COMPARISON).exists():
         return [place]
-    runs = [path for path in subfolders(place) if (path / CONFIG).exists()]
-    finished = [path for path in runs if RunFolder(path).finished]
-    if runs and not finished:
+    finished = [path for path in subfolders(place) if RunFolder(path).finished]
+    if not finished:
         raise UsageError(
-            f"a comparison must have a finished run, got none of {len(runs)} in {place}; give its multimix compare "
-            f"command again"
+            f"a comparison must have a finished run, got none in {place}; give its multimix compare command again"
         )
-    return sorted(finished, key=lambda path: _natural(path.name)) or [place]
+    return sorted(finished, key=lambda path: _natural(path.name))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
