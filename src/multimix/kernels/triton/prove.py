@@ -1,0 +1,205 @@
+"""Phase 1: a flow that is nearly that of the total-variation prox, and a proof whether its levels are the masks.
+
+Accelerated projected gradient in float32, in units of 2**BITS of the integers: one flow for all thresholds. Every few
+steps it is rounded to integers. If then no border between a node above a threshold and one not above it has room for
+more flow, the nodes above it are a mask, by the theorem of maximum flow and minimum cut; and the smallest one, since
+flow from them reaches nothing else. As masks are nested, a border is inside or outside all masks if both its nodes are
+above equally many thresholds: one exchange of a count serves all.
+"""
+
+from typing import no_type_check
+
+import triton
+import triton.language as tl
+
+from multimix.kernels.triton.integers import HEADER, store_problem
+from multimix.kernels.triton.layers import above, any_of, bounds, moved, neighbours, node_levels, store_mask
+
+EVERY = tl.constexpr(8)  # steps from one proof to the next
+SCALE = tl.constexpr(2.0**57)  # of an integer to a float
+
+
+@no_type_check
+@triton.jit
+def dual_step(amount, flow, ahead, weight, widest, momentum, after, before, LAYERS: tl.constexpr):
+    """One projected step of every flow, and its look ahead."""
+    RATE: tl.constexpr = 0.125 if LAYERS == 1 else 1.0 / 18.0  # 1 / twice the largest degree
+    level = node_levels(amount, ahead, before, LAYERS)
+    next_flow, next_ahead = (), ()
+    beyond = moved(level, after[0]) + moved(level, after[1])
+    for layer in tl.static_range(LAYERS):
+        for axis in tl.static_range(2):
+            for other in tl.static_range(LAYERS):
+                family: tl.constexpr = layer * 2 * LAYERS + axis * LAYERS + other
+                low, high = bounds(weight[axis], weight[axis] * 2, layer, other)
+                step = ahead[family] + RATE * (level[layer] - beyond[axis * LAYERS + other])
+                step = tl.minimum(tl.maximum(step, low), high)
+                next_flow += (step,)
+                next_ahead += (step + momentum * (step - flow[family]),)
+    if LAYERS == 2:
+        step = tl.minimum(tl.maximum(ahead[8] + RATE * (level[1] - level[0]), 0.0), widest)
+        next_flow += (step,)
+        next_ahead += (step + momentum * (step - flow[8]),)
+    return next_flow, next_ahead
+
+
+@no_type_check
+@triton.jit
+def whole(flow, low, high, least, most):
+    """A flow as an integer. A full border stays full: a gap of a rounding error would be a leak."""
+    inside = tl.minimum(tl.maximum((flow * SCALE).to(tl.int64), least), most)
+    return tl.where(flow >= high, most, tl.where(flow <= low, least, inside))
+
+
+@no_type_check
+@triton.jit
+def whole_flows(flow, weight, widest, weights, limits, lane, LANES: tl.constexpr, LAYERS: tl.constexpr):
+    """All flows as integers."""
+    result = ()
+    for layer in tl.static_range(LAYERS):
+        for axis in tl.static_range(2):
+            single = tl.load(weights + axis * LANES + lane)
+            double = tl.load(weights + (2 * (LAYERS - 1) + axis) * LANES + lane)
+            for other in tl.static_range(LAYERS):
+                low, high = bounds(weight[axis], weight[axis] * 2, layer, other)
+                least, most = bounds(single, double, layer, other)
+                result += (whole(flow[layer * 2 * LAYERS + axis * LAYERS + other], low, high, least, most),)
+    if LAYERS == 2:
+        most = tl.load(limits + 2)
+        result += (whole(flow[8], 0.0, widest, most * 0, most),)
+    return result
+
+
+@no_type_check
+@triton.jit
+def whole_levels(flow, amounts, before, lane, LANES: tl.constexpr, LAYERS: tl.constexpr):
+    """Levels in integers."""
+    amount = ()
+    for layer in tl.static_range(LAYERS):
+        amount += (tl.load(amounts + layer * LANES + lane),)
+    return node_levels(amount, flow, before, LAYERS)
+
+
+@no_type_check
+@triton.jit
+def leak(count, beyond, flow, least, most):
+    """Where the mask of some threshold has a border with room for flow out of it."""
+    return ((count > beyond) & (flow < most)) | ((count < beyond) & (flow > least))
+
+
+@no_type_check
+@triton.jit
+def leaking(flow, level, weights, limits, num_mixes, lane, after, LANES: tl.constexpr, LAYERS: tl.constexpr):
+    """1 if a mask has a leak, else 0."""
+    bottom, top = tl.load(limits), tl.load(limits + 1)
+    count = ()
+    for layer in tl.static_range(LAYERS):
+        count += (tl.zeros([LANES], tl.int32),)
+    for k in range(num_mixes):
+        flags = above(level, bottom, top, tl.load(limits + HEADER + k), LAYERS)
+        more = ()
+        for layer in tl.static_range(LAYERS):
+            more += (count[layer] + flags[layer].to(tl.int32),)
+        count = more
+    beyond = moved(count, after[0]) + moved(count, after[1])
+    leaks = lane < 0
+    for layer in tl.static_range(LAYERS):
+        for axis in tl.static_range(2):
+            single = tl.load(weights + axis * LANES + lane)
+            double = tl.load(weights + (2 * (LAYERS - 1) + axis) * LANES + lane)
+            for other in tl.static_range(LAYERS):
+                least, most = bounds(single, double, layer, other)
+                border = flow[layer * 2 * LAYERS + axis * LAYERS + other]
+                leaks |= leak(count[layer], beyond[axis * LAYERS + other], border, least, most)
+    if LAYERS == 2:
+        leaks |= leak(count[1], count[0], flow[8], flow[8] * 0, tl.load(limits + 2))
+    return any_of((leaks,), 1)
+
+
+@no_type_check
+@triton.jit
+def prove(
+    gain,
+    spread,
+    right,
+    down,
+    thresholds,
+    kept,
+    amounts,
+    weights,
+    limits,
+    flows,
+    steps,
+    num_mixes,
+    pairs,
+    most_steps,
+    most_momentum,
+    HEIGHT: tl.constexpr,
+    WIDTH: tl.constexpr,
+    LANES: tl.constexpr,
+    LAYERS: tl.constexpr,
+):
+    """Fill `kept[:, pair]`, and `steps[pair]` with the steps it took; -1 if there is no proof.
+
+    The integers of the pair, and its flows if there is no proof, are left in `amounts`, `weights`, `limits`, `flows`
+    for `repair`.
+    """
+    FAMILIES: tl.constexpr = 2 if LAYERS == 1 else 9
+    pair = tl.program_id(0).to(tl.int64)
+    lane = tl.arange(0, LANES)
+    after, before = neighbours(lane, LANES, WIDTH)
+    amounts += pair * LAYERS * LANES
+    weights += pair * 2 * LAYERS * LANES
+    limits += pair * (num_mixes + HEADER)
+    store_problem(
+        gain,
+        spread,
+        right,
+        down,
+        thresholds,
+        num_mixes,
+        pairs,
+        pair,
+        lane,
+        amounts,
+        weights,
+        limits,
+        HEIGHT,
+        WIDTH,
+        LANES,
+        LAYERS,
+    )
+    tl.debug_barrier()  # other threads read what these have written
+    amount, flow = (), ()
+    for layer in tl.static_range(LAYERS):
+        amount += (tl.load(amounts + layer * LANES + lane).to(tl.float32) / SCALE,)
+    for _ in tl.static_range(FAMILIES):
+        flow += (tl.zeros([LANES], tl.float32),)
+    ahead = flow
+    weight = (
+        tl.load(weights + lane).to(tl.float32) / SCALE,
+        tl.load(weights + LANES + lane).to(tl.float32) / SCALE,
+    )
+    widest = tl.load(limits + 2).to(tl.float32) / SCALE
+    age = tl.full((), 1.0, tl.float32)
+    taken = 0
+    leaks = 1
+    while (leaks != 0) & (taken < most_steps):
+        for _ in range(EVERY):
+            following = 0.5 * (1.0 + tl.sqrt(1.0 + 4.0 * age * age))
+            momentum = tl.minimum((age - 1.0) / following, most_momentum)
+            flow, ahead = dual_step(amount, flow, ahead, weight, widest, momentum, after, before, LAYERS)
+            age = following
+        taken += EVERY
+        integer = whole_flows(flow, weight, widest, weights, limits, lane, LANES, LAYERS)
+        level = whole_levels(integer, amounts, before, lane, LANES, LAYERS)
+        leaks = leaking(integer, level, weights, limits, num_mixes, lane, after, LANES, LAYERS)
+    integer = whole_flows(flow, weight, widest, weights, limits, lane, LANES, LAYERS)
+    level = whole_levels(integer, amounts, before, lane, LANES, LAYERS)
+    bottom, top = tl.load(limits), tl.load(limits + 1)
+    for k in range(num_mixes):
+        mask = above(level, bottom, top, tl.load(limits + HEADER + k), LAYERS)
+        store_mask(mask, kept + (k * pairs + pair) * HEIGHT * WIDTH, lane, HEIGHT * WIDTH, LAYERS)
+    tl.store(steps + pair, tl.where(leaks == 0, taken, -1))
+    for family in tl.static_range(FAMILIES):
+        tl.store(flows + (pair * FAMILIES + family) * LANES + lane, integer[family], mask=(lane >= 0) & (leaks != 0))
