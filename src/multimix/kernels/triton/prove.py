@@ -30,12 +30,11 @@ def dual_step(amount, flow, ahead, weight, widest, momentum, after, before, LAYE
     for layer in tl.static_range(LAYERS):
         for axis in tl.static_range(2):
             for other in tl.static_range(LAYERS):
-                family: tl.constexpr = layer * 2 * LAYERS + axis * LAYERS + other
                 low, high = bounds(weight[axis], weight[axis] * 2, layer, other)
-                step = ahead[family] + RATE * (level[layer] - beyond[axis * LAYERS + other])
+                step = ahead[len(next_flow)] + RATE * (level[layer] - beyond[axis * LAYERS + other])
                 step = tl.minimum(tl.maximum(step, low), high)
+                next_ahead += (step + momentum * (step - flow[len(next_flow)]),)
                 next_flow += (step,)
-                next_ahead += (step + momentum * (step - flow[family]),)
     if LAYERS == 2:
         step = tl.minimum(tl.maximum(ahead[8] + RATE * (level[1] - level[0]), 0.0), widest)
         next_flow += (step,)
@@ -63,7 +62,7 @@ def whole_flows(flow, weight, widest, weights, limits, lane, LANES: tl.constexpr
             for other in tl.static_range(LAYERS):
                 low, high = bounds(weight[axis], weight[axis] * 2, layer, other)
                 least, most = bounds(single, double, layer, other)
-                result += (whole(flow[layer * 2 * LAYERS + axis * LAYERS + other], low, high, least, most),)
+                result += (whole(flow[len(result)], low, high, least, most),)
     if LAYERS == 2:
         most = tl.load(limits + 2)
         result += (whole(flow[8], 0.0, widest, most * 0, most),)
@@ -173,7 +172,7 @@ def prove(
     amount, flow = (), ()
     for layer in tl.static_range(LAYERS):
         amount += (tl.load(amounts + layer * LANES + lane).to(tl.float32) / SCALE,)
-    for _ in tl.static_range(FAMILIES):
+    for family in tl.static_range(FAMILIES):
         flow += (tl.zeros([LANES], tl.float32),)
     ahead = flow
     weight = (

@@ -35,7 +35,7 @@ def residuals(flows, weights, limits, lane, before, LANES: tl.constexpr, LAYERS:
             single = tl.load(weights + axis * LANES + lane)
             double = tl.load(weights + (2 * (LAYERS - 1) + axis) * LANES + lane)
             for other in tl.static_range(LAYERS):
-                amount = tl.load(flows + (layer * 2 * LAYERS + axis * LAYERS + other) * LANES + lane)
+                amount = tl.load(flows + len(flow) * LANES + lane)
                 least, most = bounds(single, double, layer, other)
                 flow += (amount,)
                 forth += (most - amount,)
@@ -198,12 +198,10 @@ def receive(out_forth, out_back, out_between, left, forth, back, between, after,
         level = left[layer]
         for axis in tl.static_range(2):
             for other in tl.static_range(LAYERS):
-                arc: tl.constexpr = layer * 2 * LAYERS + axis * LAYERS + other
-                reverse: tl.constexpr = other * 2 * LAYERS + axis * LAYERS + layer
-                from_next = tl.gather(out_back[reverse], after[axis], 0)
-                from_before = tl.gather(out_forth[reverse], before[axis], 0)
-                next_forth += (forth[arc] - out_forth[arc] + from_next,)
-                next_back += (back[arc] - out_back[arc] + from_before,)
+                from_next = tl.gather(out_back[other * 2 * LAYERS + axis * LAYERS + layer], after[axis], 0)
+                from_before = tl.gather(out_forth[other * 2 * LAYERS + axis * LAYERS + layer], before[axis], 0)
+                next_forth += (forth[len(next_forth)] - out_forth[len(next_forth)] + from_next,)
+                next_back += (back[len(next_back)] - out_back[len(next_back)] + from_before,)
                 level += from_next + from_before
         if LAYERS == 2:
             next_between += (between[layer] - out_between[layer] + out_between[1 - layer],)
