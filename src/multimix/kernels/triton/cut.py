@@ -24,9 +24,7 @@ class Effort(NamedTuple):
     sweeps: Tensor
 
 
-def cut_pairs(
-    gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor, spread: Tensor | None = None
-) -> Tensor:
+def cut_pairs(gain: Tensor, right: Tensor, down: Tensor, thresholds: Tensor, spread: Tensor | None = None) -> Tensor:
     """As `puzzle.solve.solve_levels`, on grids of up to 256 blocks: exact, of tied masks the smallest.
 
     No value is read by the host. Raises ValueError for larger grids.

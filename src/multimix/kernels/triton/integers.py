@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 BITS = tl.constexpr(57)  # every number is below 2**57, so that a level, ten of them at most, fits into 63 bits
-HEADER = tl.constexpr(3)  # numbers in front of a pair's thresholds: least and largest amount, widest flow
+HEADER = tl.constexpr(3)  # numbers in front of a pair's thresholds: least and largest amount; the flow between layers
 
 
 @no_type_check
@@ -60,7 +60,7 @@ def load_amounts(gain, spread, pair, lane, BLOCKS: tl.constexpr, LAYERS: tl.cons
 @no_type_check
 @triton.jit
 def load_weights(right, down, pair, lane, limit, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, LAYERS: tl.constexpr):
-    """What a border costs along each axis, at most the limit; with three levels what a jump by half costs, a quarter."""
+    """What a border along each axis costs, at most the limit; with three levels a quarter, for a jump by half."""
     row, column = lane // WIDTH, lane % WIDTH
     beside = right + pair * HEIGHT * (WIDTH - 1) + row * (WIDTH - 1) + column
     below = down + pair * (HEIGHT - 1) * WIDTH + lane
@@ -105,16 +105,21 @@ def store_problem(
 ):
     """Write amounts, weights (single, then double for jumps by a whole) and thresholds, all integers, for one pair."""
     amount, lowest, highest = load_amounts(gain, spread, pair, lane, HEIGHT * WIDTH, LAYERS)
-    limit = (highest - lowest) * (LAYERS * HEIGHT * WIDTH)  # no flow is larger
+    limit = (highest - lowest) * (
+        LAYERS * HEIGHT * WIDTH
+    )  # no flow is larger: a weight above it is as good as infinite
     weight = load_weights(right, down, pair, lane, limit, HEIGHT, WIDTH, LAYERS)
     size = tl.maximum(tl.abs(lowest), tl.abs(highest))
     size = tl.maximum(size, tl.max(tl.maximum(weight[0], weight[1]), axis=0))
     if LAYERS == 2:
-        size = tl.maximum(size, limit)
+        size = tl.maximum(size, limit)  # a block that is wholly kept is at least half kept
     unit = units(tl.where(size > 0, size, 1.0))
     for layer in tl.static_range(LAYERS):
         tl.store(amounts + layer * LANES + lane, rounded(amount[layer] * unit).to(tl.int64))
         for axis in tl.static_range(2):
-            tl.store(weights + (2 * layer + axis) * LANES + lane, rounded(weight[axis] * (layer + 1) * unit).to(tl.int64))
+            tl.store(
+                weights + (2 * layer + axis) * LANES + lane, rounded(weight[axis] * (layer + 1) * unit).to(tl.int64)
+            )
     store_thresholds(thresholds, num_mixes, pairs, pair, unit, lowest, highest, limits)
-    tl.store(limits + 2, rounded(limit * unit).to(tl.int64))
+    if LAYERS == 2:
+        tl.store(limits + 2, rounded(limit * unit).to(tl.int64))

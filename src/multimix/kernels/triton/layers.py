@@ -25,6 +25,16 @@ def neighbours(lane, LANES: tl.constexpr, WIDTH: tl.constexpr):
 
 @no_type_check
 @triton.jit
+def filled(number, dtype: tl.constexpr, COUNT: tl.constexpr, LANES: tl.constexpr):
+    """A tuple of vectors that hold one number."""
+    result = ()
+    for _ in tl.static_range(COUNT):
+        result += (tl.full([LANES], number, dtype),)
+    return result
+
+
+@no_type_check
+@triton.jit
 def moved(values, lane):
     """The values of another lane. Two layers of 32 bits travel as one of 64, in one exchange."""
     if len(values) == 1:

@@ -1,10 +1,9 @@
-"""Phase 1: a flow that is nearly that of the total-variation prox, and a proof whether its levels are the masks.
+"""Phase 1: one flow for all thresholds of a pair, and a proof that its levels are the masks.
 
-Accelerated projected gradient in float32, in units of 2**BITS of the integers: one flow for all thresholds. Every few
-steps it is rounded to integers. If then no border between a node above a threshold and one not above it has room for
-more flow, the nodes above it are a mask, by the theorem of maximum flow and minimum cut; and the smallest one, since
-flow from them reaches nothing else. As masks are nested, a border is inside or outside all masks if both its nodes are
-above equally many thresholds: one exchange of a count serves all.
+Every few steps the flow is rounded to integers. If then no border between a node above a threshold and one not above
+it has room for more flow, the nodes above it are a mask, by the theorem of maximum flow and minimum cut; and the
+smallest one, since flow from them reaches nothing else. As masks are nested, no mask ends between two nodes that are
+above equally many thresholds: one exchange of that count serves all thresholds.
 """
 
 from typing import no_type_check
@@ -12,71 +11,11 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
+from multimix.kernels.triton.dual import SCALE, dual_step, whole_flows, whole_levels
 from multimix.kernels.triton.integers import HEADER, store_problem
-from multimix.kernels.triton.layers import above, any_of, bounds, moved, neighbours, node_levels, store_mask
+from multimix.kernels.triton.layers import above, any_of, bounds, filled, moved, neighbours, store_mask
 
 EVERY = tl.constexpr(8)  # steps from one proof to the next
-SCALE = tl.constexpr(2.0**57)  # of an integer to a float
-
-
-@no_type_check
-@triton.jit
-def dual_step(amount, flow, ahead, weight, widest, momentum, after, before, LAYERS: tl.constexpr):
-    """One projected step of every flow, and its look ahead."""
-    RATE: tl.constexpr = 0.125 if LAYERS == 1 else 1.0 / 18.0  # 1 / twice the largest degree
-    level = node_levels(amount, ahead, before, LAYERS)
-    next_flow, next_ahead = (), ()
-    beyond = moved(level, after[0]) + moved(level, after[1])
-    for layer in tl.static_range(LAYERS):
-        for axis in tl.static_range(2):
-            for other in tl.static_range(LAYERS):
-                low, high = bounds(weight[axis], weight[axis] * 2, layer, other)
-                step = ahead[len(next_flow)] + RATE * (level[layer] - beyond[axis * LAYERS + other])
-                step = tl.minimum(tl.maximum(step, low), high)
-                next_ahead += (step + momentum * (step - flow[len(next_flow)]),)
-                next_flow += (step,)
-    if LAYERS == 2:
-        step = tl.minimum(tl.maximum(ahead[8] + RATE * (level[1] - level[0]), 0.0), widest)
-        next_flow += (step,)
-        next_ahead += (step + momentum * (step - flow[8]),)
-    return next_flow, next_ahead
-
-
-@no_type_check
-@triton.jit
-def whole(flow, low, high, least, most):
-    """A flow as an integer. A full border stays full: a gap of a rounding error would be a leak."""
-    inside = tl.minimum(tl.maximum((flow * SCALE).to(tl.int64), least), most)
-    return tl.where(flow >= high, most, tl.where(flow <= low, least, inside))
-
-
-@no_type_check
-@triton.jit
-def whole_flows(flow, weight, widest, weights, limits, lane, LANES: tl.constexpr, LAYERS: tl.constexpr):
-    """All flows as integers."""
-    result = ()
-    for layer in tl.static_range(LAYERS):
-        for axis in tl.static_range(2):
-            single = tl.load(weights + axis * LANES + lane)
-            double = tl.load(weights + (2 * (LAYERS - 1) + axis) * LANES + lane)
-            for other in tl.static_range(LAYERS):
-                low, high = bounds(weight[axis], weight[axis] * 2, layer, other)
-                least, most = bounds(single, double, layer, other)
-                result += (whole(flow[len(result)], low, high, least, most),)
-    if LAYERS == 2:
-        most = tl.load(limits + 2)
-        result += (whole(flow[8], 0.0, widest, most * 0, most),)
-    return result
-
-
-@no_type_check
-@triton.jit
-def whole_levels(flow, amounts, before, lane, LANES: tl.constexpr, LAYERS: tl.constexpr):
-    """Levels in integers."""
-    amount = ()
-    for layer in tl.static_range(LAYERS):
-        amount += (tl.load(amounts + layer * LANES + lane),)
-    return node_levels(amount, flow, before, LAYERS)
 
 
 @no_type_check
@@ -91,9 +30,7 @@ def leak(count, beyond, flow, least, most):
 def leaking(flow, level, weights, limits, num_mixes, lane, after, LANES: tl.constexpr, LAYERS: tl.constexpr):
     """1 if a mask has a leak, else 0."""
     bottom, top = tl.load(limits), tl.load(limits + 1)
-    count = ()
-    for layer in tl.static_range(LAYERS):
-        count += (tl.zeros([LANES], tl.int32),)
+    count = filled(0, tl.int32, LAYERS, LANES)
     for k in range(num_mixes):
         flags = above(level, bottom, top, tl.load(limits + HEADER + k), LAYERS)
         more = ()
@@ -169,11 +106,10 @@ def prove(
         LAYERS,
     )
     tl.debug_barrier()  # other threads read what these have written
-    amount, flow = (), ()
+    amount = ()
     for layer in tl.static_range(LAYERS):
         amount += (tl.load(amounts + layer * LANES + lane).to(tl.float32) / SCALE,)
-    for family in tl.static_range(FAMILIES):
-        flow += (tl.zeros([LANES], tl.float32),)
+    flow = filled(0.0, tl.float32, FAMILIES, LANES)
     ahead = flow
     weight = (
         tl.load(weights + lane).to(tl.float32) / SCALE,
