@@ -68,8 +68,8 @@ def lanes_of(blocks: int) -> int:
 
 
 def most_steps(height: int, width: int) -> int:
-    """Steps after which phase 2 takes over: 192 on a grid of 16, where 99 % of real pairs are proved after 131."""
-    return min(max(12 * max(height, width), 32), 512)
+    """Steps after which phase 2 takes over: 256 on a grid of 16, where 99 % of real pairs are proved after 132."""
+    return min(max(16 * max(height, width), 32), 512)
 
 
 def most_momentum(height: int, width: int, layers: int) -> float:
