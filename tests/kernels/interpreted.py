@@ -22,24 +22,35 @@ Problem = tuple[Tensor, ...]
 
 
 def mixed_pairs(height: int, width: int) -> Problem:
-    """One pair of each kind; thresholds that keep everything, something and nothing. In float32, as in training."""
+    """One pair of each kind; thresholds that keep everything, something and nothing."""
     rng = np.random.default_rng([height, width])
-    terms = [problem(rng, kind, 1, height, width, gamma=gamma) for kind, gamma in PAIRS]
+    kinds = [problem(rng, kind, 1, height, width, gamma=gamma) for kind, gamma in PAIRS]
     gain, right, down, limits, spread = (
-        torch.from_numpy(np.concatenate(a, -1 if a[0].shape[0] == 7 else 0)) for a in zip(*terms, strict=True)
+        torch.from_numpy(np.concatenate(terms, 1 if i == 3 else 0)) for i, terms in enumerate(zip(*kinds, strict=True))
     )
     ends = torch.full((1, len(PAIRS)), torch.inf, dtype=torch.float64)
     limits = torch.cat([-ends, limits[list(LAMS)], ends])
-    return gain.float(), right.float(), down.float(), limits, spread
+    if height % 2:  # as in training
+        gain, right, down = gain.float(), right.float(), down.float()
+    return gain, right, down, limits, spread
 
 
 def small_integers(pairs: int, height: int, width: int) -> Problem:
-    """Many minimisers per pair."""
+    """Many minimisers per pair. In every other pair gains outweigh borders, so that levels jump by a whole."""
     rng = np.random.default_rng(0)
-    gain = rng.integers(-3, 4, (pairs, height, width))
-    right, down = rng.integers(0, 3, (pairs, height, width - 1)), rng.integers(0, 3, (pairs, height - 1, width))
+    gain = rng.integers(-3, 4, (pairs, height, width)) * (1 + 3 * (np.arange(pairs) % 2))[:, None, None]
+    right, down = rng.integers(0, 4, (pairs, height, width - 1)), rng.integers(0, 4, (pairs, height - 1, width))
     limits = np.arange(-1, 2)[:, None].repeat(pairs, 1)
     return tuple(4 * torch.from_numpy(a).double() for a in (gain, right, down, limits, np.ones(pairs)))
+
+
+def below_a_unit() -> Problem:
+    """Gains and thresholds that are told apart, or not, by how they are rounded to integers."""
+    generator = torch.Generator().manual_seed(0)
+    gain = torch.rand(1, 4, 4, dtype=torch.float64, generator=generator) * 2.0**-54
+    gain[0, 0, 0] = 0.9
+    limits = torch.linspace(0, 2.0**-54, 9, dtype=torch.float64)[:, None]
+    return gain, torch.zeros(1, 4, 3), torch.zeros(1, 3, 4), limits, torch.zeros(1)
 
 
 def compare(terms: Problem, levels: int) -> dict[str, int]:
@@ -67,11 +78,12 @@ def main() -> None:
     for levels in (2, 3):
         for height, width in GRIDS:
             found[f"{levels} levels, {height} x {width}"] = compare(mixed_pairs(height, width), levels)
-        found[f"{levels} levels, small integers"] = compare(small_integers(3, 3, 3), levels)
+        found[f"{levels} levels, small integers"] = compare(small_integers(5, 2, 4), levels)
+    found["below a unit"] = compare(below_a_unit(), 2)
     found["broken numbers"] = broken_numbers()
     cut.most_steps = lambda height, width: 0
     for levels in (2, 3):
-        found[f"{levels} levels, phase 2 alone"] = compare(small_integers(1, 3, 3), levels)
+        found[f"{levels} levels, phase 2 alone"] = compare(small_integers(2, 2, 4), levels)
     print(json.dumps(found))
 
 

@@ -47,6 +47,10 @@ def test_the_smallest_of_tied_masks(found, levels):
     assert found[f"{levels} levels, small integers"]["different"] == 0
 
 
+def test_numbers_are_rounded_as_on_the_cpu(found):
+    assert found["below a unit"]["different"] == 0
+
+
 @pytest.mark.parametrize("levels", [2, 3])
 def test_pairs_without_proof_are_repaired(found, levels):
     repaired = found[f"{levels} levels, phase 2 alone"]
