@@ -34,13 +34,10 @@ SIGNATURES = {
 
 def compile_ahead(kernel: object, grid: int, levels: int, architecture: int) -> dict[str, object]:
     """One variant, as a row of the table."""
-    signature = dict(SIGNATURES[kernel])
     lanes = lanes_of(grid * grid)
     constants: dict[str, object] = {"HEIGHT": grid, "WIDTH": grid, "LANES": lanes, "LAYERS": levels - 1}
-    if levels == 2 and "spread" in signature:
-        signature["spread"], constants["spread"] = "constexpr", None
     target = GPUTarget("cuda", architecture, 32)
-    code = triton.compile(ASTSource(kernel, signature, constants), target, options={"num_warps": lanes // 32})
+    code = triton.compile(ASTSource(kernel, SIGNATURES[kernel], constants), target, options={"num_warps": lanes // 32})
     report = assemble(code.asm["ptx"], architecture)
     return {
         "kernel": kernel.fn.__name__,  # type: ignore[attr-defined]

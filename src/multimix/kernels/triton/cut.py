@@ -52,13 +52,16 @@ def cut_with_effort(
     rows = (layers, 2 * layers, families)
     amounts, weights, flows = (gain.new_empty((pairs, n, lanes), dtype=torch.int64) for n in rows)
     limits = gain.new_empty((pairs, num_mixes + HEADER.value), dtype=torch.int64)
-    energy = [None if t is None else t.detach().contiguous() for t in (gain, spread, right, down, thresholds)]
+    unread = gain  # in place of what two levels have not
+    terms = (gain, unread if spread is None else spread, right, down, thresholds)
+    energy = [term.detach().contiguous() for term in terms]
     most = most_steps(height, width)
     momentum = most_momentum(height, width, layers)
     shape = {"HEIGHT": height, "WIDTH": width, "LANES": lanes, "LAYERS": layers, "num_warps": lanes // 32}
     scratch = (amounts, weights, limits, flows)
-    prove[(pairs,)](*energy, kept, *scratch, effort.steps, num_mixes, pairs, most, momentum, **shape)
-    repair[(pairs,)](kept, *scratch, *effort, num_mixes, pairs, **shape)
+    with torch.cuda.device_of(gain):  # Triton launches on the current device
+        prove[(pairs,)](*energy, kept, *scratch, effort.steps, num_mixes, pairs, most, momentum, **shape)
+        repair[(pairs,)](kept, *scratch, *effort, num_mixes, pairs, **shape)
     return kept, effort
 
 

@@ -17,7 +17,7 @@ SCALE = tl.constexpr(2.0**57)  # of a float to an integer
 
 @no_type_check
 @triton.jit
-def dual_step(amount, flow, ahead, weight, widest, momentum, after, before, LAYERS: tl.constexpr):
+def dual_step(amount, flow, ahead, weight, momentum, after, before, LAYERS: tl.constexpr):
     """One projected step of every flow, and its look ahead."""
     RATE: tl.constexpr = 0.125 if LAYERS == 1 else 1.0 / 18.0  # 1 / twice the largest degree
     level = node_levels(amount, ahead, before, LAYERS)
@@ -32,7 +32,7 @@ def dual_step(amount, flow, ahead, weight, widest, momentum, after, before, LAYE
                 next_ahead += (step + momentum * (step - flow[len(next_flow)]),)
                 next_flow += (step,)
     if LAYERS == 2:
-        step = tl.minimum(tl.maximum(ahead[8] + RATE * (level[1] - level[0]), 0.0), widest)
+        step = tl.minimum(tl.maximum(ahead[8] + RATE * (level[1] - level[0]), 0.0), weight[2])
         next_flow += (step,)
         next_ahead += (step + momentum * (step - flow[8]),)
     return next_flow, next_ahead
@@ -48,7 +48,7 @@ def whole(flow, low, high, least, most):
 
 @no_type_check
 @triton.jit
-def whole_flows(flow, weight, widest, weights, limits, lane, LANES: tl.constexpr, LAYERS: tl.constexpr):
+def whole_flows(flow, weight, weights, limits, lane, LANES: tl.constexpr, LAYERS: tl.constexpr):
     """All flows as integers."""
     result = ()
     for layer in tl.static_range(LAYERS):
@@ -61,7 +61,7 @@ def whole_flows(flow, weight, widest, weights, limits, lane, LANES: tl.constexpr
                 result += (whole(flow[len(result)], low, high, least, most),)
     if LAYERS == 2:
         most = tl.load(limits + 2)
-        result += (whole(flow[8], 0.0, widest, most * 0, most),)
+        result += (whole(flow[8], 0.0, weight[2], most * 0, most),)
     return result
 
 

@@ -85,14 +85,8 @@ def store_thresholds(thresholds, num_mixes, pairs, pair, unit, lowest, highest, 
 
 @no_type_check
 @triton.jit
-def store_problem(
-    gain,
-    spread,
-    right,
-    down,
-    thresholds,
-    num_mixes,
-    pairs,
+def store_energy(
+    energy,
     pair,
     lane,
     amounts,
@@ -103,7 +97,8 @@ def store_problem(
     LANES: tl.constexpr,
     LAYERS: tl.constexpr,
 ):
-    """Write amounts, weights (single, then double for jumps by a whole) and thresholds, all integers, for one pair."""
+    """Write a pair's amounts and weights (single, then double for jumps by a whole); also their range and unit."""
+    gain, spread, right, down = energy
     amount, lowest, highest = load_amounts(gain, spread, pair, lane, HEIGHT * WIDTH, LAYERS)
     limit = (highest - lowest) * (
         LAYERS * HEIGHT * WIDTH
@@ -117,9 +112,8 @@ def store_problem(
     for layer in tl.static_range(LAYERS):
         tl.store(amounts + layer * LANES + lane, rounded(amount[layer] * unit).to(tl.int64))
         for axis in tl.static_range(2):
-            tl.store(
-                weights + (2 * layer + axis) * LANES + lane, rounded(weight[axis] * (layer + 1) * unit).to(tl.int64)
-            )
-    store_thresholds(thresholds, num_mixes, pairs, pair, unit, lowest, highest, limits)
+            whole = rounded(weight[axis] * (layer + 1) * unit).to(tl.int64)
+            tl.store(weights + (2 * layer + axis) * LANES + lane, whole)
     if LAYERS == 2:
         tl.store(limits + 2, rounded(limit * unit).to(tl.int64))
+    return lowest, highest, unit

@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 
 from multimix.kernels.triton.dual import SCALE, dual_step, whole_flows, whole_levels
-from multimix.kernels.triton.integers import HEADER, store_problem
+from multimix.kernels.triton.integers import HEADER, store_energy, store_thresholds
 from multimix.kernels.triton.layers import above, any_of, bounds, filled, moved, neighbours, store_mask
 
 EVERY = tl.constexpr(8)  # steps from one proof to the next
@@ -53,7 +53,7 @@ def leaking(flow, level, weights, limits, num_mixes, lane, after, LANES: tl.cons
 
 
 @no_type_check
-@triton.jit
+@triton.jit(do_not_specialize=["num_mixes", "pairs", "most_steps"])
 def prove(
     gain,
     spread,
@@ -87,24 +87,9 @@ def prove(
     amounts += pair * LAYERS * LANES
     weights += pair * 2 * LAYERS * LANES
     limits += pair * (num_mixes + HEADER)
-    store_problem(
-        gain,
-        spread,
-        right,
-        down,
-        thresholds,
-        num_mixes,
-        pairs,
-        pair,
-        lane,
-        amounts,
-        weights,
-        limits,
-        HEIGHT,
-        WIDTH,
-        LANES,
-        LAYERS,
-    )
+    energy = (gain, spread, right, down)
+    lowest, highest, unit = store_energy(energy, pair, lane, amounts, weights, limits, HEIGHT, WIDTH, LANES, LAYERS)
+    store_thresholds(thresholds, num_mixes, pairs, pair, unit, lowest, highest, limits)
     tl.debug_barrier()  # other threads read what these have written
     amount = ()
     for layer in tl.static_range(LAYERS):
@@ -115,7 +100,8 @@ def prove(
         tl.load(weights + lane).to(tl.float32) / SCALE,
         tl.load(weights + LANES + lane).to(tl.float32) / SCALE,
     )
-    widest = tl.load(limits + 2).to(tl.float32) / SCALE
+    if LAYERS == 2:
+        weight += (tl.load(limits + 2).to(tl.float32) / SCALE,)
     age = tl.full((), 1.0, tl.float32)
     taken = 0
     leaks = 1
@@ -123,13 +109,13 @@ def prove(
         for _ in range(EVERY):
             following = 0.5 * (1.0 + tl.sqrt(1.0 + 4.0 * age * age))
             momentum = tl.minimum((age - 1.0) / following, most_momentum)
-            flow, ahead = dual_step(amount, flow, ahead, weight, widest, momentum, after, before, LAYERS)
+            flow, ahead = dual_step(amount, flow, ahead, weight, momentum, after, before, LAYERS)
             age = following
         taken += EVERY
-        integer = whole_flows(flow, weight, widest, weights, limits, lane, LANES, LAYERS)
+        integer = whole_flows(flow, weight, weights, limits, lane, LANES, LAYERS)
         level = whole_levels(integer, amounts, before, lane, LANES, LAYERS)
         leaks = leaking(integer, level, weights, limits, num_mixes, lane, after, LANES, LAYERS)
-    integer = whole_flows(flow, weight, widest, weights, limits, lane, LANES, LAYERS)
+    integer = whole_flows(flow, weight, weights, limits, lane, LANES, LAYERS)
     level = whole_levels(integer, amounts, before, lane, LANES, LAYERS)
     bottom, top = tl.load(limits), tl.load(limits + 1)
     for k in range(num_mixes):

@@ -34,7 +34,7 @@ def stranded(level, threshold, distance, LAYERS: tl.constexpr):
 
 
 @no_type_check
-@triton.jit
+@triton.jit(do_not_specialize=["num_mixes", "pairs"])
 def repair(
     kept,
     amounts,
