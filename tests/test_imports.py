@@ -20,6 +20,7 @@ ORDER = [
     "coefficients",
     "pairing",
     "contrast",
+    "kernels",
     "puzzle",
     "masks",
     "layers",

@@ -39,14 +39,14 @@ def moved(values, lane):
     """The values of another lane. Two layers of 32 bits travel as one of 64, in one exchange."""
     if len(values) == 1:
         return (tl.gather(values[0], lane, 0),)
-    elif values[0].dtype.primitive_bitwidth == 32:
+    elif values[0].dtype == tl.int64:
+        return (tl.gather(values[0], lane, 0), tl.gather(values[1], lane, 0))
+    else:
         low = values[0].to(tl.int32, bitcast=True).to(tl.int64) & 0xFFFFFFFF
         both = tl.gather(low | (values[1].to(tl.int32, bitcast=True).to(tl.int64) << 32), lane, 0)
         first = both.to(tl.int32).to(values[0].dtype, bitcast=True)
         second = (both >> 32).to(tl.int32).to(values[1].dtype, bitcast=True)
         return (first, second)
-    else:
-        return (tl.gather(values[0], lane, 0), tl.gather(values[1], lane, 0))
 
 
 @no_type_check

@@ -90,6 +90,6 @@ def repair(
                 total += SWEEPS
         mask = above(level, bottom, top, threshold, LAYERS)
         mask, taken = closure(mask, arcs, after, before, LAYERS)
-        total += taken
+        total += taken + active  # 0 by now; see search.py
         store_mask(mask, kept + (k * pairs + pair) * HEIGHT * WIDTH, lane, HEIGHT * WIDTH, LAYERS)
     tl.store(sweeps + pair, total)

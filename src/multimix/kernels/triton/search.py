@@ -1,4 +1,8 @@
-"""Which nodes open arcs lead to, and how far it is: breadth first, all nodes at once, sweep by sweep."""
+"""Which nodes open arcs lead to, and how far it is: breadth first, all nodes at once, sweep by sweep.
+
+After each loop its condition, by then 0, is added to something: Triton before 3.5 does not compile a loop whose
+condition is not used after it.
+"""
 
 from typing import no_type_check
 
@@ -79,7 +83,7 @@ def distances(level, threshold, arcs, after, before, LANES: tl.constexpr, LAYERS
         changed = differ(near, distance, LAYERS)
         distance = near
         sweeps += 1
-    return distance, sweeps
+    return distance, sweeps + changed
 
 
 @no_type_check
@@ -92,4 +96,4 @@ def closure(reached, arcs, after, before, LAYERS: tl.constexpr):
         changed = differ(more, reached, LAYERS)
         reached = more
         sweeps += 1
-    return reached, sweeps
+    return reached, sweeps + changed
