@@ -59,7 +59,7 @@ def cut_with_effort(
     momentum = most_momentum(height, width, layers)
     shape = {"HEIGHT": height, "WIDTH": width, "LANES": lanes, "LAYERS": layers, "num_warps": lanes // 32}
     scratch = (amounts, weights, limits, flows)
-    with torch.cuda.device_of(gain):  # Triton launches on the current device
+    with torch.cuda.device_of(gain):  # type: ignore[no-untyped-call]  # Triton launches on the current device
         prove[(pairs,)](*energy, kept, *scratch, effort.steps, num_mixes, pairs, most, momentum, **shape)
         repair[(pairs,)](kept, *scratch, *effort, num_mixes, pairs, **shape)
     return kept, effort
