@@ -31,6 +31,7 @@ from multimix.puzzle.solve import solve_levels
 K = 5
 ETA = 0.2
 SIDE = 32
+TIE = 2.0**-10  # the unit of ties: no product is rounded
 INPUTS = ("real", "flat", "smooth", "peaky", "ties", "zero")
 Row = dict[str, object]
 
@@ -55,9 +56,10 @@ def energy(inputs: str, pairs: int, grid: int, gamma: float) -> Energy:
     """The energy of each pair."""
     generator = torch.Generator().manual_seed(grid)
     if inputs == "ties":
-        shapes = ((pairs, grid, grid), (pairs, grid, grid - 1), (pairs, grid - 1, grid))
-        gain, right, down = (torch.randint(0, 4, shape, generator=generator).float() for shape in shapes)
-        return Energy(gain * ETA / grid**2, right * ETA / grid**2, down * ETA / grid**2)
+        gain = torch.randint(-3, 4, (pairs, grid, grid), generator=generator)
+        right = torch.randint(0, 4, (pairs, grid, grid - 1), generator=generator)
+        down = torch.randint(0, 4, (pairs, grid - 1, grid), generator=generator)
+        return Energy(gain * TIE, right * TIE, down * TIE)
     if inputs == "real":
         x, saliency = digits(pairs)
     else:
@@ -80,6 +82,8 @@ def compare(inputs: str, pairs: int, grid: int, levels: int, device: str) -> Row
         lam[0, 0], lam[-1, 0] = 1, 0
         limits = thresholds(lam.sort(0, descending=True).values, ETA, grid**2)
         offset = torch.full((pairs,), ETA * math.log(2) / grid**2, dtype=torch.float64) if levels == 3 else None
+        if inputs == "ties":
+            limits, offset = torch.round(limits * grid**2 / ETA) * TIE, None if offset is None else offset.fill_(TIE)
         moved = [None if t is None else t.to(device) for t in (gain, right, down, limits, offset)]
         kept, effort = cut_with_effort(*moved)  # type: ignore[arg-type]
         wrong = kept.cpu() != solve_levels(gain, right, down, limits, offset)
