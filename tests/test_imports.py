@@ -22,6 +22,7 @@ ORDER = [
     "coefficients",
     "pairing",
     "contrast",
+    "kernels",
     "puzzle",
     "masks",
     "layers",

@@ -1,0 +1,1 @@
+"""Kernels for devices that the CPU's code does not run on."""
