@@ -15,11 +15,12 @@ PACKAGE = Path(multimix.__file__).parent
 # Rooms of the library from left to right; a room imports only from rooms before it.
 ORDER = [
     "suggest",
-    "precision",
     "host",
+    "shapes",
     "scalars",
     "streams",
     "coefficients",
+    "grid",
     "pairing",
     "contrast",
     "puzzle",

@@ -13,9 +13,10 @@ from multimix.blend import blend
 from multimix.coefficients import SAMPLINGS, draw_lam
 from multimix.inside import forward_mixed
 from multimix.methods import Choice, Method, NoMix, Step, as_method, mixes_inside, needs_saliency, options
-from multimix.methods.step import needs_shape, quantile_of, to_device
+from multimix.methods.step import needs_shape, quantile_of
 from multimix.pairing import PARTNERS, SimilarTargets, draw_fresh_partners, draw_partner
 from multimix.plan import Plan
+from multimix.shapes import to_device
 from multimix.streams import open_streams
 from multimix.suggest import check_option
 from multimix.targets import mix_targets

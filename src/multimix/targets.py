@@ -4,9 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multimix.blend import blend, lerp
+from multimix.blend import blend
 from multimix.host import is_readable
-from multimix.masks import Constant, Everything
+from multimix.masks import Constant
+from multimix.masks.mask import lerp
 from multimix.plan import Plan
 
 
@@ -34,8 +35,8 @@ def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dty
     else:
         assert num_classes is not None
         return _soft_labels(y.long(), plan, num_classes, _soft_dtype(dtype))
-    if dense and not isinstance(plan.mask, (Constant, Everything)):
-        spatial = y.shape[y.ndim - plan.mask.axes :]
+    if dense and plan.mask.spatial is not None:
+        spatial = y.shape[y.ndim - len(plan.mask.spatial) :]
         return blend(y.reshape(len(y), -1, *spatial), plan).reshape(-1, *y.shape[1:])
     weight = plan.weight.to(y.dtype).reshape(*plan.weight.shape, *[1] * (y.ndim - 1))
     own = y if plan.sample is None else y[plan.sample]

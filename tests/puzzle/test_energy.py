@@ -7,7 +7,8 @@ import pytest
 import torch
 from oracles import binary_energy, cell_bounds, fold_free_energy
 
-from multimix.puzzle.blocks import Axis, cell_edges, cell_means, cell_of, cut
+from multimix.grid import Axis, cell_edges, cell_of, cut
+from multimix.puzzle.cells import cell_means
 from multimix.puzzle.energy import block_saliency, fold, pair_energy, thresholds
 from multimix.puzzle.folding import fold_compiled
 

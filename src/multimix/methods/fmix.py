@@ -11,8 +11,9 @@ from torch import Tensor
 
 from multimix.host import is_readable
 from multimix.masks import LEVELS, Ordered
-from multimix.methods.step import Step, check_axes, checked_alpha, to_device
+from multimix.methods.step import Step, check_axes, checked_alpha
 from multimix.scalars import as_number
+from multimix.shapes import to_device
 
 NEGLIGIBLE = 15  # halvings of the strongest amplitude: all that are weaker shift a border by 1/50 of a position
 

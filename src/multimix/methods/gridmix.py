@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from multimix.grid import Axis
 from multimix.masks import LEVELS, Ordered
 from multimix.methods.step import Step, check_axes, checked_alpha
-from multimix.puzzle.blocks import Axis
 from multimix.scalars import as_integer
 
 

@@ -10,16 +10,16 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from multimix.grid import cell_edges, cut
 from multimix.host import in_transform
 from multimix.masks import Blocks
-from multimix.methods.step import Step, checked_alpha, spatial_shape, to_device
-from multimix.precision import widest
-from multimix.puzzle.blocks import cell_edges, cut
+from multimix.methods.step import Step, checked_alpha
 from multimix.puzzle.energy import Energy, block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
 from multimix.puzzle.solve import solve_levels
 from multimix.puzzle.transport import transport
 from multimix.scalars import as_integer, as_number
+from multimix.shapes import spatial_shape, to_device, widest
 
 TRANSPORTS = (True, False, "exact")
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from multimix.coefficients import Quantile, beta_quantile
 from multimix.masks import Constant, Mask
 from multimix.scalars import as_number
+from multimix.shapes import spatial_shape, to_device
 from multimix.streams import Streams
 
 
@@ -56,18 +57,6 @@ class Step:
     def tensor(self, array: np.ndarray, dtype: type[np.generic]) -> Tensor:
         """An array of draws as a tensor on x's device."""
         return to_device(torch.from_numpy(array.astype(dtype)), self.x.device)
-
-
-def spatial_shape(x: Tensor) -> tuple[int, ...]:
-    """Sizes of the spatial axes: all after the channels; (B, L) is a series without a channel axis."""
-    return tuple(x.shape[2:]) if x.ndim > 2 else tuple(x.shape[1:])
-
-
-def to_device(host: Tensor, device: torch.device) -> Tensor:
-    """A small host tensor on the device, without waiting for it."""
-    if device.type == "cuda":
-        return host.pin_memory().to(device, non_blocking=True)
-    return host.to(device)
 
 
 def check_axes(method: str, x: Tensor) -> None:

@@ -20,7 +20,8 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from multimix.puzzle.blocks import Axis, as_images, cell_areas, cell_means
+from multimix.grid import Axis, as_images, cell_areas
+from multimix.puzzle.cells import cell_means
 
 
 @dataclass(frozen=True)
