@@ -6,6 +6,7 @@ from torch import Tensor
 
 from multimix.blend import blend
 from multimix.host import is_readable
+from multimix.kernels.family import family_of
 from multimix.masks import Constant
 from multimix.masks.mask import lerp
 from multimix.plan import Plan
@@ -50,7 +51,7 @@ def _soft_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def _soft_labels(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:
     """Two scatters into zeros: no one-hot tensor is made."""
-    if type(y) is Tensor and is_readable(y):
+    if type(y) is Tensor and is_readable(y) and family_of(y.device) == "cpu":
         return _soft_labels_compiled(y, plan, num_classes, dtype)
     weight = plan.weight.to(dtype)[..., None]
     own = (y if plan.sample is None else y[plan.sample]).expand(weight.shape[:2])[..., None]
@@ -61,11 +62,11 @@ def _soft_labels(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) ->
 
 
 def _soft_labels_compiled(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:
-    from multimix import labels  # imported when first needed: numba takes half a second
+    from multimix.kernels.cpu.labels import soften  # imported when first needed: numba takes half a second
 
     own = y if plan.sample is None else y[plan.sample]
     soft = torch.empty((*plan.weight.shape, num_classes), dtype=dtype, device="cpu")
-    labels.soften(own, y[plan.partner].expand(plan.weight.shape), plan.weight.to(dtype), soft)
+    soften(own, y[plan.partner].expand(plan.weight.shape), plan.weight.to(dtype), soft)
     return soft.flatten(0, 1)
 
 

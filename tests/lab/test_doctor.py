@@ -66,7 +66,8 @@ def test_what_is_there_as_json(few, capsys):
     assert told["versions"]["torch"] == torch.__version__
     assert told["machine"]["threads"] == torch.get_num_threads()
     assert told["puzzle_solvers"]["cpu"] == "exact, compiled"
-    assert {"compiled._lerp", "compiled._cut", "puzzle.kernel.solve_pairs"} <= {k["name"] for k in told["kernels"]}
+    used = {kernel["name"] for kernel in told["kernels"]}
+    assert {"kernels.cpu.streamed._lerp", "kernels.cpu.streamed._cut", "kernels.cpu.cut.solve_pairs"} <= used
     assert [(item["method"], item["device"]) for item in told["tried"][:2]] == [("mixup", "cpu"), ("cutmix", "cpu")]
     assert told["tried"][0]["speed"]["mixing"] > 0
     assert told["wrong"] == []
@@ -100,15 +101,15 @@ def test_a_broken_method_is_found(few, monkeypatch, capsys, method, line):
 
 
 def test_kernels_that_are_off_are_found(few, monkeypatch):
-    from multimix import compiled
+    from multimix.kernels.cpu import streamed
 
-    right = compiled.lerp_rows
+    right = streamed.lerp_rows
 
     def off(x, sample, partner, weight, out, fresh=False):
         right(x, sample, partner, weight, out, fresh)
         out += 1e-3
 
-    monkeypatch.setattr(compiled, "lerp_rows", off)
+    monkeypatch.setattr(streamed, "lerp_rows", off)
     wrong = {check.what: check.wrong for check in checks("mixup", torch.device("cpu"))}
     assert wrong["kernels equal PyTorch"] == "compiled kernels are up to 0.001 away from PyTorch"
 

@@ -90,7 +90,7 @@ def pair_energy(
         cells = cells.view(*cells.shape[:2], r.blocks, r.cells, c.blocks, c.cells)
         scale = strength * gamma / 2 * factor
         if gain.device.type == "cpu":
-            from multimix.puzzle.folding import fold_compiled  # numba takes half a second to import
+            from multimix.kernels.cpu.borders import fold_compiled  # numba takes half a second to import
 
             fold_compiled(cells, sample, partner, scale, gain, right, down)
         else:

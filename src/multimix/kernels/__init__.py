@@ -1,0 +1,1 @@
+"""Kernels: masks applied to pixels, and Puzzle Mix, at the speed of a device; one folder per family."""
