@@ -12,6 +12,7 @@ from multimix import checks
 from multimix.blend import blend
 from multimix.coefficients import SAMPLINGS, draw_lam
 from multimix.inside import forward_mixed
+from multimix.kernels.family import chosen
 from multimix.methods import Choice, Method, NoMix, Step, as_method, mixes_inside, needs_saliency, options
 from multimix.methods.step import needs_shape, quantile_of
 from multimix.pairing import PARTNERS, SimilarTargets, draw_fresh_partners, draw_partner
@@ -73,6 +74,7 @@ class MultiMix:
         partners: str | SimilarTargets = "same",
         dense_targets: bool = False,
     ) -> None:
+        chosen()  # refuse kernels that are not there
         num_mixes = checks.checked_count("num_mixes", num_mixes)
         if num_classes is not None:
             num_classes = checks.checked_count("num_classes", num_classes)

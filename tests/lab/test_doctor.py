@@ -66,6 +66,7 @@ def test_what_is_there_as_json(few, capsys):
     assert told["versions"]["torch"] == torch.__version__
     assert told["machine"]["threads"] == torch.get_num_threads()
     assert told["puzzle_solvers"]["cpu"] == "exact, compiled"
+    assert told["kernel_family"] == "auto"
     used = {kernel["name"] for kernel in told["kernels"]}
     assert {"kernels.cpu.streamed._lerp", "kernels.cpu.streamed._cut", "kernels.cpu.cut.solve_pairs"} <= used
     assert [(item["method"], item["device"]) for item in told["tried"][:2]] == [("mixup", "cpu"), ("cutmix", "cpu")]
@@ -79,7 +80,15 @@ def test_the_screen(few, width):
     print_findings(examine(), Console(width=width, file=file))
     printed = file.getvalue()
     assert max(map(len, printed.splitlines())) <= width
-    for said in ("versions", "data cache", "off (MULTIMIX_CACHE)", "Self-test on cpu", "puzzlemix", "All is well."):
+    for said in (
+        "versions",
+        "data cache",
+        "MULTIMIX_KERNELS=auto",
+        "off (MULTIMIX_CACHE)",
+        "Self-test on cpu",
+        "puzzlemix",
+        "All is well.",
+    ):
         assert said in printed
 
 

@@ -34,8 +34,6 @@ def pool(images: Float[Tensor, "B C H W"], rows: list[int], columns: list[int]) 
     """The mean of every cell, given where cells start and the last ends."""
     means = torch.empty((*images.shape[:2], len(rows) - 1, len(columns) - 1), dtype=images.dtype, device="cpu")
     planes = images.detach().resolve_neg().contiguous().flatten(0, 1)
-    edges = np.array(rows), np.array(columns)
-    over_pairs(
-        pool_planes, len(planes), threads_by_pairs(len(planes)), planes.numpy(), *edges, means.flatten(0, 1).numpy()
-    )
+    numbers = planes.numpy(), np.array(rows), np.array(columns), means.flatten(0, 1).numpy()
+    over_pairs(pool_planes, len(planes), threads_by_pairs(len(planes)), *numbers)
     return means
