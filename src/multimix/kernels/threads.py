@@ -47,7 +47,6 @@ def threads_by_bytes(pairs: int, size: int) -> int:
 
 def over_pairs(function: Callable[..., Any], pairs: int, threads: int, *arguments: Any) -> None:
     """Run `function(first, last, *arguments)` over all pairs, a part in each thread."""
-    _announce(function)
     edges = [pairs * t // threads for t in range(threads + 1)]
     others = [_pool().submit(function, *ends, *arguments) for ends in pairwise(edges[1:])]
     function(edges[0], edges[1], *arguments)
@@ -55,14 +54,14 @@ def over_pairs(function: Callable[..., Any], pairs: int, threads: int, *argument
         other.result()
 
 
-def _announce(function: Any) -> None:
-    """Say that a kernel is about to be compiled, if neither this process nor the disk has it yet."""
+def announce(function: Any) -> None:
+    """Say that a large kernel is about to be compiled, if neither this process nor the disk has it yet."""
     if getattr(function, "signatures", True):
         return
     folder = getattr(getattr(function, "stats", None), "cache_path", None)
     pattern = f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}-*.nbi"
     if folder is None or not any(Path(folder).glob(pattern)):
-        logger.warning("compiling %s: up to ten seconds, the first time on this machine", function.__name__)
+        logger.warning("compiling %s: some ten seconds, the first time on this machine", function.__name__)
 
 
 @cache

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from multimix.grid import cell_edges, cut
 from multimix.host import in_transform
 from multimix.masks import Blocks
+from multimix.methods.method import Method
 from multimix.methods.step import Step, checked_alpha
 from multimix.puzzle.energy import Energy, block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
@@ -25,7 +26,7 @@ TRANSPORTS = (True, False, "exact")
 
 
 @dataclass(frozen=True)
-class PuzzleMix:
+class PuzzleMix(Method):
     """Choose every block of the mix from the image that is salient there, and move salient blocks to where they show.
 
     Block masks minimise lost saliency, borders and a prior of lam; one solve per pair gives all K, nested. Images, (B,
@@ -74,6 +75,7 @@ class PuzzleMix:
     saliency_chunk: int | None = None
     saliency_resolution: float = 1.0
     blends: ClassVar[bool] = True
+    salient: ClassVar[bool] = True
     asks_model: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
