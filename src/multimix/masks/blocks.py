@@ -88,8 +88,9 @@ class Blocks:
         share = self.share().flatten(2).unsqueeze(2)
         mixes = []
         for k in range(len(share)):
-            own = self._moved(flat if sample is None else flat[sample], k, 0)
-            other = self._moved(flat[partner[k] if partner.ndim == 2 else partner], k, 1)
+            own = flat if sample is None else flat[sample]
+            other = flat[partner[k] if partner.ndim == 2 else partner]
+            own, other = self._moved(own, k, 0), self._moved(other, k, 1)
             if self.averages:
                 mixed = lerp(other, own, share[k] / self.whole, (True, True))
             else:
