@@ -25,9 +25,9 @@ from torch import Tensor, nn
 
 from benchmarks.timing import interleave, machine, table, write_atomic, write_json
 from multimix import MultiMix, PuzzleMix
+from multimix.grid import cut
 from multimix.lab.models.preact_resnet18 import PreActResNet18
 from multimix.masks import Blocks
-from multimix.puzzle.blocks import cut
 from multimix.puzzle.energy import Energy, block_saliency, pair_energy, thresholds
 from multimix.puzzle.solve import solve_levels
 from multimix.puzzle.solver_torch import solve_two_levels_batched

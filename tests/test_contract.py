@@ -22,6 +22,7 @@ from multimix import (
     SaliencyMix,
     SmoothMix,
 )
+from multimix.kernels.family import find_kernel
 from multimix.masks import Blocks, Boxes, Bump, Constant, Ordered, Resized
 from multimix.methods import METHODS, mixes_inside, options
 
@@ -460,3 +461,26 @@ def test_parts_of_a_plan_make_the_whole(name):
 def test_mixes_inside_is_said_by_the_methods():
     inside = [name for name in METHOD_ROWS if any(map(mixes_inside, options(make(name).method)))]
     assert inside == ["manifold", "manifold-input"]
+
+
+@pytest.mark.parametrize("name", METHOD_ROWS)
+def test_families_of_kernels_agree(name, monkeypatch):
+    # All other tests run with the CPU kernels, where they take part. Here PyTorch mixes in their place.
+    planes, y = colour_planes(6, 4, (6, 7))
+    mix = make(name)
+    plan = mix.plan(planes, y, model=Identity(), generator=torch.Generator().manual_seed(0))
+    noise = 100 * torch.rand(planes.shape)
+    batches = [planes, noise, noise.to(memory_format=torch.channels_last), noise.double(), noise.bfloat16()]
+    if name not in BLENDING:
+        batches += [noise.byte(), noise.byte().to(memory_format=torch.channels_last)]
+    for x in batches:
+        kernel = find_kernel(x, plan)
+        assert (kernel is not None) == (plan.num_mixes > 1 and (x.dtype != torch.bfloat16 or not plan.mask.averages))
+        found = run(mix, x, y, plan=plan)
+        with monkeypatch.context() as patch:
+            patch.setattr("multimix.kernels.family.chosen", lambda: "torch")
+            assert find_kernel(x, plan) is None
+            expected = run(mix, x, y, plan=plan)
+        assert expected[0].stride() == found[0].stride()
+        torch.testing.assert_close(found[0], expected[0])
+        assert torch.equal(found[1], expected[1])

@@ -6,8 +6,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from multimix import MultiMix, SimilarTargets, masks, pairing
-from multimix.precision import widest
+from multimix import MultiMix, SimilarTargets, pairing
+from multimix.shapes import widest
 
 
 class NoFloat64(TorchDispatchMode):
@@ -35,7 +35,8 @@ def test_weights_need_no_float64(method, monkeypatch):
     wide = mask.weight()
     with pytest.raises(TypeError, match="makes float64"), NoFloat64():
         mask.weight()
-    monkeypatch.setattr(masks, "widest", lambda device: torch.float32)
+    for kind in ("blocks", "boxes", "bump", "ordered"):
+        monkeypatch.setattr(f"multimix.masks.{kind}.widest", lambda device: torch.float32)
     with NoFloat64():
         narrow = mask.weight()
     if method == "smoothmix":  # means of fractions; all others are quotients of integers, rounded once

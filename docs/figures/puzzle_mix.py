@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from sklearn.datasets import load_sample_images
 
 from multimix import MultiMix, PuzzleMix
+from multimix.grid import cut
 from multimix.puzzle import solve_masks
-from multimix.puzzle.blocks import cut
 from multimix.puzzle.energy import block_saliency, pair_energy, thresholds
 from multimix.puzzle.solver_torch import tv_prox
 

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from multimix.host import has_tangent, in_transform, is_readable
-from multimix.masks import Blocks, Bump, Constant, Mask
-from multimix.methods.step import spatial_shape
 from multimix.plan import Plan
 from multimix.scalars import as_integer
+from multimix.shapes import spatial_shape
 
 
 def checked_count(name: str, value: object) -> int:
@@ -141,10 +140,6 @@ def check_saliency(saliency: Any, x: Tensor) -> None:
             )
 
 
-def _averages(mask: Mask) -> bool:
-    return isinstance(mask, (Constant, Bump)) or (isinstance(mask, Blocks) and mask.whole > 1)
-
-
 def check_plan(x: Tensor, plan: Plan) -> None:
     """Refuse a plan made for another batch size, device or kind of numbers."""
     if len(x) != plan.batch_size:
@@ -161,7 +156,7 @@ def check_plan(x: Tensor, plan: Plan) -> None:
         raise ValueError(
             f"plan and x must be on one device, got plan: {plan.weight.device}, x: {x.device}; make the plan from x"
         )
-    if not plan.layer and _averages(plan.mask):
+    if not plan.layer and plan.mask.averages:
         check_blendable(x, "this plan")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from multimix import checks
 from multimix.blend import blend
 from multimix.coefficients import SAMPLINGS, draw_lam
 from multimix.inside import forward_mixed
-from multimix.methods import Choice, Method, NoMix, Step, as_method, mixes_inside, needs_saliency, options
-from multimix.methods.step import needs_shape, quantile_of, to_device
+from multimix.kernels.family import chosen
+from multimix.methods import Choice, Method, Step, as_method
 from multimix.pairing import PARTNERS, SimilarTargets, draw_fresh_partners, draw_partner
 from multimix.plan import Plan
+from multimix.shapes import spatial_shape, to_device
 from multimix.streams import open_streams
 from multimix.suggest import check_option
 from multimix.targets import mix_targets
@@ -72,6 +74,7 @@ class MultiMix:
         partners: str | SimilarTargets = "same",
         dense_targets: bool = False,
     ) -> None:
+        chosen()  # refuse kernels that are not there
         num_mixes = checks.checked_count("num_mixes", num_mixes)
         if num_classes is not None:
             num_classes = checks.checked_count("num_classes", num_classes)
@@ -169,18 +172,19 @@ class MultiMix:
         if isinstance(self.partners, SimilarTargets):
             self.partners.check(y)
         streams = open_streams(generator)
-        method = self.method.pick(streams.batch) if isinstance(self.method, Choice) else self.method
+        method = self.method.pick(streams.batch)
         layer = None
-        if mixes_inside(method):
+        if method.inside:
             names = method.layer_names(model)
             layer = names[int(streams.batch.integers(len(names)))]
         shared = self.share == "batch"
         columns = 1 if shared else len(x)
-        num_mixes = 1 if isinstance(method, NoMix) else self.num_mixes
+        num_mixes = method.mixes_of(self.num_mixes)
         partner = self._partners(num_mixes, x, y, streams.pairs)
         rng = streams.batch if shared else streams.pairs
-        lam = draw_lam(quantile_of(method, x), num_mixes, columns, self.sampling, rng)
-        if saliency is None and needs_saliency(method):
+        quantile = partial(method.quantile, axes=len(spatial_shape(x)))
+        lam = draw_lam(quantile, num_mixes, columns, self.sampling, rng)
+        if saliency is None and method.salient:
             saliency = method.find_saliency(x, y, model)
             checks.check_saliency(saliency, x)
         step = Step(x, partner, lam, streams, shared, saliency)
@@ -278,22 +282,19 @@ class MultiMix:
 
     def _check_methods(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
         """Refuse what any method that may be drawn could not do, before a random number is taken."""
-        for method in options(self.method):
+        for method in self.method.options():
             name = type(method).__name__
-            if mixes_inside(method):
+            if method.inside:
                 if "" in method.layer_names(model):
                     checks.check_blendable(x, f"{name} at the input")
             elif method.blends:
                 checks.check_blendable(x, name)
-            if needs_shape(method):
-                method.check_shape(x)
-            if needs_saliency(method):
-                method.check_input(x, y, model, saliency)
-                if saliency is not None:
-                    checks.check_saliency(saliency, x)
+            method.check_input(x, y, model, saliency)
+            if method.salient and saliency is not None:
+                checks.check_saliency(saliency, x)
 
     def _check_at_input(self) -> None:
-        if any(mixes_inside(method) for method in options(self.method)):
+        if any(method.inside for method in self.method.options()):
             raise ValueError(
                 f"method must mix at the input to be called on a batch, got method={self.method!r}; "
                 f"use logits, y_mix = mix.run(model, x, y)"

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from multimix.host import is_readable
-from multimix.precision import widest
 from multimix.scalars import as_number
+from multimix.shapes import widest
 
 PARTNERS = ("same", "fresh")
 

@@ -4,9 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multimix.blend import blend, lerp
+from multimix.blend import blend
 from multimix.host import is_readable
-from multimix.masks import Constant, Everything
+from multimix.kernels.family import family_of
+from multimix.masks import Constant
+from multimix.masks.mask import lerp
 from multimix.plan import Plan
 
 
@@ -34,8 +36,8 @@ def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dty
     else:
         assert num_classes is not None
         return _soft_labels(y.long(), plan, num_classes, _soft_dtype(dtype))
-    if dense and not isinstance(plan.mask, (Constant, Everything)):
-        spatial = y.shape[y.ndim - plan.mask.axes :]
+    if dense and plan.mask.spatial is not None:
+        spatial = y.shape[y.ndim - len(plan.mask.spatial) :]
         return blend(y.reshape(len(y), -1, *spatial), plan).reshape(-1, *y.shape[1:])
     weight = plan.weight.to(y.dtype).reshape(*plan.weight.shape, *[1] * (y.ndim - 1))
     own = y if plan.sample is None else y[plan.sample]
@@ -49,7 +51,7 @@ def _soft_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def _soft_labels(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:
     """Two scatters into zeros: no one-hot tensor is made."""
-    if type(y) is Tensor and is_readable(y):
+    if type(y) is Tensor and is_readable(y) and family_of(y.device) == "cpu":
         return _soft_labels_compiled(y, plan, num_classes, dtype)
     weight = plan.weight.to(dtype)[..., None]
     own = (y if plan.sample is None else y[plan.sample]).expand(weight.shape[:2])[..., None]
@@ -60,11 +62,11 @@ def _soft_labels(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) ->
 
 
 def _soft_labels_compiled(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:
-    from multimix import labels  # imported when first needed: numba takes half a second
+    from multimix.kernels.cpu.labels import soften  # imported when first needed: numba takes half a second
 
     own = y if plan.sample is None else y[plan.sample]
     soft = torch.empty((*plan.weight.shape, num_classes), dtype=dtype, device="cpu")
-    labels.soften(own, y[plan.partner].expand(plan.weight.shape), plan.weight.to(dtype), soft)
+    soften(own, y[plan.partner].expand(plan.weight.shape), plan.weight.to(dtype), soft)
     return soft.flatten(0, 1)
 
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from multimix.precision import widest
+from multimix.shapes import widest
 
 CONFIDENCE = 0.95
 CHUNK = 1 << 16  # columns at a time in float64: bounds the memory

@@ -67,7 +67,9 @@ def test_what_is_there_as_json(few, capsys):
     assert told["versions"]["torch"] == version("torch")
     assert told["machine"]["threads"] == torch.get_num_threads()
     assert told["puzzle_solvers"]["cpu"] == "exact, compiled"
-    assert {"compiled._lerp", "compiled._cut", "puzzle.kernel.solve_pairs"} <= {k["name"] for k in told["kernels"]}
+    assert told["kernel_family"] == "auto"
+    used = {kernel["name"] for kernel in told["kernels"]}
+    assert {"kernels.cpu.streamed._lerp", "kernels.cpu.streamed._cut", "kernels.cpu.cut.solve_pairs"} <= used
     assert [(item["method"], item["device"]) for item in told["tried"][:2]] == [("mixup", "cpu"), ("cutmix", "cpu")]
     assert told["tried"][0]["speed"]["mixing"] > 0
     assert told["wrong"] == []
@@ -79,7 +81,15 @@ def test_the_screen(few, width):
     print_findings(examine(), Console(width=width, file=file))
     printed = file.getvalue()
     assert max(map(len, printed.splitlines())) <= width
-    for said in ("versions", "data cache", "off (MULTIMIX_CACHE)", "Self-test on cpu", "puzzlemix", "All is well."):
+    for said in (
+        "versions",
+        "data cache",
+        "MULTIMIX_KERNELS=auto",
+        "off (MULTIMIX_CACHE)",
+        "Self-test on cpu",
+        "puzzlemix",
+        "All is well.",
+    ):
         assert said in printed
 
 
@@ -101,15 +111,15 @@ def test_a_broken_method_is_found(few, monkeypatch, capsys, method, line):
 
 
 def test_kernels_that_are_off_are_found(few, monkeypatch):
-    from multimix import compiled
+    from multimix.kernels.cpu import streamed
 
-    right = compiled.lerp_rows
+    right = streamed.lerp_rows
 
     def off(x, sample, partner, weight, out, fresh=False):
         right(x, sample, partner, weight, out, fresh)
         out += 1e-3
 
-    monkeypatch.setattr(compiled, "lerp_rows", off)
+    monkeypatch.setattr(streamed, "lerp_rows", off)
     wrong = {check.what: check.wrong for check in checks("mixup", torch.device("cpu"))}
     assert wrong["kernels equal PyTorch"] == "compiled kernels are up to 0.001 away from PyTorch"
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from oracles import binary_energy, cell_bounds, fold_free_energy
 
-from multimix.puzzle.blocks import Axis, cell_edges, cell_means, cell_of, cut
+from multimix.grid import Axis, cell_edges, cell_of, cut
+from multimix.kernels.cpu.borders import fold_compiled
+from multimix.puzzle.cells import cell_means
 from multimix.puzzle.energy import block_saliency, fold, pair_energy, thresholds
-from multimix.puzzle.folding import fold_compiled
 
 
 @pytest.mark.parametrize("neighbourhood", [1, 2, 4])
@@ -64,7 +65,9 @@ def test_weights_are_never_negative_at_any_scale_of_pixels(scale):
 @pytest.mark.parametrize(("scale", "offset"), [(1e-44, 0), (1e-30, 0), (3e38, 0), (1e37, 1.2e38)])
 @pytest.mark.parametrize("method", ["fold_compiled", "fold"])
 def test_energies_are_finite_whatever_the_pixels(scale, offset, pixel, method, monkeypatch):
-    monkeypatch.setattr("multimix.puzzle.folding.fold_compiled", {"fold": fold, "fold_compiled": fold_compiled}[method])
+    monkeypatch.setattr(
+        "multimix.kernels.cpu.borders.fold_compiled", {"fold": fold, "fold_compiled": fold_compiled}[method]
+    )
     x = scale * (2 * torch.rand(4, 2, 8, 8) - 1) + offset
     x[1, 0, 3, 3] = pixel
     rows, columns = cut((8, 8), 4)

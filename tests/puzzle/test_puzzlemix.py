@@ -187,7 +187,7 @@ def test_fresh_partners_have_a_mask_for_every_mix():
     assert plan.mask.kept.shape == (4, 6, 8, 8)
     for k in range(4):
         same = MultiMix(PuzzleMix(grid=8, beta=0.3, levels=2), num_mixes=1).method
-        from multimix.puzzle.blocks import cut
+        from multimix.grid import cut
         from multimix.puzzle.energy import block_saliency, pair_energy
 
         rows, columns = cut((32, 32), 8)

@@ -11,7 +11,7 @@ from oracles import binary_energy, cut
 from sklearn.datasets import load_digits
 from torch import nn
 
-from multimix.puzzle.blocks import cut as grid_of
+from multimix.grid import cut as grid_of
 from multimix.puzzle.energy import block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
 from multimix.puzzle.solve import solve_levels

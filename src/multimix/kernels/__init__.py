@@ -1,1 +1,1 @@
-"""Kernels for devices that the CPU's code does not run on."""
+"""Kernels: masks applied to pixels, and Puzzle Mix, at the speed of a device; one folder per family."""

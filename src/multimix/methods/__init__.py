@@ -5,6 +5,7 @@ from multimix.methods.cutmix import CutMix
 from multimix.methods.fmix import FMix
 from multimix.methods.gridmix import GridMix
 from multimix.methods.manifold import ManifoldMixup
+from multimix.methods.method import Method, asks_model, mixes_inside, needs_saliency
 from multimix.methods.mixup import MixUp
 from multimix.methods.names import METHODS, as_method
 from multimix.methods.none import NoMix
@@ -13,7 +14,7 @@ from multimix.methods.puzzlemix import PuzzleMix
 from multimix.methods.resizemix import ResizeMix
 from multimix.methods.saliencymix import SaliencyMix
 from multimix.methods.smoothmix import SmoothMix
-from multimix.methods.step import Method, Step, asks_model, mixes_inside, needs_saliency
+from multimix.methods.step import Step
 
 __all__ = [
     "METHODS",

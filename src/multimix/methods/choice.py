@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multimix.methods.method import Drawn, Method
 from multimix.methods.names import as_method
-from multimix.methods.step import Method
 from multimix.scalars import as_number
 
 
 @dataclass(frozen=True, init=False)
-class Choice:
+class Choice(Drawn):
     """A method that is one of several, drawn anew for every batch (all ranks draw the same one).
 
     Args:
@@ -48,10 +48,13 @@ class Choice:
     def pick(self, rng: np.random.Generator) -> Method:
         """The method of one batch."""
         edges = np.cumsum(self.weights)
-        picked = self.methods[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
-        return picked.pick(rng) if isinstance(picked, Choice) else picked
+        return self.methods[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))].pick(rng)
+
+    def options(self) -> list[Method]:
+        """All that may be drawn, those of choices among them included."""
+        return [option for method in self.methods for option in method.options()]
 
 
 def options(method: Method | Choice) -> list[Method]:
     """The methods that may be drawn: all of a choice's, or the method itself."""
-    return [leaf for m in method.methods for leaf in options(m)] if isinstance(method, Choice) else [method]
+    return method.options()

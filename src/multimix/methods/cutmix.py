@@ -1,13 +1,13 @@
 """CutMix: a box of the partner pasted into the sample."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
+from torch import Tensor, nn
 
 from multimix.masks import Boxes
+from multimix.methods.method import Method
 from multimix.methods.step import Step, check_axes, checked_alpha
 from multimix.suggest import check_option
 
@@ -15,7 +15,7 @@ BOXES = ("nested", "inside", "independent")
 
 
 @dataclass(frozen=True)
-class CutMix:
+class CutMix(Method):
     """Paste a box of the partner; label weights are the exact shares of kept positions.
 
     On d spatial axes (one, two or three) of sizes S the box has sides `S * (1 - lam) ** (1 / d)` around a uniform
@@ -38,13 +38,12 @@ class CutMix:
 
     alpha: float = 1.0
     boxes: str = "nested"
-    blends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("CutMix", self.alpha))
         check_option("boxes", self.boxes, BOXES)
 
-    def check_shape(self, x: Tensor) -> None:
+    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
         """Refuse a batch without one to three spatial axes."""
         check_axes("CutMix", x)
 

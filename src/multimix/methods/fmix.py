@@ -2,23 +2,24 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Complex64, Float32, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from multimix.host import is_readable
 from multimix.masks import LEVELS, Ordered
-from multimix.methods.step import Step, check_axes, checked_alpha, to_device
+from multimix.methods.method import Method
+from multimix.methods.step import Step, check_axes, checked_alpha
 from multimix.scalars import as_number
+from multimix.shapes import to_device
 
 NEGLIGIBLE = 15  # halvings of the strongest amplitude: all that are weaker shift a border by 1/50 of a position
 
 
 @dataclass(frozen=True)
-class FMix:
+class FMix(Method):
     """Keep the positions where a smooth random field is highest: as many as lam says, in shapes of any form.
 
     One field per pair, periodic, of Gaussian Fourier coefficients whose amplitude falls as `frequency ** -decay`. Mix k
@@ -47,7 +48,6 @@ class FMix:
 
     alpha: float = 1.0
     decay: float = 3.0
-    blends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("FMix", self.alpha))
@@ -56,7 +56,7 @@ class FMix:
             raise ValueError(f"decay must be a finite number >= 0, got decay={self.decay!r}; try FMix(decay=3.0)")
         object.__setattr__(self, "decay", decay)
 
-    def check_shape(self, x: Tensor) -> None:
+    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
         """Refuse a batch without one to three spatial axes."""
         check_axes("FMix", x)
 

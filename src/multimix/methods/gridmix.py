@@ -2,21 +2,21 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
+from multimix.grid import Axis
 from multimix.masks import LEVELS, Ordered
+from multimix.methods.method import Method
 from multimix.methods.step import Step, check_axes, checked_alpha
-from multimix.puzzle.blocks import Axis
 from multimix.scalars import as_integer
 
 
 @dataclass(frozen=True)
-class GridMix:
+class GridMix(Method):
     """Cut both into cells, and keep as many of the sample's as lam says, wherever they lie.
 
     One random order of the cells per pair; mix k keeps the first cells of it, as many as bring the kept share of
@@ -42,7 +42,6 @@ class GridMix:
 
     alpha: float = 1.0
     grid: int = 4
-    blends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("GridMix", self.alpha))
@@ -51,7 +50,7 @@ class GridMix:
             raise ValueError(f"grid must be an integer >= 1, got grid={self.grid!r}; try GridMix(grid=4)")
         object.__setattr__(self, "grid", grid)
 
-    def check_shape(self, x: Tensor) -> None:
+    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
         """Refuse a batch without one to three spatial axes."""
         check_axes("GridMix", x)
 

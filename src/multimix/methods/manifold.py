@@ -8,11 +8,12 @@ from torch import nn
 
 from multimix.layers import check_layers, children_names, mix_layers
 from multimix.masks import Constant
+from multimix.methods.method import Method
 from multimix.methods.step import Step, checked_alpha
 
 
 @dataclass(frozen=True)
-class ManifoldMixup:
+class ManifoldMixup(Method):
     """Blend the input of one layer of the model, drawn anew each step.
 
     Layers below it run once per pair, those from it on once per mix: K mixes cost less than K forward passes.
@@ -33,6 +34,7 @@ class ManifoldMixup:
     layers: Sequence[str] | None = None
     alpha: float = 2.0
     blends: ClassVar[bool] = True
+    inside: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("ManifoldMixup", self.alpha))

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from multimix.masks import Constant
+from multimix.methods.method import Method
 from multimix.methods.step import Step, checked_alpha
 
 
 @dataclass(frozen=True)
-class MixUp:
+class MixUp(Method):
     """Blend whole samples: `lam * x + (1 - lam) * x[partner]`.
 
     Args:

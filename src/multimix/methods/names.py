@@ -6,13 +6,13 @@ from multimix.methods.cutmix import CutMix
 from multimix.methods.fmix import FMix
 from multimix.methods.gridmix import GridMix
 from multimix.methods.manifold import ManifoldMixup
+from multimix.methods.method import Drawn, Method
 from multimix.methods.mixup import MixUp
 from multimix.methods.none import NoMix
 from multimix.methods.puzzlemix import PuzzleMix
 from multimix.methods.resizemix import ResizeMix
 from multimix.methods.saliencymix import SaliencyMix
 from multimix.methods.smoothmix import SmoothMix
-from multimix.methods.step import Method
 from multimix.suggest import nearest
 
 M = TypeVar("M")
@@ -52,7 +52,7 @@ def as_method(method: M | str) -> M | Method:
             f"method must be a method object or its name, got method={method!r}; to draw one of several for each batch "
             f"use Choice({list(method)!r})"
         )
-    if not (hasattr(method, "mask") or hasattr(method, "pick")):
+    if not isinstance(method, Drawn):
         names = " or ".join(f'"{name}"' for name in METHODS)
         remedy = "ask it for one: phases.at(step / steps)" if hasattr(method, "at") else f"try MixUp() or {names}"
         raise TypeError(f"method must be a method object or its name, got method={method!r}; {remedy}")

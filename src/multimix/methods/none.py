@@ -1,24 +1,26 @@
 """No mixing: the batch once, labels soft; the baseline, and a choice among methods."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64
 
 from multimix.masks import Everything
+from multimix.methods.method import Method
 from multimix.methods.step import Step
 
 
 @dataclass(frozen=True)
-class NoMix:
+class NoMix(Method):
     """Return the batch unmixed, once, whatever the number of mixes, with labels in the same form as mixed ones."""
-
-    blends: ClassVar[bool] = False
 
     def quantile(self, uniform: Float64[np.ndarray, "K P1"], axes: int) -> Float64[np.ndarray, "K P1"]:
         """The sample keeps all."""
         return np.ones_like(uniform)
+
+    def mixes_of(self, num_mixes: int) -> int:
+        """The batch once."""
+        return 1
 
     def mask(self, step: Step) -> Everything:
         """The mask that keeps everything."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from multimix.methods.choice import Choice
+from multimix.methods.method import Method
 from multimix.methods.names import as_method
-from multimix.methods.step import Method
 from multimix.scalars import as_number
 
 

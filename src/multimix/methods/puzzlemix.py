@@ -10,22 +10,23 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from multimix.grid import cell_edges, cut
 from multimix.host import in_transform
 from multimix.masks import Blocks
-from multimix.methods.step import Step, checked_alpha, spatial_shape, to_device
-from multimix.precision import widest
-from multimix.puzzle.blocks import cell_edges, cut
+from multimix.methods.method import Method
+from multimix.methods.step import Step, checked_alpha
 from multimix.puzzle.energy import Energy, block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
 from multimix.puzzle.solve import solve_levels
 from multimix.puzzle.transport import transport
 from multimix.scalars import as_integer, as_number
+from multimix.shapes import spatial_shape, to_device, widest
 
 TRANSPORTS = (True, False, "exact")
 
 
 @dataclass(frozen=True)
-class PuzzleMix:
+class PuzzleMix(Method):
     """Choose every block of the mix from the image that is salient there, and move salient blocks to where they show.
 
     Block masks minimise lost saliency, borders and a prior of lam; one solve per pair gives all K, nested. Images, (B,
@@ -74,6 +75,7 @@ class PuzzleMix:
     saliency_chunk: int | None = None
     saliency_resolution: float = 1.0
     blends: ClassVar[bool] = True
+    salient: ClassVar[bool] = True
     asks_model: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -1,19 +1,19 @@
 """ResizeMix: the whole partner, made smaller, pasted into the sample."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from multimix.masks import Boxes, Resized
+from multimix.methods.method import Method
 from multimix.methods.step import Step, check_axes
 from multimix.scalars import as_number
 
 
 @dataclass(frozen=True)
-class ResizeMix:
+class ResizeMix(Method):
     """Paste the whole partner into the sample, resized to a scale that grows along the path.
 
     One place per pair. The box of scale s has sides `round(s * S)`, lies in the image, at each place with the same
@@ -38,7 +38,6 @@ class ResizeMix:
 
     smallest: float = 0.1
     largest: float = 0.8
-    blends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         smallest, largest = as_number(self.smallest), as_number(self.largest)
@@ -50,7 +49,7 @@ class ResizeMix:
         object.__setattr__(self, "smallest", smallest)
         object.__setattr__(self, "largest", largest)
 
-    def check_shape(self, x: Tensor) -> None:
+    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
         """Refuse a batch without one to three spatial axes."""
         check_axes("ResizeMix", x)
 

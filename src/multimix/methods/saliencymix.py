@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from multimix.contrast import contrast
 from multimix.masks import Boxes
+from multimix.methods.method import Method
 from multimix.methods.step import Step, check_axes, checked_alpha
 from multimix.suggest import check_option
 
@@ -17,7 +18,7 @@ BOXES = ("nested", "inside")
 
 
 @dataclass(frozen=True)
-class SaliencyMix:
+class SaliencyMix(Method):
     """CutMix with the box around the partner's most salient position, pasted at the same place.
 
     On d spatial axes of sizes S the box has sides `round(S * (1 - lam) ** (1 / d))`: boxes grow around the peak as lam
@@ -46,8 +47,7 @@ class SaliencyMix:
 
     alpha: float = 1.0
     boxes: str = "nested"
-    blends: ClassVar[bool] = False
-    asks_model: ClassVar[bool] = False
+    salient: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("SaliencyMix", self.alpha))

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64
-from torch import Tensor
+from torch import Tensor, nn
 
 from multimix.masks import Bump
+from multimix.methods.method import Method
 from multimix.methods.step import Step, check_axes, checked_alpha
 
 NARROWEST, WIDEST = 1e-8, 1e4  # widths between which every share lies that float32 tells from 0 and 1
@@ -16,7 +17,7 @@ HALVINGS = 30  # of the range of logarithms between them: to 3e-8
 
 
 @dataclass(frozen=True)
-class SmoothMix:
+class SmoothMix(Method):
     """Let the partner show through a Gaussian bump around a random centre; there are no borders to be learnt.
 
     One uniform centre per pair. Mix k has the bump whose mean over the image is 1 - lam[k]: bumps widen as lam falls,
@@ -44,7 +45,7 @@ class SmoothMix:
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("SmoothMix", self.alpha))
 
-    def check_shape(self, x: Tensor) -> None:
+    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
         """Refuse a batch without one to three spatial axes."""
         check_axes("SmoothMix", x)
 

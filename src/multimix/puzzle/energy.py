@@ -20,7 +20,8 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from multimix.puzzle.blocks import Axis, as_images, cell_areas, cell_means
+from multimix.grid import Axis, as_images, cell_areas
+from multimix.puzzle.cells import cell_means
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def pair_energy(
         cells = cells.view(*cells.shape[:2], r.blocks, r.cells, c.blocks, c.cells)
         scale = strength * gamma / 2 * factor
         if gain.device.type == "cpu":
-            from multimix.puzzle.folding import fold_compiled  # numba takes half a second to import
+            from multimix.kernels.cpu.borders import fold_compiled  # numba takes half a second to import
 
             fold_compiled(cells, sample, partner, scale, gain, right, down)
         else:

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from multimix.puzzle.compiled import over_pairs
+from multimix.kernels.cpu.cut import solve_pairs
+from multimix.kernels.threads import announce, over_pairs, threads_by_pairs
 from multimix.puzzle.graph import Graph, doubled_graph, grid_graph
-from multimix.puzzle.kernel import solve_pairs
 from multimix.puzzle.scaling import at_unit_size
 
 
@@ -41,7 +41,8 @@ def _solve(
     gain, right, down, thresholds, spread = (a.contiguous() for a in terms)
     numbers = [a.numpy() for a in (gain.view(pairs, -1), spread, right, down, thresholds)]
     steps = warm_steps(height, width, levels=2 if len(graph.tail) == 2 else 3)
-    over_pairs(solve_pairs, pairs, *numbers, graph, steps, kept.numpy())
+    announce(solve_pairs)
+    over_pairs(solve_pairs, pairs, threads_by_pairs(pairs), *numbers, graph, steps, kept.numpy())
     return kept.view(len(thresholds), pairs, height, width)
 
 

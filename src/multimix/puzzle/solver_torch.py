@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from multimix.precision import widest
 from multimix.puzzle.scaling import at_unit_size
+from multimix.shapes import widest
 
 EXACT_SIDE = 8  # 256 states a step
 TIE = 2e-6  # of the range of the gains: levels as close as this to a threshold count as equal to it

@@ -46,7 +46,7 @@ def transport(
         host = [t.cpu() for t in (kept, saliency, sample, partner)]
         return assign(host[0], whole, host[1], host[2], host[3], table).to(kept.device)
     if kept.device.type == "cpu":
-        from multimix.puzzle.transport_cpu import transport_compiled  # numba takes half a second to import
+        from multimix.kernels.cpu.auction import transport_compiled  # numba takes half a second to import
 
         return transport_compiled(kept, whole, saliency, sample, partner, table)
     return transport_batched(kept, whole, saliency, sample, partner, cost, table)

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from multimix.kernels.family import chosen
 from multimix.lab.about.doctor.kernels import puzzle_solver, used_kernels
 from multimix.lab.about.doctor.machine import data_cache, device_name, devices, machine
 from multimix.lab.about.doctor.selftest import Check, checks
@@ -39,6 +40,7 @@ class Findings:
     machine: dict[str, Any]
     devices: dict[str, str]
     puzzle_solvers: dict[str, str]
+    kernel_family: str
     kernels: list[dict[str, Any]]
     data_cache: dict[str, Any]
     tried: list[Tried]
@@ -60,6 +62,7 @@ def examine() -> Findings:
         machine=machine(),
         devices={str(device): device_name(device) for device in found},
         puzzle_solvers={str(device): puzzle_solver(device) for device in found},
+        kernel_family=chosen(),
         kernels=[asdict(kernel) for kernel in used_kernels()],
         data_cache=cache,
         tried=tried,

@@ -56,14 +56,15 @@ def _packages(packages: Iterable[Package]) -> Text:
 
 
 def _kernels(found: Findings) -> str:
+    family = f"MULTIMIX_KERNELS={found.kernel_family}: "
     if not found.kernels:
-        return "none ran"
+        return f"{family}none ran"
     names = ", ".join(str(kernel["name"]) for kernel in found.kernels)
     folders = sorted({str(kernel["folder"]) for kernel in found.kernels if kernel["folder"]})
     unkept = [kernel for kernel in found.kernels if not kernel["folder"]]
     where = f"kept in {', '.join(folders)}" if folders else ""
     again = f"{len(unkept)} of them made afresh by every process: no folder can be written" if unkept else ""
-    return f"{names}; {'; '.join(filter(None, (where, again)))}"
+    return f"{family}{names}; {'; '.join(filter(None, (where, again)))}"
 
 
 def _data_cache(found: Findings) -> str:

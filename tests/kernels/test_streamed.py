@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from multimix import compiled
+from multimix.kernels import threads
+from multimix.kernels.cpu import streamed
 
 SIZES = st.one_of(st.integers(1, 40), st.sampled_from([64, 127, 2048, 2049, 4111]))
 CUT_DTYPES = [torch.bool, torch.uint8, torch.float16, torch.bfloat16, torch.float64, torch.complex64, torch.complex128]
@@ -21,9 +22,9 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """All ways to write, at sizes that a test can afford."""
     before = torch.get_num_threads()
     if "stream" in request.param:
-        monkeypatch.setattr(compiled, "STREAM_BYTES", 0)
+        monkeypatch.setattr(streamed, "STREAM_BYTES", 0)
     if "threads" in request.param:
-        monkeypatch.setattr(compiled, "THREAD_BYTES", 1)
+        monkeypatch.setattr(threads, "THREAD_BYTES", 1)
     torch.set_num_threads(2 if "threads" in request.param else 1)
     yield request.param
     torch.set_num_threads(before)
@@ -99,8 +100,8 @@ def test_lerp_is_the_published_formula(seed, rows, size, mixes, pairs, fresh, sh
     weight = torch.rand(mixes, pairs, generator=generator)
     out = unaligned((mixes, pairs, size), dtype, shift)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "STREAM_BYTES", 0 if stream else 2**60)
-        compiled.lerp_rows(x, sample, partner, weight, out)
+        patch.setattr(streamed, "STREAM_BYTES", 0 if stream else 2**60)
+        streamed.lerp_rows(x, sample, partner, weight, out)
     torch.testing.assert_close(out, lerp_reference(x, sample, partner, weight), rtol=0, atol=0)
     assert not guards(out).any()
 
@@ -130,8 +131,8 @@ def test_cut_is_a_slice(seed, rows, channels, space, mixes, pairs, fresh, shift,
     low, high = torch.stack(ends, -1).to(edge)
     out = unaligned((mixes, pairs, channels, *space), dtype, shift)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "STREAM_BYTES", 0 if stream else 2**60)
-        compiled.cut_rows(x, sample, partner, low, high, out)
+        patch.setattr(streamed, "STREAM_BYTES", 0 if stream else 2**60)
+        streamed.cut_rows(x, sample, partner, low, high, out)
     assert torch.equal(out, cut_reference(x, sample, partner, low, high))
     assert not guards(out).any()
 
@@ -144,7 +145,7 @@ def some_blend(pairs: int = 6, size: int = 3 * 33 * 31) -> tuple[Tensor, ...]:
 
 def test_every_way_to_write_a_blend(way: str) -> None:
     x, sample, partner, weight, out = some_blend()
-    compiled.lerp_rows(x, sample, partner, weight, out)
+    streamed.lerp_rows(x, sample, partner, weight, out)
     assert torch.equal(out, lerp_reference(x, sample, partner, weight))
 
 
@@ -154,7 +155,7 @@ def test_every_way_to_cut_a_box(way: str) -> None:
     low = torch.randint(0, 30, (5, 6, 2), generator=generator)
     high = low + torch.randint(0, 4, (5, 6, 2), generator=generator)
     out = torch.empty(5, *x.shape)
-    compiled.cut_rows(x, sample, partner, low, high, out)
+    streamed.cut_rows(x, sample, partner, low, high, out)
     assert torch.equal(out, cut_reference(x, sample, partner, low, high))
 
 
@@ -163,7 +164,7 @@ def test_a_weight_of_one_or_zero_copies(way: str, dtype: torch.dtype) -> None:
     x = torch.tensor([[-0.0, 1.0, 1e-42, 3.0], [float("inf"), float("nan"), -0.0, 5.0]], dtype=dtype).repeat(1, 40)
     out = torch.empty(2, 2, 160, dtype=dtype)
     weight = torch.tensor([[1.0, 1.0], [0.0, 0.0]])
-    compiled.lerp_rows(x, torch.tensor([0, 1]), torch.tensor([1, 0]), weight, out)
+    streamed.lerp_rows(x, torch.tensor([0, 1]), torch.tensor([1, 0]), weight, out)
     bits = {torch.float32: torch.int32, torch.float64: torch.int64}[dtype]
     assert torch.equal(out.view(bits), torch.stack([x, x.flip(0)]).view(bits))
 
@@ -171,7 +172,7 @@ def test_a_weight_of_one_or_zero_copies(way: str, dtype: torch.dtype) -> None:
 def test_infinities_spread_between_the_ends(way: str) -> None:
     x = torch.stack([torch.ones(100), torch.full((100,), float("inf"))])
     out = torch.empty(1, 1, 100)
-    compiled.lerp_rows(x, torch.tensor([0]), torch.tensor([1]), torch.tensor([[1e-30]]), out)
+    streamed.lerp_rows(x, torch.tensor([0]), torch.tensor([1]), torch.tensor([[1e-30]]), out)
     assert out.isposinf().all()
 
 
@@ -179,7 +180,7 @@ def test_boxes_are_clipped_to_the_image() -> None:
     x = torch.arange(2 * 6 * 6).view(2, 1, 6, 6)
     out = torch.empty(1, 1, 1, 6, 6, dtype=x.dtype)
     one, other = torch.tensor([0]), torch.tensor([1])
-    compiled.cut_rows(x, one, other, torch.tensor([[[-9, 2]]]), torch.tensor([[[3, 99]]]), out)
+    streamed.cut_rows(x, one, other, torch.tensor([[[-9, 2]]]), torch.tensor([[[3, 99]]]), out)
     expected = x[0].clone()
     expected[:, :3, 2:] = x[1, :, :3, 2:]
     assert torch.equal(out[0, 0], expected)
@@ -194,16 +195,16 @@ def test_no_row_beyond_x_is_read(way: str, bad: int) -> None:
         wrong[-1] = bad
         rows = (wrong, partner) if which is sample else (sample, wrong)
         with pytest.raises(IndexError, match="row of x"):
-            compiled.lerp_rows(x, *rows, weight, out)
+            streamed.lerp_rows(x, *rows, weight, out)
         edges = torch.zeros(5, 6, 1, dtype=torch.long)
         with pytest.raises(IndexError, match="row of x"):
-            compiled.cut_rows(x[:, None], *rows, edges, edges + 3, out[:, :, None])
+            streamed.cut_rows(x[:, None], *rows, edges, edges + 3, out[:, :, None])
     assert (out == 7).all()
 
 
 def test_strided_coefficients_are_understood() -> None:
     x, sample, partner, weight, out = some_blend()
-    compiled.lerp_rows(x, sample.repeat(2)[::2], partner.repeat(2)[::2], weight.t().contiguous().t(), out)
+    streamed.lerp_rows(x, sample.repeat(2)[::2], partner.repeat(2)[::2], weight.t().contiguous().t(), out)
     assert torch.equal(out, lerp_reference(x, sample.repeat(2)[::2], partner.repeat(2)[::2], weight))
 
 
@@ -211,15 +212,15 @@ def test_a_large_output_is_streamed_by_threads() -> None:
     x, sample, partner, weight, out = some_blend(pairs=7, size=2**18)
     before = torch.get_num_threads()
     torch.set_num_threads(4)
-    compiled.lerp_rows(x, sample, partner, weight, out)
+    streamed.lerp_rows(x, sample, partner, weight, out)
     torch.set_num_threads(before)
-    assert out.nbytes > max(compiled.STREAM_BYTES, compiled.THREAD_BYTES)
+    assert out.nbytes > max(streamed.STREAM_BYTES, threads.THREAD_BYTES)
     assert torch.equal(out, lerp_reference(x, sample, partner, weight))
 
 
 def _blend_in_child(connection) -> None:
     x, sample, partner, weight, out = some_blend()
-    compiled.lerp_rows(x, sample, partner, weight, out)
+    streamed.lerp_rows(x, sample, partner, weight, out)
     connection.send_bytes(out.numpy().tobytes())
 
 
@@ -227,10 +228,10 @@ def _blend_in_child(connection) -> None:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_has_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     # PyTorch's own threads would hang in the child; it is asked for nothing that would start them.
-    monkeypatch.setattr(compiled, "THREAD_BYTES", 1)
+    monkeypatch.setattr(threads, "THREAD_BYTES", 1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     x, sample, partner, weight, out = some_blend()
-    compiled.lerp_rows(x, sample, partner, weight, out)
+    streamed.lerp_rows(x, sample, partner, weight, out)
     assert any(thread.name.startswith("multimix") for thread in threading.enumerate())
     here, there = multiprocessing.Pipe()
     child = multiprocessing.get_context("fork").Process(target=_blend_in_child, args=(there,), daemon=True)
@@ -246,7 +247,7 @@ class Mixed(torch.utils.data.Dataset[Tensor]):
 
     def __getitem__(self, index: int) -> Tensor:
         x, sample, partner, weight, out = some_blend()
-        compiled.lerp_rows(x, sample, partner, weight, out)
+        streamed.lerp_rows(x, sample, partner, weight, out)
         return out
 
 

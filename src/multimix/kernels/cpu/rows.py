@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multimix.compiled import kernel, over_pairs
+from multimix.kernels.cpu.indices import check_rows
+from multimix.kernels.threads import kernel, over_pairs, threads_by_bytes
 
 BLOCK = 4096  # numbers of a row handled at a time, by all K mixes: what is read stays in a first-level cache
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by their width in bytes
@@ -30,8 +31,8 @@ def pick_rows(rows: Tensor, sample: Tensor, partner: Tensor, level: Tensor, inne
     Raises:
         IndexError: A sample or a partner is no row.
     """
-    arguments = (_copied(rows), *_pairs(sample, partner), level.contiguous().numpy(), inner, _copied(out))
-    over_pairs(_pick, arguments, out.shape[1], out.nbytes, True)
+    arguments = (_copied(rows), *_pairs(rows, sample, partner), level.contiguous().numpy(), inner, _copied(out))
+    over_pairs(_pick, out.shape[1], threads_by_bytes(out.shape[1], out.nbytes), *arguments)
 
 
 def bump_rows(
@@ -56,8 +57,8 @@ def bump_rows(
     lead = last.new_ones(*last.shape[:2], 1)
     for factor in factors[:-1]:
         lead = (lead[..., None] * factor.to(rows.dtype)[:, :, None]).flatten(2)
-    arguments = (rows.numpy(), *_pairs(sample, partner), lead.contiguous().numpy(), last.numpy(), out.numpy())
-    over_pairs(_bump, arguments, out.shape[1], out.nbytes, True)
+    arguments = (rows.numpy(), *_pairs(rows, sample, partner), lead.contiguous().numpy(), last.numpy(), out.numpy())
+    over_pairs(_bump, out.shape[1], threads_by_bytes(out.shape[1], out.nbytes), *arguments)
 
 
 def paste_rows(
@@ -88,8 +89,8 @@ def paste_rows(
     sizes = (1,) * missing + spatial
     low = np.pad(low, ((0, 0), (0, 0), (missing, 0)))
     high = np.pad(high, ((0, 0), (0, 0), (missing, 0)), constant_values=1)
-    arguments = (_copied(rows), *_pairs(sample, partner), low, high, sizes, inner, _copied(out))
-    over_pairs(_paste, arguments, out.shape[1], out.nbytes, True)
+    arguments = (_copied(rows), *_pairs(rows, sample, partner), low, high, sizes, inner, _copied(out))
+    over_pairs(_paste, out.shape[1], threads_by_bytes(out.shape[1], out.nbytes), *arguments)
 
 
 def _copied(rows: Tensor) -> np.ndarray:
@@ -97,24 +98,14 @@ def _copied(rows: Tensor) -> np.ndarray:
     return rows.view(INTEGERS[rows.element_size()]).numpy()
 
 
-def _pairs(sample: Tensor, partner: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    return sample.contiguous().numpy(), partner.reshape(-1, partner.shape[-1]).contiguous().numpy()
+def _pairs(rows: Tensor, sample: Tensor, partner: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    sample, partner = sample.contiguous(), partner.reshape(-1, partner.shape[-1]).contiguous()
+    check_rows(len(rows), sample, partner)
+    return sample.numpy(), partner.numpy()
 
 
 @kernel
-def _are_rows(index: Any, rows: int) -> bool:
-    fine = True
-    for i in index.flat:
-        fine &= 0 <= i < rows
-    return fine
-
-
-@kernel
-def _pick(
-    rows: Any, sample: Any, partner: Any, level: Any, inner: int, out: Any, start: int, stop: int, stream: bool
-) -> bool:
-    if not (_are_rows(sample, rows.shape[0]) and _are_rows(partner, rows.shape[0])):
-        return False
+def _pick(start: int, stop: int, rows: Any, sample: Any, partner: Any, level: Any, inner: int, out: Any) -> None:
     mixes, several = out.shape[0], partner.shape[0] > 1
     positions = level.shape[1]
     size = positions * inner
@@ -134,15 +125,10 @@ def _pick(
                     for n in range(end - at):
                         a, b = own[n], other[n]
                         target[n] = a if above[n] > k else b
-    return True
 
 
 @kernel
-def _bump(
-    rows: Any, sample: Any, partner: Any, lead: Any, last: Any, out: Any, start: int, stop: int, stream: bool
-) -> bool:
-    if not (_are_rows(sample, rows.shape[0]) and _are_rows(partner, rows.shape[0])):
-        return False
+def _bump(start: int, stop: int, rows: Any, sample: Any, partner: Any, lead: Any, last: Any, out: Any) -> None:
     mixes, several = out.shape[0], partner.shape[0] > 1
     lines, size = lead.shape[2], last.shape[2]
     zero, half, one = last.dtype.type(0), last.dtype.type(0.5), last.dtype.type(1)
@@ -161,11 +147,12 @@ def _bump(
                     a, b, share = own[n], other[n], factor * across[n]
                     mixed = a + share * (b - a) if share < half else b - (b - a) * (one - share)
                     target[n] = a if share == zero else b if share == one else mixed
-    return True
 
 
 @kernel
 def _paste(
+    start: int,
+    stop: int,
     rows: Any,
     sample: Any,
     partner: Any,
@@ -174,12 +161,7 @@ def _paste(
     sizes: Any,
     inner: int,
     out: Any,
-    start: int,
-    stop: int,
-    stream: bool,
-) -> bool:
-    if not (_are_rows(sample, rows.shape[0]) and _are_rows(partner, rows.shape[0])):
-        return False
+) -> None:
     mixes, several = out.shape[0], partner.shape[0] > 1
     depth, height, width = sizes
     line, plane = width * inner, height * width * inner
@@ -205,4 +187,3 @@ def _paste(
                         target = begin + (low[k, i, 0] + z) * plane + (low[k, i, 1] + y) * line + low[k, i, 2] * inner
                         for n in range(wide * inner):
                             out[k, i, target + n] = other[source + there[n]]
-    return True

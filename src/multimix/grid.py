@@ -1,13 +1,13 @@
-"""How an image is cut into blocks, whatever its size."""
+"""How an image is cut into blocks and cells, whatever its size."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
+
+from multimix.shapes import to_device
 
 
 @dataclass(frozen=True)
@@ -48,27 +48,6 @@ class Axis:
         return self.size % self.total == 0
 
 
-@lru_cache(maxsize=256)
-def _averaging(axis: Axis) -> Float64[Tensor, "cells size"]:
-    edges = axis.edges()
-    matrix = torch.zeros(axis.total, axis.size, dtype=torch.float64, device="cpu")
-    for i, (a, b) in enumerate(pairwise(edges)):
-        matrix[i, a:b] = 1 / (b - a)
-    return matrix
-
-
-def cell_means(image: Float[Tensor, "B C H W"], rows: Axis, columns: Axis) -> Float[Tensor, "B C h w"]:
-    """The mean of every cell. Without the compiled kernel, uneven cells cost two small matrix products."""
-    if image.device.type == "cpu" and image.dtype in (torch.float32, torch.float64):
-        from multimix.puzzle.pooling import pool  # numba takes half a second to import
-
-        return pool(image, rows.edges(), columns.edges())
-    if rows.even and columns.even:
-        return F.avg_pool2d(image, (rows.size // rows.total, columns.size // columns.total))
-    left, right = (_averaging(axis).to(image.device, image.dtype) for axis in (rows, columns))
-    return left @ (image @ right.mT)
-
-
 def cell_areas(rows: Axis, columns: Axis) -> Float[Tensor, "h w"]:
     """The share of the image's positions in each cell; they sum to 1."""
     heights, widths = (torch.tensor(axis.edges(), dtype=torch.float64, device="cpu").diff() for axis in (rows, columns))
@@ -89,7 +68,7 @@ def cut(spatial: tuple[int, ...], n: int) -> tuple[Axis, Axis]:
 def cell_edges(axis: Axis, device: torch.device) -> Int64[Tensor, "cells1"]:
     """`axis.edges()` as a tensor."""
     host = torch.tensor(axis.edges(), dtype=torch.int64, device="cpu")
-    return host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else host.to(device)
+    return to_device(host, device)
 
 
 def cell_of(edges: Int64[Tensor, "cells1"], size: int) -> Int64[Tensor, "size"]:

@@ -1,18 +1,17 @@
 """The auction on the CPU: each block looks at a small window, nearest places first."""
 
-from typing import no_type_check
+from typing import Any, no_type_check
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int32, Int64
 from torch import Tensor
 
-from multimix.puzzle.compiled import compiled, over_pairs
-from multimix.puzzle.moves import Moves
+from multimix.kernels.threads import kernel, over_pairs, threads_by_pairs
 
 
 @no_type_check
-@compiled
+@kernel
 def auction(visible, saliency, height, width, table, source, asking, position):
     """Fill `source`: for each place the block that goes there; itself where nobody asked."""
     places = height * width
@@ -57,7 +56,7 @@ def auction(visible, saliency, height, width, table, source, asking, position):
 
 
 @no_type_check
-@compiled
+@kernel
 def transport_pairs(first, last, kept, whole, rows, saliency, height, width, table, source):
     """Fill `source[:, p]` for the pairs from first to last; image 0 is the sample, 1 the partner."""
     mask_height, mask_width = kept.shape[2], kept.shape[3]
@@ -80,14 +79,15 @@ def transport_compiled(
     saliency: Float[Tensor, "B h w"],
     sample: Int64[Tensor, "P"],
     partner: Int64[Tensor, "P"],
-    table: Moves,
+    table: Any,
 ) -> Int32[Tensor, "K P 2 places"]:
-    """As `transport` with the rule `"auction"`."""
+    """As `multimix.puzzle.transport` with the rule `"auction"`; the table is its `Moves`."""
     mixes, pairs = kept.shape[:2]
     height, width = saliency.shape[1:]
     source = torch.empty((mixes, pairs, 2, height * width), dtype=torch.int32, device="cpu")
     rows = torch.stack([sample, partner]).numpy()
     amounts = saliency.detach().float().flatten(1).contiguous().numpy()
     masks = kept.contiguous().numpy()
-    over_pairs(transport_pairs, pairs, masks, whole, rows, amounts, height, width, table, source.numpy())
+    threads = threads_by_pairs(pairs)
+    over_pairs(transport_pairs, pairs, threads, masks, whole, rows, amounts, height, width, table, source.numpy())
     return source

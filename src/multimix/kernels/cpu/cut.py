@@ -20,14 +20,14 @@ from typing import no_type_check
 
 import numpy as np
 
-from multimix.puzzle.compiled import compiled
+from multimix.kernels.threads import kernel
 
 # One file, because numba's cache of compiled code notices changes in a kernel's own file only.
 BITS = 57  # every number is below 2**57, so that a level, ten of them at most, fits into 63 bits
 
 
 @no_type_check
-@compiled
+@kernel
 def next_momentum(age, most):
     """The next age of the sequence, and how far to step ahead: not as far as the theory says at a high age.
 
@@ -38,7 +38,7 @@ def next_momentum(age, most):
 
 
 @no_type_check
-@compiled
+@kernel
 def grid_steps(gain, high, width, steps, flow, ahead, level):
     """`dual_steps` for one layer of blocks, its loops merged: three times as fast."""
     n = gain.size
@@ -58,7 +58,7 @@ def grid_steps(gain, high, width, steps, flow, ahead, level):
 
 
 @no_type_check
-@compiled
+@kernel
 def edge_steps(ahead, flow, high, origin, goal, momentum):
     """One projected step of a family of undirected edges, and its look ahead."""
     for i in range(flow.size):
@@ -69,7 +69,7 @@ def edge_steps(ahead, flow, high, origin, goal, momentum):
 
 
 @no_type_check
-@compiled
+@kernel
 def dual_steps(gain, low, high, graph, steps, flow, ahead, level):
     """Fill `flow`, starting from none: half the squared length of `gain - outflow` falls with the steps."""
     rate = np.float32(1.0 / 18.0)  # 1 / twice the largest degree
@@ -98,7 +98,7 @@ def dual_steps(gain, low, high, graph, steps, flow, ahead, level):
 
 
 @no_type_check
-@compiled
+@kernel
 def leaks(level, residual, graph, threshold, distance, queue):
     """Queue the nodes above the threshold that could still give flow to a node not above it; how many they are.
 
@@ -129,7 +129,7 @@ def leaks(level, residual, graph, threshold, distance, queue):
 
 
 @no_type_check
-@compiled
+@kernel
 def explore(count, level, residual, graph, threshold, distance, queue):
     """Breadth first from the queued nodes through nodes not above the threshold; True if one below it was met.
 
@@ -153,7 +153,7 @@ def explore(count, level, residual, graph, threshold, distance, queue):
 
 
 @no_type_check
-@compiled
+@kernel
 def send(path, depth, amount, residual, edges):
     """Move flow along a path; the first position at which the path is now full, or its length."""
     cut = depth
@@ -167,7 +167,7 @@ def send(path, depth, amount, residual, edges):
 
 
 @no_type_check
-@compiled
+@kernel
 def push(source, level, residual, graph, threshold, distance, current, path, trail):
     """Send what one node has above the threshold to nodes below it, along shortest residual paths only."""
     depth, v = 0, source
@@ -200,7 +200,7 @@ def push(source, level, residual, graph, threshold, distance, current, path, tra
 
 
 @no_type_check
-@compiled
+@kernel
 def cut_all(level, residual, graph, thresholds, distance, queue, current, path, trail, masks):
     """The mask of each ascending threshold: all that flow can still reach from a node above it.
 
@@ -222,7 +222,7 @@ def cut_all(level, residual, graph, thresholds, distance, queue, current, path, 
 
 
 @no_type_check
-@compiled
+@kernel
 def fill_grid(right, down, low, high, limit):
     """Two levels: every border may carry its weight either way."""
     height, width = down.shape[0] + 1, right.shape[1] + 1
@@ -235,7 +235,7 @@ def fill_grid(right, down, low, high, limit):
 
 
 @no_type_check
-@compiled
+@kernel
 def fill_doubled(right, down, low, high, limit):
     """Three levels: a jump by half costs a quarter of the weight, by a whole all of it."""
     height, width = down.shape[0] + 1, right.shape[1] + 1
@@ -252,7 +252,7 @@ def fill_doubled(right, down, low, high, limit):
 
 
 @no_type_check
-@compiled
+@kernel
 def to_integers(amount, low, high, unit, flow, size, graph, level, residual):
     """Levels, and what may still be added to the flow, in units of `1 / unit`."""
     for v in range(amount.size):
@@ -280,7 +280,7 @@ def to_integers(amount, low, high, unit, flow, size, graph, level, residual):
 
 
 @no_type_check
-@compiled
+@kernel
 def integer_threshold(threshold, lowest, highest, unit):
     """The threshold in units of `1 / unit`; beyond the range of the gains it keeps all, or nothing."""
     if threshold < lowest:  # by less than a unit, it may be
@@ -289,7 +289,7 @@ def integer_threshold(threshold, lowest, highest, unit):
 
 
 @no_type_check
-@compiled
+@kernel
 def set_up(gain, spread, right, down, layers, amount, low, high):
     """Gains of all nodes, and the capacities; the largest number in them."""
     blocks = gain.size
@@ -307,7 +307,7 @@ def set_up(gain, spread, right, down, layers, amount, low, high):
 
 
 @no_type_check
-@compiled
+@kernel
 def warm_start(amount, low, high, size, graph, width, steps, flow, ahead, start, bottom, top, floating):
     """The dual steps, in units of the largest number, because float32 has few exponents and is twice as fast."""
     inverse = 1.0 / size
@@ -324,7 +324,7 @@ def warm_start(amount, low, high, size, graph, width, steps, flow, ahead, start,
 
 
 @no_type_check
-@compiled
+@kernel
 def solve_pairs(first, last, gain, spread, right, down, thresholds, graph, steps, kept):
     """Fill `kept[:, p]` for the pairs from first to last: per block, how many of its nodes are on the sample's side.
 

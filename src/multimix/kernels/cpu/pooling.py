@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multimix.puzzle.compiled import compiled, over_pairs
+from multimix.kernels.threads import kernel, over_pairs, threads_by_pairs
 
 
 @no_type_check
-@compiled
+@kernel
 def pool_planes(first, last, images, row_edges, column_edges, means):
     """Fill `means` for the planes from first to last: lines are summed whole, which is vector code, then cut."""
     line = np.empty(images.shape[2], images.dtype)
@@ -34,5 +34,6 @@ def pool(images: Float[Tensor, "B C H W"], rows: list[int], columns: list[int]) 
     """The mean of every cell, given where cells start and the last ends."""
     means = torch.empty((*images.shape[:2], len(rows) - 1, len(columns) - 1), dtype=images.dtype, device="cpu")
     planes = images.detach().resolve_neg().contiguous().flatten(0, 1)
-    over_pairs(pool_planes, len(planes), planes.numpy(), np.array(rows), np.array(columns), means.flatten(0, 1).numpy())
+    numbers = planes.numpy(), np.array(rows), np.array(columns), means.flatten(0, 1).numpy()
+    over_pairs(pool_planes, len(planes), threads_by_pairs(len(planes)), *numbers)
     return means

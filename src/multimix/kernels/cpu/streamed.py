@@ -3,17 +3,12 @@
 An image is brought into the cache once, a block at a time, and all K mixes of that block are written from there.
 Outputs larger than the cache go past it, by streaming stores: a plain store first reads the line that it overwrites,
 which is half of the traffic. Compilers do not vectorise streaming stores, so both kinds are spelled out here, a line of
-64 bytes at a time; LLVM turns a line into what the processor has. numba's own parallel loops do not survive a fork, so
-threads are Python's; the kernels let go of its lock.
+64 bytes at a time; LLVM turns a line into what the processor has.
 
 A kernel takes addresses, not arrays: unpacking five arrays would cost more than mixing a small batch.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
-from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -23,19 +18,19 @@ from numba import njit, types
 from numba.extending import intrinsic
 from torch import Tensor
 
+from multimix.kernels.cpu.indices import check_rows
+from multimix.kernels.threads import kernel, over_pairs, threads_by_bytes
+
 LINE = 64  # bytes: a cache line, and the alignment that streaming stores need
 BLOCK = 8192  # bytes of an image handled at a time: sample, partner and scratch fit a first-level cache of 32 KiB
 STREAM_BYTES = 2 * 2**20  # outputs from this size on go past the cache: a training step leaves nothing of them in it
 FRESH_BYTES = 32 * 2**20  # new outputs from this size on do not: the system gives them pages just zeroed, in the cache
-THREAD_BYTES = 8 * 2**20  # of output, for every thread: waking one costs 0.1 ms, in which this one writes 2 MiB
 ONE = {torch.float32: np.float32(1), torch.float64: np.float64(1)}  # its type is the type that a kernel computes in
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def lerp_rows(
-    x: Tensor, sample: Tensor | None, partner: Tensor, weight: Tensor, out: Tensor, fresh: bool = False
-) -> None:
+def lerp_rows(x: Tensor, sample: Tensor, partner: Tensor, weight: Tensor, out: Tensor, fresh: bool = False) -> None:
     """Write `out[k, i] = w x[sample[i]] + (1 - w) x[partner[i]]`, with w = `weight[k, i]`.
 
     Rounds as the two products and their sum do in PyTorch. At w = 1 and w = 0 one image is copied and the other does
@@ -43,7 +38,7 @@ def lerp_rows(
 
     Args:
         x: (B, N), contiguous, float32 or float64.
-        sample: (P,), long; None: pair i keeps sample i.
+        sample: (P,), long.
         partner: (P,), or (K, P) for a partner per mix; long.
         weight: (K, P), float32.
         out: (K, P, N), contiguous, of x's dtype, sharing no memory with x.
@@ -52,19 +47,19 @@ def lerp_rows(
     Raises:
         IndexError: A sample or a partner is no row of x. Nothing has been written then.
     """
-    partner, weight = partner.contiguous(), weight.contiguous()
+    sample, partner, weight = sample.contiguous(), partner.contiguous(), weight.contiguous()
+    check_rows(len(x), sample, partner)
     mixes, pairs, size = out.shape
     bytes_each = x.element_size()
     step = pairs if partner.ndim == 2 else 0
-    sample = _counted(pairs) if sample is None else sample.contiguous()
     addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), weight.data_ptr(), out.data_ptr())
-    sizes = (x.shape[0], mixes, pairs, step, size * bytes_each, bytes_each)
-    over_pairs(_lerp, (addresses, sizes, ONE[x.dtype]), pairs, out.nbytes, fresh)
+    sizes = (mixes, pairs, step, size * bytes_each, bytes_each)
+    _run(_lerp, (addresses, sizes, ONE[x.dtype]), pairs, out.nbytes, fresh)
 
 
 def cut_rows(
     x: Tensor,
-    sample: Tensor | None,
+    sample: Tensor,
     partner: Tensor,
     low: Tensor,
     high: Tensor,
@@ -75,7 +70,7 @@ def cut_rows(
 
     Args:
         x: (B, C, *S), contiguous, one to three spatial axes, any dtype.
-        sample: (P,), long; None: pair i keeps sample i.
+        sample: (P,), long.
         partner: (P,), or (K, P) for a partner per mix; long.
         low: (K, P, d), integer: the box's first pixel on each of the d spatial axes.
         high: (K, P, d), integer: one past its last pixel. Edges are clipped to the image.
@@ -87,48 +82,21 @@ def cut_rows(
     """
     if low.dtype != torch.int64 or high.dtype != torch.int64:
         low, high = low.long(), high.long()
-    partner, low, high = partner.contiguous(), low.contiguous(), high.contiguous()
+    sample, partner, low, high = (t.contiguous() for t in (sample, partner, low, high))
+    check_rows(len(x), sample, partner)
     mixes, pairs, _, *space = out.shape
     bytes_each = x.element_size()
     depth, height, width = (1, 1, *space)[-3:]
     step = pairs if partner.ndim == 2 else 0
-    sample = _counted(pairs) if sample is None else sample.contiguous()
     addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), low.data_ptr(), high.data_ptr(), out.data_ptr())
-    sizes = (x.shape[0], mixes, pairs, step, out.stride(1) * bytes_each, len(space), bytes_each)
-    over_pairs(_cut, (addresses, sizes, (depth, height, width)), pairs, out.nbytes, fresh)
+    sizes = (mixes, pairs, step, out.stride(1) * bytes_each, len(space), bytes_each)
+    _run(_cut, (addresses, sizes, (depth, height, width)), pairs, out.nbytes, fresh)
 
 
-def over_pairs(kernel: Callable[..., bool], arguments: tuple[Any, ...], pairs: int, size: int, fresh: bool) -> None:
-    """Run a kernel over all pairs, in as many threads as PyTorch would use and `size` bytes of output deserve."""
+def _run(kernel: Callable[..., None], arguments: tuple[Any, ...], pairs: int, size: int, fresh: bool) -> None:
+    """Run a kernel over all pairs; `size` bytes of output say whether they are streamed, and how many threads pay."""
     stream = size >= STREAM_BYTES and not (fresh and size >= FRESH_BYTES)
-    threads = max(1, min(torch.get_num_threads(), pairs, size // THREAD_BYTES))
-    edges = [pairs * t // threads for t in range(1, threads + 1)]
-    others = [_pool().submit(kernel, *arguments, *ends, stream) for ends in pairwise(edges)]
-    fine = kernel(*arguments, 0, edges[0], stream)
-    if not all([fine, *(other.result() for other in others)]):
-        raise IndexError("every sample and every partner must be a row of x")
-
-
-@lru_cache(maxsize=8)
-def _counted(pairs: int) -> Tensor:
-    return torch.arange(pairs, device="cpu")
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="multimix")
-
-
-if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own
-    os.register_at_fork(after_in_child=_pool.cache_clear)
-
-
-def kernel(function: Function) -> Function:
-    """Compile at the first call: once per machine, or once per process where no folder can be written."""
-    try:
-        return cast(Function, njit(nogil=True, cache=True)(function))
-    except RuntimeError:
-        return cast(Function, njit(nogil=True)(function))
+    over_pairs(kernel, pairs, threads_by_bytes(pairs, size), *arguments, stream)
 
 
 def _part(function: Function) -> Function:
@@ -238,14 +206,6 @@ _stream_copy_line, _stream_blend_line = _copier(LINE, stream=True), _blender(lin
 
 
 @_part
-def _are_rows(index: int, count: int, rows: int) -> bool:
-    fine = True
-    for i in range(count):
-        fine &= 0 <= _integer(index, i) < rows
-    return fine
-
-
-@_part
 def _whole_lines(out: int, size: int) -> tuple[int, int]:
     first = min(-out % LINE, size)
     return first, first + (size - first) // LINE * LINE
@@ -270,11 +230,9 @@ def _blend(places: tuple[int, int, int], size: int, each: int, weights: tuple[An
 
 
 @kernel
-def _lerp(addresses: tuple[int, ...], sizes: tuple[int, ...], one: Any, start: int, stop: int, stream: bool) -> bool:
+def _lerp(start: int, stop: int, addresses: tuple[int, ...], sizes: tuple[int, ...], one: Any, stream: bool) -> None:
     x, sample, partner, weight, out = addresses
-    rows, mixes, pairs, step, row, each = sizes
-    if not (_are_rows(sample, pairs, rows) and _are_rows(partner, pairs + step * (mixes - 1), rows)):
-        return False
+    mixes, pairs, step, row, each = sizes
     for i in range(start, stop):
         mine = x + _integer(sample, i) * row
         for at in range(0, row, BLOCK):
@@ -284,7 +242,6 @@ def _lerp(addresses: tuple[int, ...], sizes: tuple[int, ...], one: Any, start: i
                 places = (mine + at, other + at, out + (k * pairs + i) * row + at)
                 _blend(places, min(BLOCK, row - at), each, (w, one - w), stream)
     _fence()
-    return True
 
 
 @_part
@@ -345,12 +302,10 @@ def _paste(
 
 @kernel
 def _cut(
-    addresses: tuple[int, ...], sizes: tuple[int, ...], space: tuple[int, int, int], start: int, stop: int, stream: bool
-) -> bool:
+    start: int, stop: int, addresses: tuple[int, ...], sizes: tuple[int, ...], space: tuple[int, int, int], stream: bool
+) -> None:
     x, sample, partner, low, high, out = addresses
-    rows, mixes, pairs, step, row, axes, each = sizes
-    if not (_are_rows(sample, pairs, rows) and _are_rows(partner, pairs + step * (mixes - 1), rows)):
-        return False
+    mixes, pairs, step, row, axes, each = sizes
     strides = (space[0], space[1] * space[2] * each, space[2] * each, each)
     scratch = _scratch()
     for i in range(start, stop):
@@ -368,4 +323,3 @@ def _cut(
                 if stream:
                     _stream(place, target, part[1] - at)
     _fence()
-    return True

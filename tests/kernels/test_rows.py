@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from multimix import FMix, GridMix, MultiMix, ResizeMix, SmoothMix
-from multimix.blend import _blend_torch, _compiled_fits, blend
+from multimix.blend import blend
+from multimix.kernels.family import find_kernel
 
 METHODS = [FMix(decay=1.0), GridMix(grid=3), ResizeMix(0, 1), SmoothMix(alpha=0.3)]
 SHAPES = [
@@ -36,8 +37,8 @@ def numbers(shape, dtype):
 
 
 def check(x, plan, layout=torch.contiguous_format):
-    assert _compiled_fits(x, plan)
-    expected = _blend_torch(x, plan).flatten(0, 1)
+    assert find_kernel(x, plan) is not None
+    expected = plan.mask.blend(x, plan.sample, plan.partner).flatten(0, 1)
     found = blend(x, plan)
     out = torch.empty(expected.shape, dtype=x.dtype).to(memory_format=layout).fill_(1)
     blend(x, plan, out)
@@ -84,7 +85,7 @@ def test_channels_last(method, layout):
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_a_batch_that_several_threads_share(method, monkeypatch):
-    monkeypatch.setattr("multimix.compiled.THREAD_BYTES", 1000)
+    monkeypatch.setattr("multimix.kernels.threads.THREAD_BYTES", 1000)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     x = torch.randn(7, 3, 10, 12)
     check(x, MultiMix(method, num_mixes=3).plan(x))

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from multimix.compiled import kernel
+from multimix.kernels.threads import kernel
 
 
 def soften(own: Tensor, other: Tensor, weight: Tensor, out: Tensor) -> None:

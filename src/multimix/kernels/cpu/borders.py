@@ -4,11 +4,11 @@ from typing import no_type_check
 
 from torch import Tensor
 
-from multimix.puzzle.compiled import compiled, over_pairs
+from multimix.kernels.threads import kernel, over_pairs, threads_by_pairs
 
 
 @no_type_check
-@compiled
+@kernel
 def fold_border(own_before, own_after, other_before, other_after):
     """Sums over the cells along one border of the differences p11, p00, p10 and p01."""
     p11 = p00 = p10 = p01 = own_before.dtype.type(0)
@@ -24,7 +24,7 @@ def fold_border(own_before, own_after, other_before, other_after):
 
 
 @no_type_check
-@compiled
+@kernel
 def fold_pairs(first, last, cells, sample, partner, scale, gain, right, down):
     """Add what the images say to the gains and weights of the pairs from first to last."""
     height, width = gain.shape[1], gain.shape[2]
@@ -52,7 +52,8 @@ def fold_pairs(first, last, cells, sample, partner, scale, gain, right, down):
 def fold_compiled(
     cells: Tensor, sample: Tensor, partner: Tensor, scale: Tensor, gain: Tensor, right: Tensor, down: Tensor
 ) -> None:
-    """As `fold`, in place."""
+    """As `multimix.puzzle.energy.fold`, in place."""
     numbers = [t.contiguous().numpy() for t in (cells, sample, partner)]
     size = gain.numpy().dtype.type(float(scale))
-    over_pairs(fold_pairs, len(gain), *numbers, size, gain.numpy(), right.numpy(), down.numpy())
+    threads = threads_by_pairs(len(gain))
+    over_pairs(fold_pairs, len(gain), threads, *numbers, size, gain.numpy(), right.numpy(), down.numpy())

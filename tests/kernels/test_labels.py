@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multimix import labels
+from multimix.kernels.cpu import labels
 
 
 @settings(deadline=None, max_examples=40)

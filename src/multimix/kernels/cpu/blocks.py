@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multimix.puzzle.compiled import compiled, over_pairs
+from multimix.kernels.cpu.indices import check_rows
+from multimix.kernels.threads import kernel, over_pairs, threads_by_pairs
 
 
 @no_type_check
-@compiled
+@kernel
 def assemble_pairs(
     first, last, x, out, shape, sample, partner, kept, whole, source, row_edges, column_edges, per_block
 ):
@@ -52,7 +53,7 @@ def assemble_pairs(
 
 
 @no_type_check
-@compiled
+@kernel
 def list_runs(source, shares, whole, own, other, r, row_edges, column_edges, per_block, width, runs):
     """The runs of one row of cells; how many there are. A blended cell is two: the second is added to the first."""
     across = column_edges.size - 1
@@ -81,7 +82,7 @@ def list_runs(source, shares, whole, own, other, r, row_edges, column_edges, per
 
 
 @no_type_check
-@compiled
+@kernel
 def copy_runs(x, out, line, plane, i, width, runs, count, whole):
     """One line of pixels. A cell that is a pixel short repeats its last column, and its last row."""
     for j in range(count):
@@ -125,6 +126,9 @@ def assemble(
         edges: where the cells start and end, down and across.
         per_block: cells per block, down and across.
         out: (K, P, C, H, W), contiguous, of x's dtype.
+
+    Raises:
+        IndexError: A sample or a partner is no row of x. Nothing has been written then.
     """
     if out.dtype.itemsize == 2:
         x, out = x.view(torch.int16), out.view(torch.int16)  # numba knows no bfloat16, and nothing is blended
@@ -132,17 +136,15 @@ def assemble(
     if source is None:
         cells = (len(edges[0]) - 1) * (len(edges[1]) - 1)
         source = torch.arange(cells, dtype=torch.int32, device="cpu").expand(mixes, pairs, 2, cells)
-    for rows in (sample, partner):
-        lowest, highest = torch.aminmax(rows)
-        if lowest < 0 or highest >= len(x):  # the kernel would read other memory
-            raise IndexError("every sample and partner must be a row of x")
-    partners = partner if partner.ndim == 2 else partner[None]
-    inputs = [t.detach().contiguous().numpy() for t in (sample, partners, kept)]
+    sample, partner = sample.contiguous(), partner.contiguous()
+    check_rows(len(x), sample, partner)
+    inputs = [t.contiguous().numpy() for t in (sample, partner.view(-1, pairs), kept)]
     ends = [e.contiguous().numpy() for e in edges]
     over_pairs(
         assemble_pairs,
         pairs,
-        x.detach().contiguous().view(-1).numpy(),
+        threads_by_pairs(pairs),
+        x.view(-1).numpy(),
         out.view(-1).numpy(),
         tuple(out.shape[2:]),
         *inputs,

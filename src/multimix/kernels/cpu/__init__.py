@@ -1,0 +1,1 @@
+"""Kernels for the CPU: loops that numba makes machine code of, on threads of our own."""

@@ -1,0 +1,11 @@
+"""What a mix keeps of its sample: one file per kind of mask."""
+
+from multimix.masks.blocks import Blocks
+from multimix.masks.boxes import Boxes
+from multimix.masks.bump import Bump
+from multimix.masks.constant import Constant, Everything
+from multimix.masks.mask import Mask
+from multimix.masks.ordered import LEVELS, Ordered
+from multimix.masks.resized import Resized
+
+__all__ = ["LEVELS", "Blocks", "Boxes", "Bump", "Constant", "Everything", "Mask", "Ordered", "Resized"]
