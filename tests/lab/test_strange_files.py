@@ -200,7 +200,7 @@ def test_more_seeds_than_anybody_could_count_do_not_matter(folder):
     for name in ("none-s0", "mixup-k1-s0"):
         (folder / name / "model.safetensors").touch()
     found = finished_runs(EvaluateSettings(runs=(str(folder),)))
-    assert [run.folder.path.name for run in found] == ["none-s0", "mixup-k1-s0"]
+    assert [run.folder.path.name for run in found] == ["mixup-k1-s0", "none-s0"]
 
 
 def test_a_damaged_compare_json_does_not_stop_a_comparison(tmp_path, capsys):

@@ -167,7 +167,9 @@ def test_a_comparison_of_schedules_has_its_tables(tmp_path):
     from rich.console import Console
 
     from multimix.lab.compare.folder import Comparison
+    from multimix.lab.report.compared import show_comparison
     from multimix.lab.report.gather import gather
+    from multimix.lab.report.previews import Samples
 
     asked = CompareSettings(
         methods=("none", SCHEDULE),
@@ -180,6 +182,7 @@ def test_a_comparison_of_schedules_has_its_tables(tmp_path):
         out=str(tmp_path),
     )
     assert compare(asked, "multimix compare", Console(quiet=True)) == {}
+    show_comparison(tmp_path, Samples(asked.data), Console(quiet=True))
     results = gather(Comparison.read(tmp_path))
     assert [row.row.method for row in results.rows] == ["none", "mixup+cutmix:2@0,none@0.9"]
     assert all(len(row.runs) == 1 for row in results.rows)
