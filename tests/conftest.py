@@ -1,5 +1,6 @@
 """Shapes and types in annotations are checked while the tests run."""
 
+import multiprocessing
 import os
 
 import pytest
@@ -20,6 +21,10 @@ if CHECKED:
 
 # One thread is enough for what is tested; the cores are for tests side by side.
 torch.set_num_threads(1)
+
+
+# Processes that read data, and those that train together, come from a server; it imports all they need once.
+multiprocessing.set_forkserver_preload(["multimix.lab.train", "multimix.lab.data.streamed"])
 
 
 # Decoded samples are kept between runs, not between tests.

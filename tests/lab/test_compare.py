@@ -127,29 +127,25 @@ def outcomes_of(work, make, num_runs=3):
     return outcomes
 
 
-def _die(settings, jobs):
-    if settings.seed == 1:
-        os._exit(9)
-
-
-def _fail(settings, jobs):
+def _go_wrong(settings, jobs):
     if settings.seed == 1:
         raise RunFailed("for a reason")
     if settings.seed == 2:
         raise KeyError("odd")
+    if settings.seed == 4:
+        os._exit(9)
+
+
+FAILED = {0: None, 1: "for a reason", 2: "KeyError: 'odd'", 3: None}
+
+
+def test_a_failed_run_tells_why_and_stops_no_other():
+    assert outcomes_of(_go_wrong, ThisProcess, 4) == FAILED
 
 
 def test_a_dead_worker_takes_only_its_own_run_with_it():
-    assert outcomes_of(_die, lambda: Worker(jobs=1)) == {
-        0: None,
-        1: "its process died: killed, or out of memory",
-        2: None,
-    }
-
-
-@pytest.mark.parametrize("make", [ThisProcess, lambda: Worker(jobs=1)])
-def test_a_failed_run_tells_why_and_stops_no_other(make):
-    assert outcomes_of(_fail, make, 4) == {0: None, 1: "for a reason", 2: "KeyError: 'odd'", 3: None}
+    died = {4: "its process died: killed, or out of memory", 5: None}
+    assert outcomes_of(_go_wrong, lambda: Worker(jobs=1), 6) == FAILED | died
 
 
 def test_an_interrupted_run_in_this_process_ends_them_all():
