@@ -37,8 +37,13 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
+# The files that take longest. They come first: of several processes, none should meet one of them when others are done.
+LONGEST = ["test_unchecked", "test_signals", "test_executors"]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave `unchecked` tests to the process without checks."""
+    """Put the longest files first, and leave `unchecked` tests to the process without checks."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
     if not CHECKED:
         return
     left = [item for item in items if item.get_closest_marker("unchecked")]
