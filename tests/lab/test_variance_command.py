@@ -202,7 +202,7 @@ def test_the_floor_and_the_rest_make_up_the_whole(share):
 def test_parts_predict_what_is_measured(norm):
     """All four designs; pairs taken for independent give half the truth."""
     some = probe(Net(norm))
-    found = parts(some, 12, 3, 100)
+    found = parts(some, 12, 3, 60)
     assert found.norm == ("kept" if norm else "none")
     for check in found.checks:
         assert check.design.norm == "kept"
