@@ -46,7 +46,8 @@ def evaluations(out: Path) -> dict[str, object]:
     return {path.parent.name: json.loads(path.read_text()) for path in out.glob("*/evaluation.json")}
 
 
-def test_cifar10_from_a_folder_here_in_another_process_and_through_ray(folder):
+def test_cifar10_from_a_folder_here_in_another_process_and_through_ray(folder, monkeypatch):
+    monkeypatch.setattr("multimix.lab.workers.cores", lambda: 1)  # as many threads there as here
     flags = [*FLAGS, "--model", "small-cnn", "--seeds", "1"]
     assert main(["compare", *flags, "--jobs", "0", "--out", "here"]) == 0
     assert main(["compare", *flags, "--jobs", "1", "--out", "there"]) == 0

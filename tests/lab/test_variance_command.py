@@ -318,7 +318,10 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("measured")
     moments, lines = [], []
     state = torch.get_rng_state()
-    result = measure(settings(path, **AT), "the command", lines.append, moments.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("multimix.lab.variance.parts.PAIRS", 8)
+        patch.setattr("multimix.lab.variance.parts.COEFFICIENTS", 6)
+        result = measure(settings(path, **AT), "the command", lines.append, moments.append)
     assert torch.equal(torch.get_rng_state(), state)
     return path, result, lines, moments
 
@@ -383,7 +386,7 @@ def test_what_was_measured_is_drawn(folder):
 
 @pytest.mark.parametrize("method", ["cutmix", "manifold", "puzzlemix"])
 def test_every_method_can_be_measured(tmp_path, method):
-    flags = ["--method", method, "--steps", "2", "--batch-size", "8", "--num-mixes", "2"]
+    flags = ["--method", method, "--model", "mlp", "--steps", "2", "--batch-size", "8", "--num-mixes", "2"]
     flags += ["--replicates", "8", "--at", "100%", "--out", str(tmp_path)]
     assert main(["variance", *flags]) == 0
     (moment,) = json.loads((tmp_path / "variance.json").read_text())["moments"]
