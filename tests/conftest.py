@@ -38,7 +38,8 @@ def seed() -> None:
 
 
 # The files that take longest. They come first: of several processes, none should meet one of them when others are done.
-LONGEST = ["test_unchecked", "test_signals", "test_executors"]
+LONGEST = ["test_unchecked", "test_signals", "test_executors", "test_contract", "test_variance_command", "test_compare"]
+LONGEST += ["test_killed_sweep", "test_site", "test_variance", "test_protocols", "test_checkpoint", "test_trackers"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
