@@ -24,8 +24,9 @@ demo: $(VENV)/lab
 	$(BIN)/multimix compare --data digits --model small-cnn --methods none,mixup,cutmix,manifold,puzzlemix \
 		--num-mixes 1,5 --controls equal-pairs,equal-compute --batch-size 120 --seeds 3 --out $(DEMO_OUT)
 
+# A file's tests stay together, for what they share is made once; tests/conftest.py puts the longest files first.
 test: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # Adapters beside frameworks that cannot share .venv: an environment for each, and bridges/results.md.
 .bridges/%/installed: bridges/%.txt bridges/common.txt constraints.txt

@@ -1,5 +1,6 @@
 """Shapes and types in annotations are checked while the tests run."""
 
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -25,6 +26,9 @@ torch.set_num_threads(1)
 SOURCES = str(Path(__file__).parent.parent / "src")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
 
+# Processes that read data, and those that train together, come from a server; it imports all they need once.
+multiprocessing.set_forkserver_preload(["multimix.lab.train.run", "multimix.lab.data.streamed"])
+
 
 # Decoded samples are kept between runs, not between tests.
 os.environ["MULTIMIX_CACHE"] = "off"
@@ -36,8 +40,14 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
+# The files that take longest. They come first: of several processes, none should meet one of them when others are done.
+LONGEST = ["test_unchecked", "test_signals", "test_executors", "test_contract", "test_variance_command", "test_compare"]
+LONGEST += ["test_killed_sweep", "test_site", "test_variance", "test_protocols", "test_checkpoint", "test_trackers"]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave `unchecked` tests to the process without checks."""
+    """Put the longest files first, and leave `unchecked` tests to the process without checks."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
     if not CHECKED:
         return
     left = [item for item in items if item.get_closest_marker("unchecked")]

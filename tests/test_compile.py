@@ -9,7 +9,8 @@ from multimix import CutMix, FMix, GridMix, MixUp, MultiMix, PuzzleMix, ResizeMi
 pytestmark = [pytest.mark.unchecked, pytest.mark.filterwarnings("default")]
 
 
-METHODS = [MixUp(), CutMix(), FMix(), GridMix(), SmoothMix(), ResizeMix(), SaliencyMix()]
+ONE_OF_A_KIND = [MixUp(), CutMix(), FMix(), SmoothMix(), ResizeMix()]  # of mask: `apply` knows nothing else
+METHODS = [*ONE_OF_A_KIND, GridMix(), SaliencyMix()]
 
 
 @pytest.fixture(autouse=True)
@@ -22,11 +23,11 @@ def fresh_compiler():
 
 @pytest.mark.parametrize("with_out", [False, True])
 @pytest.mark.parametrize("method", METHODS, ids=str)
-def test_one_graph_for_a_hundred_steps(method, with_out):
+def test_one_graph_for_all_steps(method, with_out):
     mix = MultiMix(method, num_mixes=3, num_classes=10)
     compiled = torch.compile(mix.apply, fullgraph=True, backend="aot_eager")
     out = torch.empty(24, 3, 10, 12) if with_out else None
-    for step in range(100):
+    for step in range(20):
         x, y = torch.rand(8, 3, 10, 12), torch.randint(10, (8,))
         plan = mix.plan(x, generator=torch.Generator().manual_seed(step))
         x_mix, y_mix = compiled(plan, x, y, out=out)
@@ -35,7 +36,7 @@ def test_one_graph_for_a_hundred_steps(method, with_out):
         assert out is None or x_mix.data_ptr() == out.data_ptr()
 
 
-@pytest.mark.parametrize("method", METHODS, ids=str)
+@pytest.mark.parametrize("method", ONE_OF_A_KIND, ids=str)
 def test_the_default_backend_agrees(method):
     mix = MultiMix(method, num_mixes=3, num_classes=10)
     compiled = torch.compile(mix.apply, fullgraph=True)

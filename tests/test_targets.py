@@ -51,6 +51,15 @@ def test_floating_and_boolean_targets_are_blended_by_weight(x, method, dtype, sh
     torch.testing.assert_close(y_mix.double(), expected, atol=1e-6, rtol=1e-6)
 
 
+def test_parts_of_a_plan_mix_their_own_targets(x):
+    y = torch.randn(8, 2)
+    mix = MultiMix("mixup", num_mixes=3)
+    plan = mix.plan(x, y)
+    whole = mix.apply(plan, x, y)[1].view(3, 8, 2)
+    for part in plan.split(3):
+        torch.testing.assert_close(mix.apply(part, x, y)[1].view(3, -1, 2), whole[:, part.sample])
+
+
 @pytest.mark.parametrize(
     "method",
     ["mixup", CutMix(), CutMix(boxes="inside"), "fmix", "gridmix", "smoothmix", "resizemix", "saliencymix"],

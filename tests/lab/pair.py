@@ -1,4 +1,4 @@
-"""What two processes do in test_pair.py; torchrun starts it with a folder to write to.
+"""What two processes do in test_pair.py; it is given a folder to write to.
 
 The second process is given other folders than the first, as on a machine that shares no disk with it.
 """

@@ -72,8 +72,9 @@ def straight(tmp_path_factory):
 @pytest.mark.parametrize(("method", "model"), [*((method, "small-cnn") for method in METHODS), ("mixup", "mlp")])
 def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, method, model):
     before = signal.getsignal(signal.SIGTERM)
-    train(settings(tmp_path / "straight", method=method, model=model))
-    run = settings(tmp_path / "stopped", method=method, model=model)
+    asked = {"method": method, "model": model, "evaluations": 9}
+    train(settings(tmp_path / "straight", **asked))
+    run = settings(tmp_path / "stopped", **asked)
     for step in (3, 23):
         interrupted(run, step)
         torch.rand(3)  # global randomness is no part of it

@@ -1,18 +1,18 @@
 """A small comparison from the command line to the page."""
 
 import json
-import os
 import re
 import shutil
 
 import pytest
+from going_wrong import go_wrong
 
 from multimix.lab.cli import main
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.slots import Slots
 from multimix.lab.compare.this_process import ThisProcess
 from multimix.lab.compare.workers import Worker
-from multimix.lab.core.errors import Interrupted, RunFailed
+from multimix.lab.core.errors import Interrupted
 from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 from multimix.lab.train.settings import TrainSettings
@@ -96,7 +96,7 @@ def test_the_same_command_does_only_what_is_missing(comparison, capsys):
     out, _ = comparison
     (out / "mixup-k1-s1").unlink()
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/model.safetensors")}
-    assert main(command(out)) == 0
+    assert main(command(out, "--jobs", "0")) == 0
     printed = capsys.readouterr().out
     assert "8 runs" in printed
     assert "7 of them finished before" in printed
@@ -131,29 +131,16 @@ def outcomes_of(work, make, num_runs=3):
     return outcomes
 
 
-def _die(settings, jobs):
-    if settings.seed == 1:
-        os._exit(9)
+FAILED = {0: None, 1: "for a reason", 2: "KeyError: 'odd'", 3: None}
 
 
-def _fail(settings, jobs):
-    if settings.seed == 1:
-        raise RunFailed("for a reason")
-    if settings.seed == 2:
-        raise KeyError("odd")
+def test_a_failed_run_tells_why_and_stops_no_other():
+    assert outcomes_of(go_wrong, ThisProcess, 4) == FAILED
 
 
 def test_a_dead_worker_takes_only_its_own_run_with_it():
-    assert outcomes_of(_die, lambda: Worker(jobs=1)) == {
-        0: None,
-        1: "its process died: killed, or out of memory",
-        2: None,
-    }
-
-
-@pytest.mark.parametrize("make", [ThisProcess, lambda: Worker(jobs=1)])
-def test_a_failed_run_tells_why_and_stops_no_other(make):
-    assert outcomes_of(_fail, make, 4) == {0: None, 1: "for a reason", 2: "KeyError: 'odd'", 3: None}
+    died = {4: "its process died: killed, or out of memory", 5: None}
+    assert outcomes_of(go_wrong, lambda: Worker(jobs=1), 6) == FAILED | died
 
 
 def test_an_interrupted_run_in_this_process_ends_them_all():

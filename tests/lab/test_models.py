@@ -141,13 +141,13 @@ def rows_reaching(module: nn.Module) -> list[int]:
 def test_every_model_runs_and_is_mixed_at_each_of_its_layers(name):
     shape = SHAPES.get(name, IMAGE)
     model = build_model(name, shape, 7).eval()
-    x = torch.randn(2, *shape)
     with torch.no_grad():
-        assert model(x).shape == (2, 7)
+        assert model(torch.randn(2, *shape)).shape == (2, 7)
+        model, x = model.to("meta"), torch.empty(2, *shape, device="meta")  # what follows is about shapes
         for layer in model.mix_layers:
             rows = rows_reaching(model.get_submodule(layer))
             mix = MultiMix(ManifoldMixup(layers=[layer]), num_mixes=2, num_classes=7)
-            logits, _ = mix.run(model, x, torch.tensor([0, 1]))
+            logits, _ = mix.run(model, x, torch.tensor([0, 1], device="meta"))
             assert logits.shape == (4, 7)
             assert rows == ([2] if layer else [4])  # below the layer, pairs were run once and not once per mix
 

@@ -1,26 +1,18 @@
 """Two processes that share no disk: what one meets both know, what one has both go on from, and their pairs differ."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent.parent
-ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+from together import run_together
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """What each of the two says about every trial."""
     folder = tmp_path_factory.mktemp("pair")
-    command = [*TORCHRUN, str(Path(__file__).parent / "pair.py"), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400, env=ENVIRONMENT)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_together(Path(__file__).parent / "pair.py", str(folder))
     return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
 
 

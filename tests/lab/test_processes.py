@@ -1,31 +1,21 @@
 """Two processes train one model: equal weights, the gradient of one process, kills survived."""
 
 import json
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
+from together import run_together
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.processes import check_shares, mean_over
 
-ROOT = Path(__file__).parent.parent.parent
-ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-
-
-def run(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, env=ENVIRONMENT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
+HERE = Path(__file__).parent
 
 
 def test_two_processes_keep_equal_weights_and_have_the_gradient_of_one(tmp_path):
-    run(*TORCHRUN, str(Path(__file__).parent / "two_processes.py"), str(tmp_path))
+    run_together(HERE / "two_processes.py", str(tmp_path))
     first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1))
     assert first["digests"] == second["digests"]
     assert len(set(first["digests"])) == 50
@@ -38,9 +28,10 @@ def test_two_processes_keep_equal_weights_and_have_the_gradient_of_one(tmp_path)
         assert len(list((tmp_path / "run" / "tensorboard").iterdir())) == 1
 
 
-def test_a_sample_of_the_kills():
-    done = run(sys.executable, "-m", "benchmarks.kill", *["--methods", "mixup", "--kills", "2", "--steps", "60"])
-    outcomes = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+def test_a_sample_of_the_kills(tmp_path):
+    asked = ["--methods", "mixup", "--kills", "2", "--steps", "60", "--out", str(tmp_path / "outcomes")]
+    run_together(HERE.parents[1] / "benchmarks" / "kill.py", *asked, processes=1)
+    outcomes = [json.loads(line) for line in (tmp_path / "outcomes").read_text().splitlines()]
     assert [outcome["processes"] for outcome in outcomes] == [1, 2]
     for outcome in outcomes:
         assert outcome["equal"]

@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import layouts
-import pytest
+from together import free_port, run_together
 
 from multimix.lab.arguments import parse
 from multimix.lab.cli import main
@@ -83,30 +84,41 @@ def trained_here(out: Path, *arguments: str) -> str:
     return final(out)
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    root = tmp_path_factory.mktemp("images")
-    layouts.imagenet(root)
-    return root
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_all_its_processes_stops_a_run_that_reads_as_it_goes(tmp_path, images, number):
-    """Ctrl-C, and what torchrun sends, reaches the processes that read data too."""
-    run = [*TRAIN, "--data=imagenet-1k", f"--data-root={images}", "--data-options.size=16", "--learning-rate=0.001"]
-    run = [*run, "--batch-size=10", "--evaluations=2", "--steps=400"]
-    out = tmp_path / "run"
+def test_a_run_that_reads_as_it_goes_is_stopped_and_killed_and_goes_on(tmp_path):
+    """Ctrl-C, and what torchrun sends, reaches the processes that read data too; they end with a run that is killed."""
+    layouts.imagenet(tmp_path / "images")
+    run = [*TRAIN, "--data=imagenet-1k", f"--data-root={tmp_path / 'images'}", "--data-options.size=16"]
+    run = [*run, "--learning-rate=0.001", "--batch-size=10", "--evaluations=2", "--checkpoint-every=10", "--steps=240"]
+    out, step = tmp_path / "run", 10
     command = ["multimix", *run, "--num-workers=2", f"--out={out}"]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        program = Program(*command)
+        program.until(partial(has_saved, out, step))
+        program.signal_group(number)
+        code, (line,) = program.end()
+        assert code == 1
+        assert line.startswith(f"multimix: stopped by {number.name} after step ")
+        step = int(line.split()[6])
+        assert newest(out).name == f"step-{step:09d}.safetensors"
+
     program = Program(*command)
-    program.until(lambda: (out / "checkpoint").exists() and len(list((out / "checkpoint").glob("step-*"))) == 2)
-    program.signal_group(number)
-    code, (line,) = program.end()
-    assert code == 1
-    assert line.startswith(f"multimix: stopped by {number.name} after step ")
-    step = int(line.split()[6])
-    assert newest(out).name == f"step-{step:09d}.safetensors"
+    program.until(partial(has_saved, out, step))
+    readers = grandchildren(program)
+    assert len(readers) >= 2
+    program.process.kill()
+    program.end()
+    deadline = time.monotonic() + PATIENCE_S
+    while any(Path(f"/proc/{reader}").exists() for reader in readers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
     assert main([*run, "--num-workers=0", f"--out={out}"]) == 0
     assert final(out) == trained_here(tmp_path / "straight", *run, "--num-workers=0")
+
+
+def has_saved(out: Path, step: int) -> bool:
+    """Whether there is a state of a later step."""
+    return any(int(state.stem.removeprefix("step-")) > step for state in (out / "checkpoint").glob("step-*"))
 
 
 def test_a_terminal_that_closes_stops_a_run_unless_nohup_said_otherwise():
@@ -134,21 +146,6 @@ def test_ctrl_c_while_packages_are_imported_is_one_line(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_readers_end_with_a_run_that_is_killed(tmp_path, images):
-    out = tmp_path / "run"
-    run = [*TRAIN, "--data=imagenet-1k", f"--data-root={images}", "--data-options.size=16", "--learning-rate=0.001"]
-    program = Program("multimix", *run, "--batch-size=10", "--steps=4000", "--num-workers=2", f"--out={out}")
-    program.until(lambda: (out / "checkpoint").exists())
-    readers = grandchildren(program)
-    assert len(readers) >= 2
-    program.process.kill()
-    program.end()
-    deadline = time.monotonic() + PATIENCE_S
-    while any(Path(f"/proc/{reader}").exists() for reader in readers):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def grandchildren(program: Program) -> list[int]:
     found = []
     for child in program.children():
@@ -157,11 +154,9 @@ def grandchildren(program: Program) -> list[int]:
 
 
 def test_two_processes_under_torchrun(tmp_path):
-    """SIGTERM to torchrun, then kill -9 of one process, then the same command: the state of the straight run."""
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "multimix", *TRAIN]
+    """SIGTERM to torchrun, kill -9 of one process, then on two machines: the state of a run that was never stopped."""
     straight, out = tmp_path / "straight", tmp_path / "run"
-    assert Program(*torchrun, f"--out={straight}").end() == (0, [])
-    command = [*torchrun, f"--out={out}"]
+    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "multimix", *TRAIN, f"--out={out}"]
 
     program = Program(*command)
     program.until(lambda: records(out) >= 5)
@@ -185,27 +180,20 @@ def test_two_processes_under_torchrun(tmp_path):
     assert main([*TRAIN, f"--out={out}"]) == 2  # alone
     newest(out).write_bytes(b"")
     refused = newest(out)
-    code, (line,) = Program(*command).end()
-    assert code == 0
+    (first_code, (line,)), second = two_machines(out, tmp_path / "second")
+    assert (first_code, second) == (0, (0, []))
     assert line.startswith(f"multimix: {refused} is refused: it is no readable safetensors file")
+    assert not (tmp_path / "second").exists()
+    assert json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["images"] == 160 * 21
+    run_together(ROOT / "src" / "multimix" / "__main__.py", *TRAIN, f"--out={straight}")
     assert final(out) == final(straight)
 
 
-def test_two_machines(tmp_path):
-    """One process on each of two machines, here the same one, with a folder each."""
+def two_machines(*folders: Path) -> list[tuple[int, list[str]]]:
+    """Ends the run with one process on each of two machines, here the same one, with a folder each."""
     with_port = ["--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={free_port()}"]
     nodes = [
         Program("torch.distributed.run", *with_port, f"--node-rank={rank}", "-m", "multimix", *TRAIN, f"--out={out}")
-        for rank, out in enumerate((tmp_path / "first", tmp_path / "second"))
+        for rank, out in enumerate(folders)
     ]
-    assert [node.end() for node in nodes] == [(0, []), (0, [])]
-    assert json.loads((tmp_path / "first" / "metrics.jsonl").read_text().splitlines()[-1])["images"] == 160 * 21
-    assert not (tmp_path / "second").exists()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return [node.end() for node in nodes]

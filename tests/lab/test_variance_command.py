@@ -203,7 +203,7 @@ def test_the_floor_and_the_rest_make_up_the_whole(share):
 def test_parts_predict_what_is_measured(norm):
     """All four designs; pairs taken for independent give half the truth."""
     some = probe(Net(norm))
-    found = parts(some, 12, 3, 100)
+    found = parts(some, 12, 3, 60)
     assert found.norm == ("kept" if norm else "none")
     for check in found.checks:
         assert check.design.norm == "kept"
@@ -319,13 +319,16 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("measured")
     moments, lines, moved = [], [], []
     state = torch.get_rng_state()
-    result = measure(
-        settings(path, **AT),
-        "the command",
-        lines.append,
-        moments.append,
-        advance=lambda what, share: moved.append((what, share)),
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("multimix.lab.variance.parts.PAIRS", 8)
+        patch.setattr("multimix.lab.variance.parts.COEFFICIENTS", 6)
+        result = measure(
+            settings(path, **AT),
+            "the command",
+            lines.append,
+            moments.append,
+            advance=lambda what, share: moved.append((what, share)),
+        )
     assert torch.equal(torch.get_rng_state(), state)
     assert list(dict.fromkeys(what for what, _ in moved)) == ["measuring at 0", "training", "measuring at 100%"]
     assert sum(share for _, share in moved) == pytest.approx(1)
@@ -392,7 +395,7 @@ def test_what_was_measured_is_drawn(folder):
 
 @pytest.mark.parametrize("method", ["cutmix", "manifold", "puzzlemix"])
 def test_every_method_can_be_measured(tmp_path, method):
-    flags = ["--method", method, "--steps", "2", "--batch-size", "8", "--num-mixes", "2"]
+    flags = ["--method", method, "--model", "mlp", "--steps", "2", "--batch-size", "8", "--num-mixes", "2"]
     flags += ["--replicates", "8", "--at", "100%", "--out", str(tmp_path)]
     assert main(["variance", *flags]) == 0
     (moment,) = json.loads((tmp_path / "variance.json").read_text())["moments"]

@@ -1,4 +1,4 @@
-"""What each of two processes does in test_processes.py; torchrun starts it with a folder to write to."""
+"""What each of two processes does in test_processes.py; it is given a folder to write to."""
 
 import json
 import sys

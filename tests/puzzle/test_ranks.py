@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -46,9 +45,8 @@ def train(rank: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
-@pytest.mark.unchecked
 def test_ranks_agree_on_the_grid_and_keep_the_same_weights(tmp_path):
-    mp.spawn(train, args=(str(tmp_path),), nprocs=2)
+    mp.start_processes(train, args=(str(tmp_path),), nprocs=2, start_method="forkserver")
     (steps, weights, same), (steps1, weights1, same1) = (torch.load(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
     assert same
     assert same1

@@ -4,6 +4,7 @@ import re
 from argparse import HelpFormatter
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -42,6 +43,7 @@ class _Parser(ArgumentParser):
         return re.sub(r"--\w+", lambda flag: flag[0].replace("_", "-"), super().format_help(*formatter))
 
 
+@cache  # it takes a tenth of a second to make
 def _parser(called: str | None) -> ArgumentParser:
     """Returns a parser of all commands, with the settings of the one that is called."""
     parser = _Parser(
