@@ -8,6 +8,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from multimix.kernels.family import checked_family
 from multimix.lab.cli import main
 from multimix.lab.doctor import examine
 from multimix.lab.doctor.machine import data_cache
@@ -121,6 +122,12 @@ def test_kernels_that_are_off_are_found(few, monkeypatch):
     monkeypatch.setattr(streamed, "lerp_rows", off)
     wrong = {check.what: check.wrong for check in checks("mixup", torch.device("cpu"))}
     assert wrong["kernels equal PyTorch"] == "compiled kernels are up to 0.001 away from PyTorch"
+
+
+def test_kernels_that_are_not_there_are_a_finding(few, monkeypatch, capsys):
+    monkeypatch.setattr("multimix.lab.doctor.findings.chosen", lambda: checked_family("numba"))
+    assert main(["doctor"]) == 1
+    assert "multimix: MULTIMIX_KERNELS must be one of auto, torch, cpu, triton" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
