@@ -9,6 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from multimix.kernels.family import checked_family
 from multimix.lab.about.doctor import examine
 from multimix.lab.about.doctor.machine import data_cache
 from multimix.lab.about.doctor.screen import print_findings
@@ -122,6 +123,12 @@ def test_kernels_that_are_off_are_found(few, monkeypatch):
     monkeypatch.setattr(streamed, "lerp_rows", off)
     wrong = {check.what: check.wrong for check in checks("mixup", torch.device("cpu"))}
     assert wrong["kernels equal PyTorch"] == "compiled kernels are up to 0.001 away from PyTorch"
+
+
+def test_kernels_that_are_not_there_are_a_finding(few, monkeypatch, capsys):
+    monkeypatch.setattr("multimix.lab.about.doctor.findings.chosen", lambda: checked_family("numba"))
+    assert main(["doctor"]) == 1
+    assert "multimix: MULTIMIX_KERNELS must be one of auto, torch, cpu, triton" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

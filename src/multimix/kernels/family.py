@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,5 +65,10 @@ def find_kernel(x: Tensor, plan: Plan) -> Blend | None:
     family = family_of(x.device)
     if family not in TABLES:
         return None
-    found: Blend | None = import_module(TABLES[family]).find(plan.mask, x.dtype)
+    found: Blend | None = _table(family).find(plan.mask, x.dtype)
     return found
+
+
+@cache
+def _table(family: str) -> Any:
+    return import_module(TABLES[family])

@@ -15,10 +15,9 @@ import numpy as np
 import torch
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
 from torch import Tensor
 
-from multimix.kernels.cpu.indices import check_rows
+from multimix.kernels.cpu.indices import check_rows, instruction, reader
 from multimix.kernels.threads import kernel, over_pairs, threads_by_bytes
 
 LINE = 64  # bytes: a cache line, and the alignment that streaming stores need
@@ -37,11 +36,11 @@ def lerp_rows(x: Tensor, sample: Tensor, partner: Tensor, weight: Tensor, out: T
     not enter, whatever it holds.
 
     Args:
-        x: (B, N), contiguous, float32 or float64.
+        x: (B, ...), contiguous, float32 or float64.
         sample: (P,), long.
         partner: (P,), or (K, P) for a partner per mix; long.
         weight: (K, P), float32.
-        out: (K, P, N), contiguous, of x's dtype, sharing no memory with x.
+        out: (K, P, ...), contiguous, of x's dtype, sharing no memory with x.
         fresh: whether out was allocated for this call.
 
     Raises:
@@ -49,11 +48,11 @@ def lerp_rows(x: Tensor, sample: Tensor, partner: Tensor, weight: Tensor, out: T
     """
     sample, partner, weight = sample.contiguous(), partner.contiguous(), weight.contiguous()
     check_rows(len(x), sample, partner)
-    mixes, pairs, size = out.shape
+    mixes, pairs = weight.shape
     bytes_each = x.element_size()
     step = pairs if partner.ndim == 2 else 0
     addresses = (x.data_ptr(), sample.data_ptr(), partner.data_ptr(), weight.data_ptr(), out.data_ptr())
-    sizes = (mixes, pairs, step, size * bytes_each, bytes_each)
+    sizes = (mixes, pairs, step, x.numel() // len(x) * bytes_each, bytes_each)
     _run(_lerp, (addresses, sizes, ONE[x.dtype]), pairs, out.nbytes, fresh)
 
 
@@ -103,24 +102,6 @@ def _part(function: Function) -> Function:
     return cast(Function, njit(function))
 
 
-def _instruction(function: Callable[..., Any]) -> Callable[..., Any]:
-    return cast(Callable[..., Any], intrinsic(function))
-
-
-def _reader(kind: Any) -> Callable[..., Any]:
-    """The number at an index behind an address."""
-
-    @_instruction
-    def read(typing: Any, address: Any, index: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = builder.inttoptr(arguments[0], context.get_value_type(kind).as_pointer())
-            return builder.load(builder.gep(pointer, [arguments[1]]))
-
-        return kind(types.int64, types.int64), generate
-
-    return read
-
-
 def _load(builder: Any, address: Any, kind: Any) -> Any:
     return builder.load(builder.inttoptr(address, kind.as_pointer()), align=1)
 
@@ -135,7 +116,7 @@ def _store(builder: Any, value: Any, address: Any, stream: bool) -> None:
 def _copier(width: int, stream: bool = False) -> Callable[..., Any]:
     """Copy `width` bytes."""
 
-    @_instruction
+    @instruction
     def copy(typing: Any, source: Any, out: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             value = _load(builder, arguments[0], ir.VectorType(ir.IntType(8), width))
@@ -150,7 +131,7 @@ def _copier(width: int, stream: bool = False) -> Callable[..., Any]:
 def _blender(line: bool, stream: bool = False) -> Callable[..., Any]:
     """Write w x + v partner for one number or a line of them: x itself if v is 0, the partner itself if w is 0."""
 
-    @_instruction
+    @instruction
     def blend(typing: Any, x: Any, partner: Any, out: Any, w: Any, v: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             w, v = arguments[3:]
@@ -175,7 +156,7 @@ def _blender(line: bool, stream: bool = False) -> Callable[..., Any]:
     return blend
 
 
-@_instruction
+@instruction
 def _fence(typing: Any) -> Any:
     """Let other threads see what was streamed."""
 
@@ -186,7 +167,7 @@ def _fence(typing: Any) -> Any:
     return types.void(), generate
 
 
-@_instruction
+@instruction
 def _scratch(typing: Any) -> Any:
     """The address of BLOCK bytes on the stack."""
 
@@ -199,7 +180,7 @@ def _scratch(typing: Any) -> Any:
     return types.int64(), generate
 
 
-_integer, _single = _reader(types.int64), _reader(types.float32)
+_integer, _single = reader(types.int64), reader(types.float32)
 _copy_1, _copy_4, _copy_16, _copy_line = _copier(1), _copier(4), _copier(16), _copier(LINE)
 _blend_1, _blend_line = _blender(line=False), _blender(line=True)
 _stream_copy_line, _stream_blend_line = _copier(LINE, stream=True), _blender(line=True, stream=True)

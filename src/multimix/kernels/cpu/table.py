@@ -4,9 +4,8 @@ Kernels are imported when first used: numba takes half a second.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,8 +14,7 @@ from multimix.masks import Blocks, Boxes, Bump, Constant, Mask, Ordered, Resized
 from multimix.plan import Plan
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What to write, as plain arrays. A channels-last image has one channel, and a last axis of width times channels.
 
     Attributes:
@@ -47,15 +45,17 @@ def find(mask: Mask, dtype: torch.dtype) -> Callable[[Tensor, Plan, Tensor, torc
 
 
 def _run(write: Write, x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_format, fresh: bool) -> None:
-    x, out, inner = x.detach(), out.detach(), 1
+    inner = 1
+    if x.requires_grad or out.requires_grad:
+        x, out = x.detach(), out.detach()
     if layout is not torch.contiguous_format:
         inner = x.shape[1]
         x, out = (rows.movedim(1, -1).flatten(-2)[:, None] for rows in (x, out))
     elif x.ndim < 3:
         x, out = (rows.view(len(rows), 1, -1) for rows in (x, out))
-    sample = _counted(plan.num_pairs) if plan.sample is None else plan.sample.contiguous()
+    sample = _counted(plan.num_pairs) if plan.sample is None else plan.sample
     out = out.view(plan.num_mixes, plan.num_pairs, *out.shape[1:])
-    write(plan.mask, Job(x, sample, plan.partner.contiguous(), out, inner, fresh))
+    write(plan.mask, Job(x, sample, plan.partner, out, inner, fresh))
 
 
 @lru_cache(maxsize=8)
@@ -67,7 +67,7 @@ def _counted(pairs: int) -> Tensor:
 def _constant(mask: Constant, job: Job) -> None:
     from multimix.kernels.cpu.streamed import lerp_rows
 
-    lerp_rows(job.x.flatten(1), job.sample, job.partner, mask.share, job.out.flatten(2), job.fresh)
+    lerp_rows(job.x, job.sample, job.partner, mask.share, job.out, job.fresh)
 
 
 def _boxes(mask: Boxes, job: Job) -> None:

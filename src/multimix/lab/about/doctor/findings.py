@@ -56,17 +56,18 @@ def examine() -> Findings:
     found = devices()
     tried = [_try(method, device) for device in found for method in METHODS]
     asked, cache = packages(), data_cache()
+    family, wrong_family = _kernel_family()
     return Findings(
         versions=versions(),
         packages=asked,
         machine=machine(),
         devices={str(device): device_name(device) for device in found},
         puzzle_solvers={str(device): puzzle_solver(device) for device in found},
-        kernel_family=chosen(),
+        kernel_family=family,
         kernels=[asdict(kernel) for kernel in used_kernels()],
         data_cache=cache,
         tried=tried,
-        wrong=[*_wrong_packages(asked), *_wrong_cache(cache), *_wrong_checks(tried)],
+        wrong=[*wrong_family, *_wrong_packages(asked), *_wrong_cache(cache), *_wrong_checks(tried)],
     )
 
 
@@ -74,6 +75,14 @@ def _try(method: str, device: torch.device) -> Tried:
     found = checks(method, device)
     works = not any(check.wrong for check in found)
     return Tried(method, str(device), found, mixing_speed(method, device) if works else None)
+
+
+def _kernel_family() -> tuple[str, list[str]]:
+    """Returns the family of kernels, and what is wrong with the one that was asked for."""
+    try:
+        return chosen(), []
+    except ValueError as error:
+        return "unknown", [str(error)]
 
 
 def _wrong_packages(asked: list[Package]) -> list[str]:
