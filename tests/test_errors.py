@@ -134,7 +134,7 @@ BOXED = [np.float32, np.float64, np.array, torch.tensor, Fraction]
 COUNTED = [np.int64, np.uint8, np.array, torch.tensor, lambda v: torch.tensor(v, dtype=torch.uint8)]
 
 
-@pytest.mark.parametrize("as_type", dict.fromkeys([*BOXED, *COUNTED]), ids=str)
+@pytest.mark.parametrize("as_type", dict.fromkeys([*BOXED, *COUNTED]), ids=lambda as_type: as_type.__name__)
 def test_numbers_of_other_libraries_are_stored_as_pythons(as_type):
     for make, value in [*(NUMBERS if as_type in BOXED else []), *(INTEGERS if as_type in COUNTED else [])]:
         found, expected = make(as_type(value)), make(value)

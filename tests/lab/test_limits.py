@@ -124,6 +124,7 @@ def wav(samples, rate=8_000, subtype="PCM_16", **options):
         (wav(np.array([0.5, -np.inf]), subtype="FLOAT"), "nan or inf among its samples"),
         (wav(np.array([0.5, np.inf]), subtype="DOUBLE"), "nan or inf among its samples"),
     ],
+    ids=["rate", "low rate", "channels", "nan", "-inf", "inf"],  # a header holds the time it was written
 )
 def test_a_sound_that_claims_too_much_or_holds_no_numbers_is_a_bad_file(tmp_path, monkeypatch, content, reason):
     monkeypatch.setattr("multimix.lab.data.audio.MAX_SAMPLES", (1 << 24) - 1)
