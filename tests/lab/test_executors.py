@@ -47,7 +47,7 @@ def evaluations(out: Path) -> dict[str, object]:
 
 
 def test_cifar10_from_a_folder_here_in_another_process_and_through_ray(folder, monkeypatch):
-    monkeypatch.setattr("multimix.lab.compare.workers.cores", lambda: 1)  # as many threads there as here
+    monkeypatch.setattr("multimix.lab.core.machine.cores", lambda: 1)  # as many threads there as here
     flags = [*FLAGS, "--model", "small-cnn", "--seeds", "1"]
     assert main(["compare", *flags, "--jobs", "0", "--out", "here"]) == 0
     assert main(["compare", *flags, "--jobs", "1", "--out", "there"]) == 0
@@ -75,7 +75,7 @@ def through_ray(flags: list[str], folder: Path) -> subprocess.CompletedProcess[s
         "import ray\n"
         "ray.init = partial(ray.init, num_cpus=2); sys.exit(main())"
     )
-    package = str(Path(on_ray.__file__).parents[2])
+    package = str(Path(on_ray.__file__).parents[3])
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     # Ray's workers step back for all other programs, and would wait long where other tests keep the cores busy.
     environment |= {"HOME": str(folder), "PYTHONPATH": package, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
