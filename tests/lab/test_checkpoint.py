@@ -87,7 +87,7 @@ OPTIONS = {
     "adamw, averaged, clipped": {"optimizer": "adamw", "learning_rate": 1e-3, "ema_decay": 0.9, "clip_norm": 1.0},
     "early stop": {"validation_share": 0.2, "patience": 30},
     "an early stop that happens": {"validation_share": 0.2, "patience": 2, "learning_rate": 0.0},
-    "bf16 in parts": {"precision": "bf16", "micro_batch_size": 14, "method": "puzzlemix"},
+    "bf16 in parts": {"precision": "bf16", "micro_batch_size": 14, "method": "puzzlemix", "model": "mlp"},
     "phases and a schedule": {"unmixed_first": "20%", "unmixed_last": "20%", "schedule": "multistep:50%,75%"},
     "channels last": {"channels_last": True, "optimizer": "adam", "learning_rate": 1e-3},
 }

@@ -29,13 +29,13 @@ def test_two_processes_keep_equal_weights_and_have_the_gradient_of_one(tmp_path)
 
 
 def test_a_sample_of_the_kills(tmp_path):
-    asked = ["--methods", "mixup", "--kills", "2", "--steps", "60", "--out", str(tmp_path / "outcomes")]
+    asked = ["--methods", "mixup", "--kills", "1", "--steps", "60", "--out", str(tmp_path / "outcomes")]
     run_together(HERE.parents[1] / "benchmarks" / "kill.py", *asked, processes=1)
     outcomes = [json.loads(line) for line in (tmp_path / "outcomes").read_text().splitlines()]
     assert [outcome["processes"] for outcome in outcomes] == [1, 2]
     for outcome in outcomes:
         assert outcome["equal"]
-        assert outcome["hits"] >= 2
+        assert outcome["hits"] >= 1
 
 
 def test_a_process_without_a_pair_is_refused(monkeypatch):
