@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
-from experiments.frontier.choose import Choice, best_length, choose, means
+from experiments.frontier.choose import Choice, best_length, choose, final_lengths, means
 from experiments.frontier.protocol import FINAL_SEEDS, TUNING_SEEDS, Arm, Protocol
 from experiments.frontier.records import Record, Records, wrong_of
 
@@ -81,10 +81,7 @@ class Findings:
     def seeds(self) -> list[int]:
         """The final seeds with which every arm was run at all its lengths."""
         wanted = [
-            (arm, length)
-            for arm, choice in self.choices.items()
-            for length in self.protocol.all_lengths()
-            if length <= 2 * choice.length
+            (arm, length) for arm, choice in self.choices.items() for length in final_lengths(self.protocol, choice)
         ]
         every = range(FINAL_SEEDS, FINAL_SEEDS + self.protocol.final_seeds)
         return [seed for seed in every if all(seed in self.final.get(key, {}) for key in wanted)]

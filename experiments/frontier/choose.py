@@ -54,6 +54,11 @@ def best_length(errors: Means, budget: int | None = None) -> int:
     return min(within, key=lambda length: (errors[length], length))
 
 
+def final_lengths(protocol: Protocol, choice: Choice) -> list[int]:
+    """Return the lengths of an arm's final runs: up to one beyond the chosen one."""
+    return [length for length in protocol.all_lengths() if length <= 2 * choice.length]
+
+
 def choose(protocol: Protocol, arm: Arm, records: Sequence[Record], rates: Sequence[float]) -> Choice:
     """Choose an arm's rate and length from its tuning runs, all at once: the pair with the least mean error."""
     curves = {rate: means(records, rate) for rate in rates}

@@ -19,7 +19,6 @@ def draw(data: Data, protocol: Protocol, seed: int) -> Data:
         seed: Draws them.
     """
     pool = _pooled(data)
-    limited = replace(data, train=pool).limit_labels(protocol.labels_per_class, seed)
     used = _rows_of(pool, protocol, seed)
     rest = torch.ones(len(pool), dtype=torch.bool)
     rest[used] = False
@@ -33,7 +32,7 @@ def draw(data: Data, protocol: Protocol, seed: int) -> Data:
         )
     plain = replace(pool, augment=None)
     validation, test = plain.subset(others[: protocol.validation]), plain.subset(others[protocol.validation : end])
-    return replace(limited, validation=validation, test=test)
+    return replace(data, train=pool.subset(used), validation=validation, test=test)
 
 
 def _pooled(data: Data) -> HeldSplit:
@@ -44,7 +43,7 @@ def _pooled(data: Data) -> HeldSplit:
 
 
 def _rows_of(pool: HeldSplit, protocol: Protocol, seed: int) -> torch.Tensor:
-    """Return the places of the training samples in the pool: the same draw, of the places themselves."""
+    """Return the places of the training samples in the pool: labels are limited with places for samples."""
     places = replace(pool, x=torch.arange(len(pool)).unsqueeze(1), augment=None)
     numbered = Data(train=places, test=places, num_classes=int(pool.labels.max()) + 1)
     kept = numbered.limit_labels(protocol.labels_per_class, seed).train

@@ -1,12 +1,12 @@
 """The runs of a study in their order: tuning first, then the final seeds, seed by seed."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from experiments.frontier.choose import Choice, choose, is_done, means
+from experiments.frontier.choose import Choice, choose, final_lengths, is_done, means
 from experiments.frontier.protocol import FINAL_SEEDS, TUNING_SEEDS, Arm, Protocol
 from experiments.frontier.records import Record, Records, judged, save_logits
 from experiments.frontier.samples import draw
@@ -53,12 +53,8 @@ class Study:
         for seed in range(FINAL_SEEDS, FINAL_SEEDS + self.protocol.final_seeds):
             for arm in self.protocol.arms():
                 choice = choices[arm.name]
-                for length in self.final_lengths(choice):
+                for length in final_lengths(self.protocol, choice):
                     self.run(arm, length, choice.rate, seed, keep_logits=length == choice.length)
-
-    def final_lengths(self, choice: Choice) -> Iterator[int]:
-        """Yield the lengths of an arm's final runs."""
-        return (length for length in self.protocol.all_lengths() if length <= 2 * choice.length)
 
     def run(self, arm: Arm, length: int, rate: float, seed: int, keep_logits: bool = False) -> None:
         """Do one run, unless it was done before."""
