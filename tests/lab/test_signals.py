@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import layouts
-from together import free_port, run_together
+from together import end_together, run_together, start_together
 
 from multimix.lab.arguments import parse
 from multimix.lab.cli import main
@@ -21,7 +21,8 @@ from multimix.lab.train.snapshot import Snapshot, digest
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
 PYTHON = [sys.executable, "-m"]
-TORCHRUN = [*PYTHON, "torch.distributed.run"]
+COMMAND = ROOT / "src" / "multimix" / "__main__.py"
+OURS = f'File "{ROOT / "src" / "multimix"}'  # in a traceback through the package
 PATIENCE_S = 120
 TRAIN = ["train", "--model=mlp", "--num-mixes=2", "--batch-size=42", "--checkpoint-every=20", "--steps=160"]
 
@@ -40,11 +41,11 @@ class Program:
         )
 
     def until(self, reached) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not reached():
+        def reached_or_ended() -> bool:
             assert self.process.poll() is None, self.process.communicate()[1]
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+            return reached()
+
+        wait_for(reached_or_ended)
 
     def signal_group(self, number: int) -> None:
         os.killpg(self.process.pid, number)
@@ -60,8 +61,15 @@ class Program:
         finally:
             if self.process.poll() is None:
                 self.signal_group(signal.SIGKILL)
-        assert "Traceback" not in said or "torch/distributed/run.py" in said, said  # torchrun's own
+        assert OURS not in said, said  # torchrun writes tracebacks of its own
         return self.process.returncode, [line for line in said.splitlines() if line.startswith("multimix: ")]
+
+
+def wait_for(reached) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def records(out: Path) -> int:
@@ -85,21 +93,20 @@ def trained_here(out: Path, *arguments: str) -> str:
 
 
 def test_a_run_that_reads_as_it_goes_is_stopped_and_killed_and_goes_on(tmp_path):
-    """Ctrl-C, and what torchrun sends, reaches the processes that read data too; they end with a run that is killed."""
+    """Ctrl-C reaches the processes that read data too; they end with a run that is killed."""
     layouts.imagenet(tmp_path / "images")
     run = [*TRAIN, "--data=imagenet-1k", f"--data-root={tmp_path / 'images'}", "--data-options.size=16"]
     run = [*run, "--learning-rate=0.001", "--batch-size=10", "--evaluations=2", "--checkpoint-every=10", "--steps=240"]
-    out, step = tmp_path / "run", 10
+    out = tmp_path / "run"
     command = ["multimix", *run, "--num-workers=2", f"--out={out}"]
-    for number in (signal.SIGINT, signal.SIGTERM):
-        program = Program(*command)
-        program.until(partial(has_saved, out, step))
-        program.signal_group(number)
-        code, (line,) = program.end()
-        assert code == 1
-        assert line.startswith(f"multimix: stopped by {number.name} after step ")
-        step = int(line.split()[6])
-        assert newest(out).name == f"step-{step:09d}.safetensors"
+    program = Program(*command)
+    program.until(partial(has_saved, out, 10))
+    program.signal_group(signal.SIGINT)
+    code, (line,) = program.end()
+    assert code == 1
+    assert line.startswith("multimix: stopped by SIGINT after step ")
+    step = int(line.split()[6])
+    assert newest(out).name == f"step-{step:09d}.safetensors"
 
     program = Program(*command)
     program.until(partial(has_saved, out, step))
@@ -107,10 +114,7 @@ def test_a_run_that_reads_as_it_goes_is_stopped_and_killed_and_goes_on(tmp_path)
     assert len(readers) >= 2
     program.process.kill()
     program.end()
-    deadline = time.monotonic() + PATIENCE_S
-    while any(Path(f"/proc/{reader}").exists() for reader in readers):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: not any(Path(f"/proc/{reader}").exists() for reader in readers))
 
     assert main([*run, "--num-workers=0", f"--out={out}"]) == 0
     assert final(out) == trained_here(tmp_path / "straight", *run, "--num-workers=0")
@@ -153,12 +157,11 @@ def grandchildren(program: Program) -> list[int]:
     return found
 
 
-def test_two_processes_under_torchrun(tmp_path):
-    """SIGTERM to torchrun, kill -9 of one process, then on two machines: the state of a run that was never stopped."""
+def test_two_processes_are_stopped_killed_and_end_on_two_machines(tmp_path):
+    """SIGTERM to torchrun, kill -9 of one process, then a folder for each: the state of a run never stopped."""
     straight, out = tmp_path / "straight", tmp_path / "run"
-    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "multimix", *TRAIN, f"--out={out}"]
-
-    program = Program(*command)
+    run = [*TRAIN, f"--out={out}"]
+    program = Program("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "multimix", *run)
     program.until(lambda: records(out) >= 5)
     program.process.terminate()
     code, (line,) = program.end()
@@ -167,33 +170,29 @@ def test_two_processes_under_torchrun(tmp_path):
     stopped_at = newest(out)
     assert int(line.split()[6]) == Snapshot.read(stopped_at).facts["step"]
 
-    program = Program(*command)
-    program.until(lambda: newest(out) > stopped_at)
-    os.kill(program.children()[1], signal.SIGKILL)
-    code, lines = program.end()
-    assert code == 1
-    assert lines == [
+    first, second = start_together(COMMAND, run, run, said=tmp_path / "said")
+    wait_for(lambda: newest(out) > stopped_at)
+    second.kill()
+    assert end_together([first, second]) == [1, -signal.SIGKILL]
+    assert multimix_lines(tmp_path / "said") == [
         "multimix: process 0: all processes of a run must live, got one that ended; the same command goes on from the "
         "last state saved"
     ]
 
-    assert main([*TRAIN, f"--out={out}"]) == 2  # alone
+    assert main(run) == 2  # alone
     newest(out).write_bytes(b"")
     refused = newest(out)
-    (first_code, (line,)), second = two_machines(out, tmp_path / "second")
-    assert (first_code, second) == (0, (0, []))
+    other = [*TRAIN, f"--out={tmp_path / 'second'}"]
+    assert end_together(start_together(COMMAND, run, other, said=tmp_path / "said again")) == [0, 0]
+    (line,) = multimix_lines(tmp_path / "said again")
     assert line.startswith(f"multimix: {refused} is refused: it is no readable safetensors file")
     assert not (tmp_path / "second").exists()
     assert json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["images"] == 160 * 21
-    run_together(ROOT / "src" / "multimix" / "__main__.py", *TRAIN, f"--out={straight}")
+    run_together(COMMAND, *TRAIN, f"--out={straight}")
     assert final(out) == final(straight)
 
 
-def two_machines(*folders: Path) -> list[tuple[int, list[str]]]:
-    """Ends the run with one process on each of two machines, here the same one, with a folder each."""
-    with_port = ["--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={free_port()}"]
-    nodes = [
-        Program("torch.distributed.run", *with_port, f"--node-rank={rank}", "-m", "multimix", *TRAIN, f"--out={out}")
-        for rank, out in enumerate(folders)
-    ]
-    return [node.end() for node in nodes]
+def multimix_lines(said: Path) -> list[str]:
+    """What the program said of itself."""
+    assert OURS not in said.read_text(), said.read_text()
+    return [line for line in said.read_text().splitlines() if line.startswith("multimix: ")]
