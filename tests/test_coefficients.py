@@ -23,9 +23,9 @@ def draws(alpha: float, sampling: str, num_mixes: int = 5, num_pairs: int = 40, 
 @pytest.mark.parametrize("alpha", [a for a in ALPHAS if a >= 0.2])
 def test_a_coefficient_follows_the_beta_law(alpha, sampling, num_mixes):
     # One coefficient per step, a random one of its path: those are independent, as the test wants them.
-    lam = draws(alpha, sampling, num_mixes, num_pairs=3, steps=4000)
+    lam = draws(alpha, sampling, num_mixes, num_pairs=3, steps=1500)
     order = np.random.default_rng(1)
-    picked = lam[np.arange(4000), order.integers(num_mixes, size=4000), order.integers(3, size=4000)]
+    picked = lam[np.arange(1500), order.integers(num_mixes, size=1500), order.integers(3, size=1500)]
     assert stats.kstest(picked, stats.beta(alpha, alpha).cdf).pvalue > 1e-3
 
 

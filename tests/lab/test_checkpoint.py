@@ -69,7 +69,7 @@ def straight(tmp_path_factory):
     return final(out)
 
 
-@pytest.mark.parametrize(("method", "model"), [*((method, "small-cnn") for method in METHODS), ("mixup", "mlp")])
+@pytest.mark.parametrize(("method", "model"), [*((method, "mlp") for method in METHODS), ("mixup", "small-cnn")])
 def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, method, model):
     before = signal.getsignal(signal.SIGTERM)
     asked = {"method": method, "model": model, "evaluations": 9}
@@ -85,17 +85,17 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, method, model):
 
 OPTIONS = {
     "adamw, averaged, clipped": {"optimizer": "adamw", "learning_rate": 1e-3, "ema_decay": 0.9, "clip_norm": 1.0},
-    "early stop": {"validation_share": 0.2, "patience": 30},
+    "early stop": {"validation_share": 0.2, "patience": 30, "model": "small-cnn"},
     "an early stop that happens": {"validation_share": 0.2, "patience": 2, "learning_rate": 0.0},
-    "bf16 in parts": {"precision": "bf16", "micro_batch_size": 14, "method": "puzzlemix", "model": "mlp"},
+    "bf16 in parts": {"precision": "bf16", "micro_batch_size": 14, "method": "puzzlemix"},
     "phases and a schedule": {"unmixed_first": "20%", "unmixed_last": "20%", "schedule": "multistep:50%,75%"},
-    "channels last": {"channels_last": True, "optimizer": "adam", "learning_rate": 1e-3},
+    "channels last": {"channels_last": True, "model": "small-cnn", "optimizer": "adam", "learning_rate": 1e-3},
 }
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_every_option_is_gone_on_from(tmp_path, options):
-    options = {"model": "small-cnn", "checkpoint_every": "2"} | options
+    options = {"checkpoint_every": "2"} | options
     train(settings(tmp_path / "straight", **options))
     run = settings(tmp_path / "stopped", **options)
     interrupted(run, 3)
@@ -223,11 +223,20 @@ DAMAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def halfway(tmp_path_factory):
+    """A run that was stopped, with two states."""
+    out = tmp_path_factory.mktemp("halfway") / "run"
+    interrupted(settings(out), 25)
+    return out
+
+
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_a_damaged_state_is_refused_by_name_and_the_one_before_is_used(tmp_path, monkeypatch, straight, damage):
+def test_a_damaged_state_is_refused_by_name_and_the_one_before_is_used(
+    tmp_path, monkeypatch, straight, halfway, damage
+):
     monkeypatch.chdir(tmp_path)
-    run, told = settings(tmp_path / "run"), []
-    interrupted(run, 25)
+    run, told = settings(shutil.copytree(halfway, tmp_path / "run")), []
     older, newest = states(tmp_path / "run")
     damage(newest)
     snapshot = Snapshot.read(older)

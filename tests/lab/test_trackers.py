@@ -4,14 +4,13 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from killed_run import KILLED_AT, SETTINGS
 from safetensors.torch import load_file
+from together import end_together, start_together
 from tracked_runs import HELD, in_mlflow, in_tensorboard
 
 from multimix.lab.core.errors import Interrupted, UsageError
@@ -64,11 +63,8 @@ def straight(tmp_path_factory):
 def resumed(tmp_path_factory):
     """A run that was killed after a record that is in no checkpoint, and went on."""
     out = tmp_path_factory.mktemp("killed") / "run"
-    command = [sys.executable, str(Path(__file__).parent / "killed_run.py"), str(out), *THERE]
-    root = str(Path(__file__).parents[2] / "src")
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": root}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    killed = start_together(Path(__file__).parent / "killed_run.py", [str(out), *THERE])
+    assert end_together(killed) == [-signal.SIGKILL]  # what went wrong is in the standard error
     before = [record["step"] for record in RunFolder(out).records()]
     assert KILLED_AT in before  # and is met again
     told = []

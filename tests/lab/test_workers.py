@@ -14,25 +14,27 @@ from multimix.lab.train.settings import TrainSettings
 
 def conditions(run: TrainSettings, jobs: int) -> None:
     """Writes down what a run finds in its process."""
-    found = {
-        "waiting": [os.environ.get(name) for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")],
-        "blocked": len(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
-        "threads": torch.get_num_threads(),
-    }
+    found = {"blocked": len(signal.pthread_sigmask(signal.SIG_BLOCK, [])), "threads": torch.get_num_threads()}
     Path(run.out).write_text(json.dumps(found))
 
 
-def test_threads_that_wait_leave_their_core_to_others(tmp_path, monkeypatch):
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
-    before = dict(os.environ)
+def test_a_run_has_its_share_of_the_cores_and_hears_signals(tmp_path):
     worker = Worker(1)
     try:
         assert worker.submit(conditions, TrainSettings(out=str(tmp_path / "found"))).result() is None
     finally:
         worker.end()
-    found = json.loads((tmp_path / "found").read_text())
-    assert found == {"waiting": ["PASSIVE", "7"], "blocked": 0, "threads": threads_each(1)}
+    assert json.loads((tmp_path / "found").read_text()) == {"blocked": 0, "threads": threads_each(1)}
+
+
+def test_threads_that_wait_leave_their_core_to_others(monkeypatch):
+    """What a process that is started then inherits; what the user has set stays."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    before, worker = dict(os.environ), Worker(1)
+    monkeypatch.setattr(worker._pool, "submit", lambda *args: dict(os.environ))
+    inherited = worker.submit(conditions, TrainSettings(out="o"))
+    assert [inherited[name] for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")] == ["PASSIVE", "7"]
     assert dict(os.environ) == before
 
 

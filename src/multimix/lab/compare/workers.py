@@ -5,10 +5,10 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, set_forkserver_preload
 
 from multimix.lab.compare.slots import Work, attempt
-from multimix.lab.core.children import end_with_parent, signals_held_back
+from multimix.lab.core.children import end_with_parent, signals_held_back, start_method
 from multimix.lab.core.machine import threads_each
 from multimix.lab.core.signals import STOPPING
 from multimix.lab.train.settings import TrainSettings
@@ -28,9 +28,9 @@ class Worker:
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
-        # Spawned, not forked: a fork of a process with running threads may hang, and CUDA does not survive it.
+        set_forkserver_preload(["multimix.lab.train.run"])  # imported once for all workers
         self._pool = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=_prepare, initargs=(threads_each(jobs),)
+            1, mp_context=get_context(start_method()), initializer=_prepare, initargs=(threads_each(jobs),)
         )
 
     def submit(self, work: Work, run: TrainSettings) -> "Future[str | None]":

@@ -2,12 +2,21 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import parent_process, resource_tracker
+from multiprocessing import get_all_start_methods, parent_process, resource_tracker
 
 from multimix.lab.core.signals import STOPPING
+
+
+def start_method() -> str:
+    """How processes begin: as forks of a server that has no threads, where there is one.
+
+    A fork of a process with running threads may hang, and CUDA does not survive it.
+    """
+    return "forkserver" if "forkserver" in get_all_start_methods() and sys.platform != "darwin" else "spawn"
 
 
 @contextmanager

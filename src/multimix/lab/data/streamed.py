@@ -4,10 +4,8 @@ Memory holds a few batches and the file names, however large the set. What a bat
 so nothing depends on how many workers there are, and any step can be made without those before it.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from multiprocessing import get_all_start_methods
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from multimix.lab.core.children import signals_held_back, stand_apart
+from multimix.lab.core.children import signals_held_back, stand_apart, start_method
 from multimix.lab.core.errors import RunFailed
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.data.augment import FlipCrop
@@ -239,11 +237,8 @@ def _unless_workers_die(loader: Iterable[Decoded]) -> Iterator[Decoded]:
 def _workers(num: int) -> dict[str, Any]:
     """Returns the settings of worker processes, where there are any.
 
-    They are forked from a clean server process: a fork of one with running threads may hang, and CUDA does not survive
-    it. They outlast the signals that stop a run, and end with it.
+    They outlast the signals that stop a run, and end with it.
     """
     if num == 0:
         return {}
-    has_server = "forkserver" in get_all_start_methods() and sys.platform != "darwin"
-    context = "forkserver" if has_server else "spawn"
-    return {"multiprocessing_context": context, "prefetch_factor": 2, "worker_init_fn": stand_apart}
+    return {"multiprocessing_context": start_method(), "prefetch_factor": 2, "worker_init_fn": stand_apart}
