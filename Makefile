@@ -75,7 +75,7 @@ package: $(VENV)/installed
 	$(BIN)/python -m twine check --strict dist/*
 	$(PYTHON) -m venv build/package
 	build/package/bin/python -I -m pip install --quiet --constraint constraints.txt dist/*.whl
-	cd build/package && bin/python -I ../../tests/run_snippets.py ../../README.md --but lightning
+	cd build/package && bin/python -I ../../tests/run_snippets.py ../../README.md
 
 clean:
 	rm -rf $(VENV) .bridges .oldest .newest build dist src/*.egg-info

@@ -22,19 +22,20 @@ def photographs() -> torch.Tensor:
 
 
 def main() -> None:
-    """Draw one row per method: x, five mixes, x′, each with its label."""
+    """Draw one row per method: x, five mixes, x′, each with the weight of x in its label."""
     matplotlib.use("agg")
     x = photographs()
-    figure, grid = pyplot.subplots(2, 7, figsize=(14, 3.3), layout="constrained")
-    for axes, (name, method) in zip(grid, {"MixUp": MixUp(), "CutMix": CutMix(boxes="inside")}.items(), strict=True):
+    figure, grid = pyplot.subplots(2, 7, figsize=(14, 3.6), layout="constrained")
+    for axes, (name, method) in zip(grid, {"MixUp": MixUp(), "CutMix": CutMix()}.items(), strict=True):
         mix = MultiMix(method, num_mixes=5, num_classes=2)
         x_mix, y_mix = mix(x, torch.tensor([0, 1]), generator=torch.Generator().manual_seed(7))
         pictures = [x[0], *x_mix[::2], x[1]]
-        labels = [f"{name}:  x", *(f"{w:.2f} x + {1 - w:.2f} x′" for w in y_mix[::2, 0].tolist()), "x′"]
+        labels = ["x", *(f"{weight:.2f}" for weight in y_mix[::2, 0].tolist()), "x′"]  # few letters: readable on a phone
         for axis, picture, label in zip(axes, pictures, labels, strict=True):
             axis.imshow(picture.movedim(0, -1).numpy())
-            axis.set_title(label, fontsize=11)
-            axis.axis("off")
+            axis.set_title(label, fontsize=26)
+            axis.set(xticks=[], yticks=[], frame_on=False)
+        axes[0].set_ylabel(name, fontsize=26)
     figure.savefig(FILE, dpi=90)
 
 
