@@ -81,7 +81,7 @@ def test_every_room_has_its_place():
     assert rooms - {"__main__"} == set(ORDER)
 
 
-def test_the_lab_uses_the_front_door():
+def test_the_lab_uses_public_names():
     # The only other ways in: the table of methods, for their names; how unknown names are answered; estimators of
     # gradient variance, which a training loop has no use for; which kernels are chosen.
     allowed = {*(f"multimix.{name}" for name in multimix.__all__), "multimix.__version__", "multimix.variance"}

@@ -30,7 +30,11 @@ def main() -> None:
         mix = MultiMix(method, num_mixes=5, num_classes=2)
         x_mix, y_mix = mix(x, torch.tensor([0, 1]), generator=torch.Generator().manual_seed(7))
         pictures = [x[0], *x_mix[::2], x[1]]
-        labels = ["x", *(f"{weight:.2f}" for weight in y_mix[::2, 0].tolist()), "x′"]  # few letters: readable on a phone
+        labels = [
+            "x",
+            *(f"{weight:.2f}" for weight in y_mix[::2, 0].tolist()),
+            "x′",
+        ]  # few letters: readable on a phone
         for axis, picture, label in zip(axes, pictures, labels, strict=True):
             axis.imshow(picture.movedim(0, -1).numpy())
             axis.set_title(label, fontsize=26)

@@ -1,4 +1,4 @@
-"""What may come through the door: shapes and settings always, values where nobody has to wait for them."""
+"""Checks of arguments: shapes and settings always, values where the host need not wait for them."""
 
 from typing import Any
 

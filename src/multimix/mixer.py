@@ -1,4 +1,4 @@
-"""MultiMix: the door."""
+"""MultiMix, the entry point of the library."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The method behind the door: what it keeps, what it refuses, what stays the same when the pair is swapped."""
+"""Puzzle Mix as a method: what it keeps, what it refuses, what stays the same when the pair is swapped."""
 
 import copy
 
