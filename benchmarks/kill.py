@@ -32,7 +32,7 @@ import torch
 from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.data import SampleOrder, open_data
 from multimix.lab.metrics import evaluate
 from multimix.lab.models import build_model

@@ -12,8 +12,8 @@ from pathlib import Path
 import layouts
 from together import free_port, run_together
 
-from multimix.lab.arguments import parse
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
+from multimix.lab.command_line.parse import parse
 from multimix.lab.core.signals import Interruption
 from multimix.lab.train.run import train
 from multimix.lab.train.snapshot import Snapshot, digest

@@ -13,7 +13,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 from torch import nn
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import SampleOrder, open_data

@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.core.errors import Interrupted
 from multimix.lab.core.progress_bar import bar
 from multimix.lab.train import watch as watching

@@ -47,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _call(given: Sequence[str]) -> int:
     """Does what the arguments ask for."""
-    from multimix.lab.arguments import DRY_RUN, parse
-    from multimix.lab.commands import COMMANDS
+    from multimix.lab.command_line.commands import COMMANDS
+    from multimix.lab.command_line.parse import DRY_RUN, parse
     from multimix.lab.core.plain_console import PlainConsole
 
     console = PlainConsole(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from multimix.lab.commands import COMMANDS, Command
+from multimix.lab.command_line.commands import COMMANDS, Command
 from multimix.suggest import nearest
 
 # What a value must be, and one that it could be where there is no default, by how the type is written.

@@ -10,10 +10,10 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
 
-from multimix.lab.commands import COMMANDS, Command
-from multimix.lab.config_file import check_config
+from multimix.lab.command_line.argument_errors import command_in, explained, list_settings
+from multimix.lab.command_line.commands import COMMANDS, Command
+from multimix.lab.command_line.config_file import check_config
 from multimix.lab.core.errors import UsageError
-from multimix.lab.wrong_arguments import command_in, explained, list_settings
 
 DRY_RUN = "--dry-run"
 
