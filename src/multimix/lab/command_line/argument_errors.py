@@ -1,4 +1,8 @@
-"""From the parser's complaints about a command line to this program's words."""
+"""From the parser's complaints about a command line to this program's words.
+
+jsonargparse raises one type of error, whose only content is a message; `explained` reads it. It decides on the words
+alone: a message that no pattern fits is shown as it is, with the same exit code.
+"""
 
 import difflib
 import re

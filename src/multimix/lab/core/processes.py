@@ -89,7 +89,7 @@ def fail_if_peer_dies(fabric: Fabric) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if fabric.world_size == 1 or not _is_silence(error):
+        if fabric.world_size == 1 or not _says_that_a_peer_is_gone(error):
             raise
         raise FailedAlone(
             f"process {fabric.global_rank}: all processes of a run must live, got one that ended; the same command "
@@ -97,8 +97,12 @@ def fail_if_peer_dies(fabric: Fabric) -> Iterator[None]:
         ) from error
 
 
-def _is_silence(error: RuntimeError) -> bool:
-    """Whether an error says that another process no longer answers."""
+def _says_that_a_peer_is_gone(error: RuntimeError) -> bool:
+    """Whether an error means that another process no longer answers.
+
+    NCCL's errors, and those of torch's own store, are DistErrors. Gloo's are plain RuntimeErrors with no attribute that
+    would tell them apart; the path of Gloo's source file, which begins each of their messages, is all there is.
+    """
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 

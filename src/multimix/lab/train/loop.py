@@ -8,6 +8,7 @@ from typing import NoReturn
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
+from multimix.errors import SaliencyNotFinite
 from multimix.lab.core.errors import Damaged, Interrupted, RunFailed
 from multimix.lab.core.processes import GO_ON, SAVE, STOP, agreed, gathered, mean_over, on_rank_zero, reading
 from multimix.lab.core.signals import Interruption
@@ -105,9 +106,7 @@ class Run:
         """Does one step; a saliency that is not finite comes from a loss that is not, and ends the run like it."""
         try:
             return self.learner.update(step, x, labels)
-        except ValueError as error:
-            if not str(error).startswith("saliency must be finite"):
-                raise
+        except SaliencyNotFinite as error:
             self.fail(str(error).partition(";")[0], step)
 
     def is_over(self) -> bool:
