@@ -1,5 +1,5 @@
 """Errors that a caller tells apart by their type."""
 
 
-class SaliencyNotFinite(ValueError):  # noqa: N818  says what is wrong
+class SaliencyNotFinite(ValueError):
     """A saliency holds values that are negative, infinite or no number, as that of a loss that is not finite does."""

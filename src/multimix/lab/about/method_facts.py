@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from multimix import MultiMix
-from multimix.methods import METHODS, Method, asks_model, mixes_inside, needs_saliency
+from multimix.methods import METHODS, Method
 
 AXES = ("series", "images", "volumes")  # one, two, three spatial axes
 SIDE = 16  # positions per axis of the batch that is tried
@@ -62,9 +62,9 @@ def method_facts(name: str) -> MethodFacts:
         name=name,
         does=said.partition("\n")[0],
         options=_options(method),
-        inside=mixes_inside(method),
-        saliency=needs_saliency(method),
-        model=asks_model(method),
+        inside=method.inside,
+        saliency=method.salient,
+        model=method.asks_model,
         blends=method.blends,
         axes=tuple(axes for count, axes in enumerate(AXES, start=1) if _takes(method, count)),
         paper=_section(said, "References"),
@@ -89,7 +89,7 @@ def _takes(method: Method, axes: int) -> bool:
     """Whether a method mixes a batch with so many spatial axes."""
     x = torch.zeros(2, 1, *[SIDE] * axes)
     try:
-        if needs_saliency(method):  # refused before any work, so that nothing is compiled for a question
+        if method.salient:  # refused before any work, so that nothing is compiled for a question
             method.check_input(x, None, None, saliency=x[:, 0])
         else:
             MultiMix(method, num_mixes=1).plan(x, model=Layers())

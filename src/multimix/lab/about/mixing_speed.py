@@ -10,7 +10,7 @@ import torch
 
 from multimix import MultiMix, Plan
 from multimix.lab.about.method_facts import Layers
-from multimix.methods import METHODS, asks_model
+from multimix.methods import METHODS
 
 NUM_MIXES = 5
 SHAPE = (128, 3, 32, 32)
@@ -46,7 +46,7 @@ def mixing_speed(method: str, device: torch.device) -> Speed:
 
 def _speed(method: str, device: torch.device) -> Speed:
     x = torch.rand(SHAPE).to(device)
-    saliency = torch.rand(SHAPE[0], *SHAPE[2:]).to(device) if asks_model(METHODS[method]()) else None
+    saliency = torch.rand(SHAPE[0], *SHAPE[2:]).to(device) if METHODS[method].asks_model else None
     y = torch.zeros(len(x), dtype=torch.int64, device=device)
     mix = MultiMix(method, num_mixes=NUM_MIXES, num_classes=2)
 
