@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from multimix import MultiMix
 from multimix.lab.core.errors import UsageError
-from multimix.lab.core.phases import at_step
 from multimix.lab.train.mixing import mixer
 from multimix.lab.train.moments import Length, Moment
+from multimix.lab.train.phases import at_step
 from multimix.lab.train.settings import TrainSettings
 from multimix.methods import NoMix
 
@@ -37,8 +37,8 @@ class Course:
         Raises:
             UsageError: if nothing would be left to mix.
         """
-        first = math.ceil(Moment.parse("unmixed_first", settings.unmixed_first).step(length))
-        last = length.steps - math.ceil(Moment.parse("unmixed_last", settings.unmixed_last).step(length))
+        first = math.ceil(Moment.of_run("unmixed_first", settings.unmixed_first).step(length))
+        last = length.steps - math.ceil(Moment.of_run("unmixed_last", settings.unmixed_last).step(length))
         if first >= last:
             raise UsageError(
                 f"some steps must be mixed, got unmixed_first={settings.unmixed_first!r}, "

@@ -156,4 +156,4 @@ def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
 
 def _share(name: str, moment: float | str) -> str:
     """Returns one step's share for phases that are there at all."""
-    return f"{100 / STEPS:g}%" if Moment.parse(name, moment).amount > 0 else "0"
+    return f"{100 / STEPS:g}%" if Moment.of_run(name, moment).amount > 0 else "0"

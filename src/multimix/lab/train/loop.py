@@ -16,10 +16,9 @@ from multimix.lab.core.stopwatch import Stopwatch
 from multimix.lab.data import Data, SampleOrder, Split
 from multimix.lab.metrics import evaluate
 from multimix.lab.train.checkpoint import Checkpoints
-from multimix.lab.train.intervals import Every, Timer
 from multimix.lab.train.learner import Learner
 from multimix.lab.train.meter import Meter
-from multimix.lab.train.moments import Length
+from multimix.lab.train.moments import Length, SaveTimer
 from multimix.lab.train.run_folder import Record, RunFolder
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.snapshot import Snapshot
@@ -76,7 +75,7 @@ class Run:
     def loop(self, interruption: Interruption) -> None:
         """Does the steps that are left."""
         stopwatch = Stopwatch(**self.state.times)
-        timer = Timer(Every.parse(self.settings.checkpoint_every), self.steps)
+        timer = SaveTimer(self.settings.checkpoint_every, self.steps)
         left = range(self.steps if self.is_over() else self.state.step, self.steps)
         batches = self.data.train.batches(self.order, left, self.fabric.global_rank, self.fabric.world_size)
         for step, (x, labels) in zip(left, reading(self.fabric, batches), strict=True):

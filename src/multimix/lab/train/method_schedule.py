@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from multimix import Choice
 from multimix.lab.core.errors import UsageError
-from multimix.lab.core.phases import first_steps, join_phases, split_phases
+from multimix.lab.train.phases import Phases, split_phases
 from multimix.methods import METHODS, Method
 from multimix.suggest import nearest
 
@@ -45,17 +45,8 @@ class Odds:
         return "+".join(name if weight == 1 else f"{name}:{weight:g}" for name, weight in odds)
 
 
-@dataclass(frozen=True)
-class MethodSchedule:
-    """Methods, phase by phase.
-
-    Args:
-        values: The methods of each phase.
-        shares: When each phase begins, as a share of the run's steps; the first at 0.
-    """
-
-    values: tuple[Odds, ...]
-    shares: tuple[float, ...] = (0.0,)
+class MethodSchedule(Phases[Odds]):
+    """Methods, phase by phase."""
 
     @classmethod
     def parse(cls, given: str, setting: str = "method") -> "MethodSchedule":
@@ -68,7 +59,7 @@ class MethodSchedule:
         Raises:
             UsageError: if it is none of it, or a name is unknown.
         """
-        values, shares = ((given.strip(),), (0.0,)) if "@" not in given else split_phases(given) or ((), ())
+        values, shares = ((given.strip(),), (0.0,)) if "@" not in given else split_phases(given)
         if not values:
             _refused(given, setting)
         return cls(tuple(_odds(value, given, setting) for value in values), shares)
@@ -88,12 +79,8 @@ class MethodSchedule:
         """Whether it is one method all the time."""
         return len(self.names) == 1
 
-    def phases(self, steps: int) -> tuple[tuple[int, Odds], ...]:
-        """Returns the first step of each phase, counted from 0, and its methods, in a run of so many steps."""
-        return first_steps(self.values, self.shares, steps)
-
     def __str__(self) -> str:
-        return self.names[0] if self.is_one else join_phases(self.values, self.shares)
+        return self.names[0] if self.is_one else super().__str__()
 
 
 def parse_list(given: Iterable[str]) -> tuple[str, ...]:

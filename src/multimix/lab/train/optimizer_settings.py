@@ -66,7 +66,7 @@ class Optimizing:
             check_finite(name, getattr(self, name), f"try {default:g}")
         parse_schedule(self.schedule)
         for name in ("unmixed_first", "unmixed_last"):
-            object.__setattr__(self, name, str(Moment.parse(name, getattr(self, name))))
+            object.__setattr__(self, name, str(Moment.of_run(name, getattr(self, name))))
         smoothing = self.label_smoothing
         check(0 <= smoothing < 1, "label_smoothing must be in [0, 1)", "try 0.1", label_smoothing=smoothing)
         if self.clip_norm is not None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from multimix.lab.core.checks import check, check_at_least_one, check_name, check_place
-from multimix.lab.train.intervals import Every
 from multimix.lab.train.mixing_settings import Mixing
+from multimix.lab.train.moments import SaveTimer
 from multimix.lab.train.optimizer_settings import Optimizing
 
 DEFAULT_STEPS = 500
@@ -76,7 +76,7 @@ class Recipe(Optimizing, Mixing):
             if getattr(self, name) is not None:
                 check_at_least_one(name, getattr(self, name))
         check_at_least_one("evaluations", self.evaluations)
-        Every.parse(self.checkpoint_every)
+        SaveTimer(self.checkpoint_every, 1)
         check_name("on_bad_checkpoint", self.on_bad_checkpoint, ("restart", "stop"))
         for tracker in self.trackers:
             check_name("trackers", tracker, TRACKERS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from multimix.lab.core.checks import check, check_place, check_seed
 from multimix.lab.train.moments import Length, Moment
-from multimix.lab.train.num_mixes import NumMixes
+from multimix.lab.train.phases import NumMixes
 from multimix.lab.train.recipe import Recipe
 from multimix.lab.train.schedule import parse_schedule
 
@@ -46,7 +46,7 @@ class TrainSettings(Recipe):
         check_data(self.data, self.data_options)
         check_seed(self.seed)
         object.__setattr__(self, "method", str(self.methods))
-        if not self.mixes.is_constant:
+        if len(self.mixes.values) > 1:
             object.__setattr__(self, "num_mixes", str(self.mixes))
             self._check_moments()
         unit = math.lcm(*self.mixes.values)
@@ -71,10 +71,10 @@ class TrainSettings(Recipe):
 
     def _check_moments(self) -> None:
         """Refuses moments in epochs where epochs do not all take as many steps."""
-        moments = [Moment.parse("unmixed_first", self.unmixed_first), Moment.parse("unmixed_last", self.unmixed_last)]
+        moments = [Moment.of_run("unmixed_first", self.unmixed_first), Moment.of_run("unmixed_last", self.unmixed_last)]
         moments += parse_schedule(self.schedule).moments
         check(
-            self.epochs is None and all(moment.percent or moment.amount == 0 for moment in moments),
+            self.epochs is None and all(moment.unit or moment.amount == 0 for moment in moments),
             "a schedule of num_mixes needs a run in steps, and moments in percent",
             "write --steps 1000 and moments such as 50%",
             num_mixes=self.num_mixes,

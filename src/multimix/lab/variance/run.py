@@ -94,7 +94,7 @@ def measure(
     if line := repeated_samples(settings.run, len(data.train)):
         log(line)
     length = settings.run.length(len(data.train))
-    stops = sorted((min(length.steps, round(Moment.parse("at", at).step(length))), at) for at in settings.at)
+    stops = sorted((min(length.steps, round(Moment.of_run("at", at).step(length))), at) for at in settings.at)
     result: dict[str, Any] = {"settings": asked, "environment": environment(fabric.device, 1), "command": command}
     result["moments"] = []
     with locked(folder, log), private_random_state(fabric.device):
