@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ def _doctor(settings: DoctorSettings, console: Console) -> int:
 
     found = examine()
     if settings.json:
-        print(json.dumps(found.to_config(), indent=2))
+        print(json.dumps(asdict(found), indent=2))
     else:
         print_findings(found, console)
     for line in found.wrong:
