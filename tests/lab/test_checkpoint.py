@@ -19,12 +19,11 @@ from multimix.lab.core.atomic_files import UNFINISHED, write_atomic
 from multimix.lab.core.errors import Damaged, Interrupted, RunFailed, UsageError
 from multimix.lab.core.lock import locked
 from multimix.lab.data import open_data
-from multimix.lab.train.meter import Meter
+from multimix.lab.train.checkpoint import Snapshot, digest
 from multimix.lab.train.moments import SaveTimer
 from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
-from multimix.lab.train.snapshot import Snapshot, digest
-from multimix.lab.train.state import State
+from multimix.lab.train.state import Meter, State
 from multimix.methods import METHODS
 
 STEPS = 40  # a record at 1, 3, 4, ...; an epoch is 44.9 steps of 20 images

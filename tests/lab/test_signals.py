@@ -15,8 +15,8 @@ from together import free_port, run_together
 from multimix.lab.command_line.main import main
 from multimix.lab.command_line.parse import parse
 from multimix.lab.core.signals import Interruption
+from multimix.lab.train.checkpoint import Snapshot, digest
 from multimix.lab.train.run import train
-from multimix.lab.train.snapshot import Snapshot, digest
 
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}

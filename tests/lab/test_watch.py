@@ -13,11 +13,11 @@ from multimix.lab.command_line.main import main
 from multimix.lab.core.errors import Interrupted
 from multimix.lab.core.progress_bar import bar
 from multimix.lab.train import watch as watching
-from multimix.lab.train.meter import Meter
 from multimix.lab.train.moments import Length
 from multimix.lab.train.pace import Pace
 from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.state import Meter
 from multimix.lab.train.watch import Watch
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")

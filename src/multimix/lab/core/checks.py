@@ -30,9 +30,9 @@ def check_place(name: str, value: str | None) -> None:
     check(is_text, f"{name} must be a name in UTF-8", "rename it", **{name: value})
 
 
-def check_at_least_one(name: str, value: int) -> None:
-    """Refuses a count below one."""
-    check(value >= 1, f"{name} must be an integer >= 1", "give at least 1", **{name: value})
+def check_at_least_one(name: str, value: int | None) -> None:
+    """Refuses a count below one; None is none."""
+    check(value is None or value >= 1, f"{name} must be an integer >= 1", "give at least 1", **{name: value})
 
 
 def check_seed(value: int, name: str = "seed") -> None:

@@ -13,13 +13,12 @@ from multimix.lab.data import Data, Split
 from multimix.lab.data.stand_in import PUBLISHED, stand_in
 from multimix.lab.models import build_model, import_model
 from multimix.lab.train.course import Course
-from multimix.lab.train.model_output import check_parameters
+from multimix.lab.train.initial_weights import check_parameters
 from multimix.lab.train.moments import Length, Moment
 from multimix.lab.train.run import open_data_of, train
 from multimix.lab.train.run_folder import RunFolder
 from multimix.lab.train.schedule import check_within, parse_schedule
 from multimix.lab.train.settings import TrainSettings
-from multimix.lab.train.step_size import repeated_samples
 
 STEPS = 4  # one of them before mixing begins and one after it ends, if so wished
 SAMPLES = 8  # of each split
@@ -41,7 +40,7 @@ def dry_run(settings: TrainSettings) -> list[str]:
     import_model(settings.model, settings.model_options)
     RunFolder(Path(settings.out)).check(settings)
     data, num_train, about_data = _data(settings)
-    repeated = repeated_samples(settings, num_train)
+    repeated = settings.repeated_samples(num_train)
     length = settings.length(num_train)
     schedule = parse_schedule(settings.schedule)
     check_within(schedule, length)

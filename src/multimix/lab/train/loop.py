@@ -15,15 +15,12 @@ from multimix.lab.core.signals import Interruption
 from multimix.lab.core.stopwatch import Stopwatch
 from multimix.lab.data import Data, SampleOrder, Split
 from multimix.lab.metrics import evaluate
-from multimix.lab.train.checkpoint import Checkpoints
+from multimix.lab.train.checkpoint import Checkpoints, Snapshot
 from multimix.lab.train.learner import Learner
-from multimix.lab.train.meter import Meter
 from multimix.lab.train.moments import Length, SaveTimer
 from multimix.lab.train.run_folder import Record, RunFolder
 from multimix.lab.train.settings import TrainSettings
-from multimix.lab.train.snapshot import Snapshot
-from multimix.lab.train.state import State
-from multimix.lab.train.stopping import has_stalled, is_best
+from multimix.lab.train.state import JUDGED_BY, Meter, State
 from multimix.lab.train.trackers.tracked import Trackers
 
 OnStep = Callable[[int, float, Meter, Length], None]
@@ -112,7 +109,9 @@ class Run:
         """Whether the run stops here, before its last step; all processes say what the first one knows."""
         if self.settings.patience is None:
             return False
-        return bool(self.fabric.broadcast(has_stalled(self.state.records, self.settings.patience)))
+        errors = [record[JUDGED_BY] for record in self.state.records]
+        has_stalled = bool(errors) and len(errors) - 1 - errors.index(min(errors)) >= self.settings.patience
+        return bool(self.fabric.broadcast(has_stalled))
 
     def record(self) -> None:
         """Writes down the steps since the last record and how good the model is now."""
@@ -139,8 +138,10 @@ class Run:
             if not math.isfinite(value):
                 self.fail(f"what is measured must stay finite, got {name}={value}", self.state.step - 1)
         self.state.records.append(record)
-        if "best" in self.state.models and is_best(self.state.records):
-            self.state.models["best"].load_state_dict(now.state_dict())
+        if "best" in self.state.models:
+            *earlier, last = (each[JUDGED_BY] for each in self.state.records)
+            if last < min(earlier, default=math.inf):
+                self.state.models["best"].load_state_dict(now.state_dict())
         self.folder.write_records(self.state.records)
         self.trackers.log(record)
         self.on_record(record)

@@ -5,17 +5,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from multimix.lab.core.checks import check, check_place, check_seed
+from multimix.lab.core.errors import UsageError
 from multimix.lab.train.moments import Length, Moment
 from multimix.lab.train.phases import NumMixes
-from multimix.lab.train.recipe import Recipe
+from multimix.lab.train.recipe import OneMethod, Recipe
 from multimix.lab.train.schedule import parse_schedule
 
 if TYPE_CHECKING:
     from multimix.lab.train.method_schedule import MethodSchedule
 
+MOST_REPEATS = 100  # of a sample in a step; beyond, it is wasted work at best, and fills the memory at worst
+
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(Recipe):
+class TrainSettings(Recipe, OneMethod):
     """One run.
 
     Args:
@@ -32,7 +35,6 @@ class TrainSettings(Recipe):
 
     data: str = "digits"
     data_options: dict[str, bool | int | float | str] = field(default_factory=dict)
-    method: str = "mixup"
     num_mixes: int | str = 5
     seed: int = 0
     out: str
@@ -117,3 +119,21 @@ class TrainSettings(Recipe):
         steps = self.total_steps(num_samples, self.samples_per_step)
         per_step = SampleOrder.of(num_samples, self.samples(steps), self.seed).start(steps) / steps
         return Length(steps, num_samples / per_step)
+
+    def repeated_samples(self, num_samples: int) -> str | None:
+        """Returns a line for a run whose steps hold more samples than there are to train on; None for others.
+
+        Raises:
+            UsageError: if a step holds every sample more than `MOST_REPEATS` times.
+        """
+        per_step = self.batch_size // min(self.mixes.values)
+        times = per_step / num_samples
+        if times > MOST_REPEATS:
+            raise UsageError(
+                f"a step must hold every sample {MOST_REPEATS} times at most, got batch_size={self.batch_size:,}, "
+                f"num_mixes={self.num_mixes} with {num_samples:,} samples to train on: {times:,.0f} times; give a "
+                f"smaller batch_size"
+            )
+        if times <= 1:
+            return None
+        return f"each step holds every sample {times:.1f} times: {per_step:,} samples of {num_samples:,} to train on"

@@ -14,12 +14,39 @@ from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
 from multimix.lab.core.errors import Damaged, UsageError
-from multimix.lab.train.meter import Meter
+from multimix.lab.train.checkpoint import Snapshot
 from multimix.lab.train.run_folder import Record
-from multimix.lab.train.snapshot import Snapshot
-from multimix.lab.train.stopping import JUDGED_BY
 
+JUDGED_BY = "validation_error"  # of a run that stops early: held-out samples of the training split, never the test's
 Kind = tuple[tuple[int, ...], torch.dtype]
+
+
+class Meter:
+    """Loss and accuracy of each step since the last record. Adding waits for nothing; reading waits for the device.
+
+    Args:
+        capacity: Most steps between two records.
+        device: Where the steps are computed.
+    """
+
+    NAMES = ("loss", "mixed_accuracy")
+
+    def __init__(self, capacity: int, device: torch.device) -> None:
+        self.values = torch.zeros(capacity, len(self.NAMES), device=device)
+        self.count = 0
+
+    def add(self, measured: Tensor) -> None:
+        """Notes one step: (2,) values in the order of `NAMES`."""
+        self.values[self.count] = measured
+        self.count += 1
+
+    def clear(self) -> None:
+        """Forgets all steps."""
+        self.count = 0
+
+    def read(self) -> Tensor:
+        """Returns the (steps, 2) values so far, float64 on the CPU."""
+        return self.values[: self.count].to("cpu", torch.float64)
 
 
 @dataclass

@@ -11,12 +11,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from multimix.lab.train.meter import Meter
 from multimix.lab.train.moments import Length
 from multimix.lab.train.pace import Pace
 from multimix.lab.train.progress import duration, quality
 from multimix.lab.train.run_folder import Record
 from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.state import Meter
 
 LOOK_EVERY_S = 0.5  # a look waits for the device, and drawing takes about a millisecond
 BAR = 30  # columns, at most

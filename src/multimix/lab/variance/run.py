@@ -44,7 +44,6 @@ from multimix.lab.train.moments import Moment
 from multimix.lab.train.progress import duration
 from multimix.lab.train.run import open_data_of
 from multimix.lab.train.run_folder import check_same, to_config
-from multimix.lab.train.step_size import repeated_samples
 from multimix.lab.variance.cost import step_times
 from multimix.lab.variance.designs import designs
 from multimix.lab.variance.figure import variance_plot
@@ -91,7 +90,7 @@ def measure(
     fabric = launched(settings.device, settings.precision)
     data = (data or open_data_of(settings.run, 1)).to(fabric.device)
     data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
-    if line := repeated_samples(settings.run, len(data.train)):
+    if line := settings.run.repeated_samples(len(data.train)):
         log(line)
     length = settings.run.length(len(data.train))
     stops = sorted((min(length.steps, round(Moment.of_run("at", at).step(length))), at) for at in settings.at)
