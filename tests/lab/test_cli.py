@@ -133,6 +133,15 @@ def test_the_labs_packages_are_those_that_are_installed_with_it():
     assert {imported.get(name, name) for name in names} == set(program.PACKAGES)
 
 
+def test_the_help_of_a_run_opens_with_what_is_chosen_first(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    usage, _, settings = capsys.readouterr().out.partition("One run:")
+    wanted = ["--data", "--model", "--method", "--num-mixes", "--steps", "--out"]
+    assert re.findall(r"^  (--[\w-]+)", settings, re.MULTILINE)[:6] == wanted
+    assert re.findall(r"(--[\w-]+)", usage)[:6] == wanted
+
+
 def test_train_then_again(tmp_path, capsys):
     command = ["train", "--method", "cutmix", "--method-options.boxes", "inside", "--num-mixes", "2"]
     command += ["--batch-size", "20", "--steps", "2", "--out", str(tmp_path / "run")]

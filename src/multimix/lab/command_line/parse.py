@@ -16,6 +16,7 @@ from multimix.lab.command_line.config_file import check_config
 from multimix.lab.core.errors import UsageError
 
 DRY_RUN = "--dry-run"
+FIRST = ("help", "data", "model", "method", "methods", "num_mixes", "steps", "out")  # in the help of a command
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, Any]:
@@ -68,6 +69,9 @@ def _add_settings(parser: ArgumentParser, command: Command) -> None:
     if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
         parser.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")
     parser.add_class_arguments(command.settings, skip=set(command.positional))
+    # argparse shows what was added first, and fields of base classes come first.
+    for actions in (parser._actions, *(group._group_actions for group in parser._action_groups)):
+        actions.sort(key=lambda action: FIRST.index(action.dest) if action.dest in FIRST else len(FIRST))
 
 
 def _configs(arguments: Sequence[str]) -> list[str]:
