@@ -106,11 +106,8 @@ def _preview(settings: PreviewSettings, console: Console) -> int:
     from multimix.lab.core.progress_bar import bar
     from multimix.lab.preview.make import preview
 
-    def log(line: str) -> None:
-        console.print(printable(line), soft_wrap=True)
-
     with bar(console) as advance:
-        notes = preview(settings, log, advance)
+        notes = preview(settings, advance)
     for line in notes:
         console.print(printable(line), soft_wrap=True)
     return 0

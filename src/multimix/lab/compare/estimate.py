@@ -1,6 +1,5 @@
 """How long will it take? Every kind of run is tried for a few steps, which also pays what is slow the first time."""
 
-import heapq
 import json
 import math
 import shutil
@@ -40,7 +39,7 @@ class Pace:
 
 
 def estimate(slots: Slots, runs: Sequence[TrainSettings], folder: Path) -> float | None:
-    """Returns the seconds that runs will take, done in order; None if no trial came to an end.
+    """Returns about how many seconds runs will take; None if no trial came to an end.
 
     Args:
         slots: Where they will be done.
@@ -59,7 +58,7 @@ def estimate(slots: Slots, runs: Sequence[TrainSettings], folder: Path) -> float
         paces = _paces(trials)
     # A trial that fails will fail, and say why, as a run.
     times = [paces[_kind(run)].time_s(run) for run in runs if _kind(run) in paces]
-    return _makespan(times, slots.jobs) if times else None
+    return max(sum(times) / slots.jobs, *times) if times else None
 
 
 def _kind(run: TrainSettings) -> Kind:
@@ -109,14 +108,6 @@ def _paces(trials: Sequence[TrainSettings]) -> dict[Kind, Pace]:
         )
         for kind, paces in met.items()
     }
-
-
-def _makespan(times: Sequence[float], jobs: int) -> float:
-    """Returns when the last of several runs ends, each begun in order as soon as one of `jobs` slots is free."""
-    ends = [0.0] * jobs
-    for time_s in times:
-        heapq.heappush(ends, heapq.heappop(ends) + time_s)
-    return max(ends)
 
 
 @contextmanager

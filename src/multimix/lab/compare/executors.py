@@ -5,8 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from multimix.lab.compare.on_ray import check_ray_installed, ray_slots
 from multimix.lab.compare.settings import CompareSettings
-from multimix.lab.compare.slots import Slots
-from multimix.lab.compare.this_process import ThisProcess
+from multimix.lab.compare.slots import Slots, ThisProcess
 from multimix.lab.compare.workers import Worker
 from multimix.lab.core.machine import check_device, cores, threads_each
 

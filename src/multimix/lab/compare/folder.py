@@ -10,7 +10,7 @@ from multimix.lab.core.atomic_files import write_json
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.json_file import read_json
 from multimix.lab.core.own_folder import check_ours
-from multimix.lab.train.stored_settings import stored_settings
+from multimix.lab.train.stored_settings import fits, stored_settings
 
 FILE = "compare.json"
 
@@ -71,7 +71,10 @@ class Comparison:
         try:
             stored = read_json(file, dict)
             *earlier, command = _commands(stored)
-            return cls(_settings(stored, folder), command, _failures(stored), earlier)
+            failures: Any = stored.get("failures")
+            if not fits(failures, dict[str, str]):
+                raise Damaged("it does not hold which runs failed, and why")
+            return cls(_settings(stored, folder), command, failures, earlier)
         except Damaged as error:
             raise UsageError(
                 f"a comparison's compare.json must be readable, got {file}: {error}; give its multimix compare "
@@ -90,18 +93,7 @@ def _settings(stored: dict[str, Any], folder: Path) -> CompareSettings:
 
 def _commands(stored: dict[str, Any]) -> list[str]:
     """Returns the commands, oldest first."""
-    commands = [*_list(stored.get("earlier", [])), stored.get("command")]
-    if not all(isinstance(command, str) for command in commands):
+    earlier, command = stored.get("earlier", []), stored.get("command")
+    if not fits([command], list[str]) or not fits(earlier, list[str]):
         raise Damaged("it holds no commands")
-    return commands
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else [None]
-
-
-def _failures(stored: dict[str, Any]) -> dict[str, str]:
-    failures = stored.get("failures")
-    if not isinstance(failures, dict) or not all(isinstance(reason, str) for reason in failures.values()):
-        raise Damaged("it does not hold which runs failed, and why")
-    return failures
+    return [*earlier, str(command)]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Protocol
 
-from multimix.lab.core.errors import RunFailed, UsageError
+from multimix.lab.core.errors import Interrupted, RunFailed, UsageError
 from multimix.lab.train.settings import TrainSettings
 
 # What is done with the settings of a run, and with how many runs share its machine.
@@ -78,5 +78,28 @@ def attempt(work: Work, run: TrainSettings, jobs: int) -> str | None:
 
 
 def reason(error: Exception) -> str:
-    """Returns what went wrong; in the house's words where it was foreseen."""
+    """Returns what went wrong; in the program's words where it was foreseen."""
     return str(error) if isinstance(error, RunFailed | UsageError) else f"{type(error).__name__}: {error}"
+
+
+class ThisProcess:
+    """A slot in this process: a run is done at once, with its threads; nothing to start, a debugger sees everything."""
+
+    def submit(self, work: Work, run: TrainSettings) -> "Future[str | None]":
+        """Does a run.
+
+        Raises:
+            KeyboardInterrupt: if a signal asked for the end; that is meant for all runs.
+        """
+        done: Future[str | None] = Future()
+        try:
+            work(run, 1)
+            done.set_result(None)
+        except Interrupted as error:
+            raise KeyboardInterrupt from error
+        except Exception as error:  # whatever it is, other runs may do better
+            done.set_result(reason(error))
+        return done
+
+    def end(self) -> None:
+        """Nothing goes on there once `submit` has returned."""

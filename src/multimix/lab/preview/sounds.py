@@ -1,5 +1,7 @@
 """Two sound files as a pair, as a model would get them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -52,29 +54,28 @@ def read(first: Path, second: Path, form: str | None) -> Pair:
     return Pair(sound_as("spectrogram", rate)(waves), "spectrogram", across, tuple(notes))
 
 
-def _content(path: Path) -> bytes:
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Says which file it was that could not be read."""
     try:
-        return read_regular(path)
-    except OSError as error:
+        yield
+    except (OSError, BadSample) as error:
         raise UsageError(f"a sound must be a readable file, got {str(path)!r}; {why(path, error)}") from error
 
 
+def _content(path: Path) -> bytes:
+    with _readable(path):
+        return read_regular(path)
+
+
 def _header(path: Path, content: bytes) -> tuple[int, int]:
-    try:
+    with _readable(path):
         return header(content)
-    except BadSample as error:
-        raise _unreadable(path, error) from error
 
 
 def _decoded(reader: Sound, path: Path, content: bytes) -> torch.Tensor:
-    try:
+    with _readable(path):
         return reader(content)
-    except BadSample as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> UsageError:
-    return UsageError(f"a sound must be a readable file, got {str(path)!r}; reading it failed: {error}")
 
 
 def _seconds(samples: int, rate: int) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from multimix import mixed_accuracy
+from multimix import Plan, mixed_accuracy
 from multimix.lab.core.processes import weight_of
 from multimix.lab.core.randomness import seed_device, seed_of
 from multimix.lab.train.course import Course
@@ -85,8 +85,7 @@ class Learner:
         mix = self.course.at(step)
         generator = torch.Generator().manual_seed(seed_of(self.settings.seed, "mix", step))
         plan = mix.plan(x, labels, model=AutocastModel(self.fabric, self.model.module), generator=generator)
-        num_parts = self._num_parts(plan.num_mixes, plan.num_pairs)
-        parts = [plan] if num_parts == 1 else plan.split(num_parts)
+        parts = in_parts(plan, self.settings.micro_batch_size)
         share = weight_of(len(x), self.course.samples(step))
         self.optimizer.zero_grad()
         measured = torch.zeros(2, device=self.fabric.device)
@@ -116,9 +115,11 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * factor
 
-    def _num_parts(self, num_mixes: int, num_pairs: int) -> int:
-        most = self.settings.micro_batch_size
-        return 1 if most is None else math.ceil(num_pairs / max(1, most // num_mixes))
+
+def in_parts(plan: Plan, most_rows: int | None) -> list[Plan]:
+    """Returns a step's plan in parts of at most so many rows; None: in one."""
+    num = 1 if most_rows is None else math.ceil(plan.num_pairs / max(1, most_rows // plan.num_mixes))
+    return [plan] if num == 1 else plan.split(num)
 
 
 class AutocastModel(nn.Module):

@@ -5,6 +5,7 @@ also need that a mix depends on its pair and one coefficient alone: input mixup,
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -86,20 +87,16 @@ def parts(probe: Probe, num_pairs: int, num_mixes: int, replicates: int) -> Part
         for share in ("pair", "batch"):
             design = Design.of(kind, num_mixes, num_pairs, ("iid", share, "same"), norm="kept")
             both = batches.both * num_pairs if share == "batch" else pairs.both
+            predict = partial(predicted, num_pairs=design.num_pairs, num_mixes=design.mixes_per_pair, share=share)
             checks.append(
                 Check(
                     design,
-                    _predicted(design, batches.pair * num_pairs, batches.coefficient, both),
-                    _predicted(design, pairs.pair, pairs.coefficient, pairs.both),
+                    predict(batches.pair * num_pairs, batches.coefficient, both),
+                    predict(pairs.pair, pairs.coefficient, pairs.both),
                     Measured.of(gradients(probe, design, replicates)).variance,
                 )
             )
     return Parts("kept" if probe.has_batch_norm else "none", pairs, batches, num_pairs, checks)
-
-
-def _predicted(design: Design, pair: float, coefficient: float, both: float) -> float:
-    sizes = (design.num_pairs, design.mixes_per_pair)
-    return predicted(pair, coefficient, both, num_pairs=sizes[0], num_mixes=sizes[1], share=design.share)
 
 
 def pair_table(probe: Probe) -> Tensor:

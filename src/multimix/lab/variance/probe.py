@@ -1,7 +1,6 @@
 """The gradient of a step at weights that stand still, computed as training would."""
 
 import copy
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -15,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from multimix import MultiMix, Plan
 from multimix.lab.core.randomness import seed_device, seed_of
 from multimix.lab.data import Batch, Data, SampleOrder, Split
-from multimix.lab.train.learner import Learner
+from multimix.lab.train.learner import Learner, in_parts
 from multimix.lab.train.settings import TrainSettings
 
 
@@ -84,9 +83,8 @@ class Probe:
         """Returns the (D,) gradient of the loss, without weight decay and clipping."""
         seed_device(seed_of(self.settings.seed, "variance model", draw), self.fabric.device)
         kept = [buffer.clone() for buffer in self.model.buffers()]
-        parts = self._parts(plan)
         total = None
-        for part in parts:
+        for part in in_parts(plan, self.settings.micro_batch_size):
             with self.fabric.autocast():
                 logits, y_mix = mix.run(self.model, x, labels, plan=part)
                 loss = F.cross_entropy(logits, y_mix, label_smoothing=self.settings.label_smoothing)
@@ -105,12 +103,6 @@ class Probe:
                 logits, y_mix, label_smoothing=self.settings.label_smoothing, reduction="none"
             ).unbind()
         return torch.stack([self._gradient_of(loss, keep=True) for loss in losses])
-
-    def _parts(self, plan: Plan) -> list[Plan]:
-        """A step in the parts that training would make it in."""
-        most = self.settings.micro_batch_size
-        num = 1 if most is None else math.ceil(plan.num_pairs / max(1, most // plan.num_mixes))
-        return [plan] if num == 1 else plan.split(num)
 
     def _gradient_of(self, loss: Tensor, keep: bool = False) -> Tensor:
         gradients = torch.autograd.grad(loss, self.parameters, retain_graph=keep, allow_unused=True)
