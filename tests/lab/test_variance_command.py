@@ -27,10 +27,9 @@ from multimix.lab.variance.figure import variance_plot
 from multimix.lab.variance.measuring import Measured, clipped, floor, gradients, mixer_of
 from multimix.lab.variance.parts import COEFFICIENTS, PAIRS, batch_table, pair_table, parts, why_not
 from multimix.lab.variance.probe import Probe, chosen_mixes
-from multimix.lab.variance.run import measure
+from multimix.lab.variance.run import measure, trained
 from multimix.lab.variance.settings import VarianceSettings
 from multimix.lab.variance.terminal import print_moment
-from multimix.lab.variance.training import trained
 from multimix.variance import ratio, total_variance
 
 IID = ("iid", "pair", "same")

@@ -84,19 +84,6 @@ def _stray(name: str, word: str) -> str:
     return f"{name} takes {takes}, got {word!r}; leave it out, or join values by commas, as in --flag a,b"
 
 
-def _one_dash(name: str, word: str) -> str:
-    return f"a flag must begin with two dashes, got -{word}; see multimix {name} --help"
-
-
-def _missing(name: str, settings: str) -> str:
-    return f"{name} needs {settings.replace(f'{name}.', '').strip()}; see multimix {name} --help"
-
-
-def _valueless(name: str, flag: str) -> str:
-    flag = flag.replace("_", "-")
-    return f"a flag must be followed by its value, got {flag} alone; see multimix {name} --help"
-
-
 def _wrong_value(name: str, setting: str, value: str) -> str:
     item = next(item for item in fields(COMMANDS[name].settings) if item.name == setting)
     written = item.type.__name__ if isinstance(item.type, type) and "[" not in str(item.type) else str(item.type)
@@ -125,17 +112,21 @@ def _default(item: "Field[Any]") -> str | None:
     return str(item.default).lower() if isinstance(item.default, bool) else str(item.default)
 
 
-def _config(name: str, content: str) -> str:
-    return f"config must be a YAML file of settings, got {' '.join(content.split())}; write name: value, one a line"
-
-
 EXPLANATIONS: dict[str, Callable[..., str]] = {
     r"unrecognized arguments: --([\w.]+)": _unknown,
     r"not accept option '([\w.]+)": _unknown,
-    r"unrecognized arguments: -(\S+)": _one_dash,
+    r"unrecognized arguments: -(\S+)": lambda name, word: (
+        f"a flag must begin with two dashes, got -{word}; see multimix {name} --help"
+    ),
     r"unrecognized arguments: (\S+)": _stray,
-    r"are required:(.*)": _missing,
-    r"argument (--?\S+): expected one argument": _valueless,
+    r"are required:(.*)": lambda name, settings: (
+        f"{name} needs {settings.replace(f'{name}.', '').strip()}; see multimix {name} --help"
+    ),
+    r"argument (--?\S+): expected one argument": lambda name, flag: (
+        f"a flag must be followed by its value, got {flag.replace('_', '-')} alone; see multimix {name} --help"
+    ),
     r'Parser key "(\w+)".*value: (.*)': _wrong_value,
-    r"Unexpected config: (.*)": _config,
+    r"Unexpected config: (.*)": lambda name, content: (
+        f"config must be a YAML file of settings, got {' '.join(content.split())}; write name: value, one a line"
+    ),
 }

@@ -71,7 +71,11 @@ def _add_settings(parser: ArgumentParser, command: Command) -> None:
     parser.add_class_arguments(command.settings, skip=set(command.positional))
     # argparse shows what was added first, and fields of base classes come first.
     for actions in (parser._actions, *(group._group_actions for group in parser._action_groups)):
-        actions.sort(key=lambda action: FIRST.index(action.dest) if action.dest in FIRST else len(FIRST))
+        actions.sort(key=lambda action: _place(action.dest) if action.option_strings else -1)
+
+
+def _place(setting: str) -> int:
+    return FIRST.index(setting) if setting in FIRST else len(FIRST)
 
 
 def _configs(arguments: Sequence[str]) -> list[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from torch import Tensor
 
 from multimix.lab.data import Data, Split
 from multimix.lab.data.stand_in import PUBLISHED, stand_in
@@ -49,7 +48,10 @@ def dry_run(settings: TrainSettings) -> list[str]:
     rows, all_rows = settings.batch_size, course.rows(length.steps)
     samples = " then ".join(f"{samples:,}" for _, samples in settings.samples(length.steps))
     mixes = "" if settings.most_rows_per_pair == 1 else f", {settings.mixes} mixes of each pair"
-    about_weights = _about_weights(settings)
+    weights = settings.initial_weights
+    about_weights = "" if weights is None else f", starting from {weights}"
+    if weights is not None and not Path(weights).expanduser().exists():
+        about_weights += ", which is not there yet"
     return [
         about_data,
         f"model: {settings.model}, {_num_parameters(settings, data):,} parameters{about_weights}",
@@ -95,18 +97,7 @@ def _data(settings: TrainSettings) -> tuple[Data, int, str]:
 
 def _few(split: Split) -> Split:
     """Returns samples from all over a split."""
-    return split.subset(_spread(len(split)))
-
-
-def _spread(num: int) -> Tensor:
-    return torch.linspace(0, num - 1, min(num, SAMPLES)).long()
-
-
-def _about_weights(settings: TrainSettings) -> str:
-    if settings.initial_weights is None:
-        return ""
-    there = Path(settings.initial_weights).expanduser().exists()
-    return f", starting from {settings.initial_weights}" + ("" if there else ", which is not there yet")
+    return split.subset(torch.linspace(0, len(split) - 1, min(len(split), SAMPLES)).long())
 
 
 def _num_parameters(settings: TrainSettings, data: Data) -> int:
@@ -120,7 +111,7 @@ def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
     """Trains, saves and evaluates a run of the same kind that is over in seconds."""
     in_parts = settings.micro_batch_size is not None
     pairs = min(settings.samples_per_step, 4 if in_parts else 2)
-    weights = settings.initial_weights
+    weights, one_step = settings.initial_weights, f"{100 / STEPS:g}%"
     with tempfile.TemporaryDirectory() as folder:
         trial = replace(
             settings,
@@ -132,8 +123,8 @@ def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
             batch_size=pairs * math.lcm(*settings.mixes.values),
             micro_batch_size=math.ceil(pairs / 2) * settings.most_rows_per_pair if in_parts else None,
             schedule=str(parse_schedule(settings.schedule).in_percent(length.steps / length.epoch)),
-            unmixed_first=_share("unmixed_first", settings.unmixed_first),
-            unmixed_last=_share("unmixed_last", settings.unmixed_last),
+            unmixed_first=one_step if Moment.of_run("unmixed_first", settings.unmixed_first).amount else "0",
+            unmixed_last=one_step if Moment.of_run("unmixed_last", settings.unmixed_last).amount else "0",
             initial_weights=weights if weights and Path(weights).expanduser().exists() else None,
             compile=False,
             evaluations=2,
@@ -151,8 +142,3 @@ def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
         f"tried: {STEPS} steps of {pairs} pairs with checkpoints and evaluations in {time_s:.1f} s, losses {losses}"
         + (", not compiled" if settings.compile else "")
     )
-
-
-def _share(name: str, moment: float | str) -> str:
-    """Returns one step's share for phases that are there at all."""
-    return f"{100 / STEPS:g}%" if Moment.of_run(name, moment).amount > 0 else "0"
