@@ -21,7 +21,7 @@ from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.variance import run as variance_run
 from multimix.lab.variance.claims import claims, verdict
-from multimix.lab.variance.cost import Cost, StepTime, efficiency, fitted
+from multimix.lab.variance.cost import StepTime, efficiency, fitted
 from multimix.lab.variance.designs import FEWER, LARGE, MIXES, Design, designs
 from multimix.lab.variance.figure import variance_plot
 from multimix.lab.variance.measuring import Measured, clipped, floor, gradients, mixer_of
@@ -267,9 +267,9 @@ def test_a_gradient_that_is_not_finite_ends_the_measurement():
 
 
 def test_costs_are_found_again():
-    truth = Cost(2e-3, 3e-5, 1e-5, 0.0)
     asked = [Design.of(kind, k, 60, IID) for kind in (MIXES, FEWER, LARGE) for k in (1, 2, 5)]
-    found = fitted({design: StepTime(truth.of(design.num_pairs, design.mixes_per_pair), 0.0) for design in asked})
+    seconds = {design: 2e-3 + design.num_pairs * (3e-5 + design.mixes_per_pair * 1e-5) for design in asked}
+    found = fitted({design: StepTime(time_s, 0.0) for design, time_s in seconds.items()})
     assert (found.step_s, found.pair_s, found.mix_s) == pytest.approx((2e-3, 3e-5, 1e-5))
     assert found.error < 1e-6
 

@@ -32,7 +32,7 @@ def method_table(facts: list[MethodFacts], speeds: Mapping[str, Speed], width: i
     if speeds:
         table.add_column("copies", justify="right", no_wrap=True)
     for fact in facts:
-        cost = [_cost(speeds[fact.name])] if speeds else []
+        cost = [f"{speeds[fact.name].mixing:.2f}\n{speeds[fact.name].whole:.2f}"] if speeds else []
         table.add_row(fact.name, _text(fact), "\n".join(needs(fact)), *cost)
         table.add_row()  # a line's distance to the next
     return table
@@ -60,10 +60,6 @@ def _text(fact: MethodFacts) -> Text:
     if fact.paper:
         parts.append(Text(fact.paper, style="dim"))
     return Text("\n").join(parts)
-
-
-def _cost(speed: Speed) -> str:
-    return f"{speed.mixing:.2f}\n{speed.whole:.2f}"
 
 
 def _legend(with_costs: bool) -> str:

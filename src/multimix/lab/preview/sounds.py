@@ -24,10 +24,12 @@ def read(first: Path, second: Path, form: str | None) -> Pair:
     Raises:
         UsageError: if one cannot be read, or their rates differ.
     """
-    contents = [_content(path) for path in (first, second)]
-    (rate, length), (other_rate, other) = (
-        _header(path, content) for path, content in zip((first, second), contents, strict=True)
-    )
+    contents, headers, waves = [], [], []
+    for path in (first, second):
+        with _readable(path):
+            contents.append(read_regular(path))
+            headers.append(header(contents[-1]))
+    (rate, length), (other_rate, other) = headers
     if rate != other_rate:
         raise UsageError(
             f"both sounds must have as many samples a second, got {rate} in {str(first)!r}, {other_rate} in "
@@ -47,11 +49,14 @@ def read(first: Path, second: Path, form: str | None) -> Pair:
     window = round(rate / 50)
     if samples < window:
         raise UsageError(f"a sound must last a fiftieth of a second, got {_seconds(samples, rate)} in {str(first)!r}")
-    waves = torch.stack([_decoded(Sound(rate, samples), *item) for item in zip((first, second), contents, strict=True)])
+    for path, content in zip((first, second), contents, strict=True):
+        with _readable(path):
+            waves.append(Sound(rate, samples)(content))
+    x = sound_as(form or "spectrogram", rate)(torch.stack(waves))
     if form == "waveform":
-        return Pair(sound_as("waveform", rate)(waves), "lines", ("time, s", samples / rate), tuple(notes))
+        return Pair(x, "lines", ("time, s", samples / rate), tuple(notes))
     across = (f"time to {_seconds(samples, rate)}, frequency up to {rate / 2000:g} kHz", samples / rate)
-    return Pair(sound_as("spectrogram", rate)(waves), "spectrogram", across, tuple(notes))
+    return Pair(x, "spectrogram", across, tuple(notes))
 
 
 @contextmanager
@@ -61,21 +66,6 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (OSError, BadSample) as error:
         raise UsageError(f"a sound must be a readable file, got {str(path)!r}; {why(path, error)}") from error
-
-
-def _content(path: Path) -> bytes:
-    with _readable(path):
-        return read_regular(path)
-
-
-def _header(path: Path, content: bytes) -> tuple[int, int]:
-    with _readable(path):
-        return header(content)
-
-
-def _decoded(reader: Sound, path: Path, content: bytes) -> torch.Tensor:
-    with _readable(path):
-        return reader(content)
 
 
 def _seconds(samples: int, rate: int) -> str:

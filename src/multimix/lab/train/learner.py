@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -66,7 +67,8 @@ class Learner:
         model, optimizer = fabric.setup(trained, optimizer)
         average = None
         if settings.ema_decay is not None:
-            average = AveragedModel(bare, multi_avg_fn=_following(settings.ema_decay), use_buffers=True)
+            follow = get_ema_multi_avg_fn(settings.ema_decay)  # type: ignore[no-untyped-call]
+            average = AveragedModel(bare, multi_avg_fn=follow, use_buffers=True)
         return cls(settings, fabric, model, bare, optimizer, course, schedule, length, average)
 
     @property
@@ -137,16 +139,11 @@ class AutocastModel(nn.Module):
             return self.module(x)
 
 
-def _following(decay: float) -> Callable[..., None]:
-    """Returns the update of an exponential moving average."""
-    return get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call, no-any-return]
-
-
 def build_optimizer(settings: TrainSettings, model: nn.Module) -> Optimizer:
     """Builds the optimizer that the settings name."""
-    parameters, rate, decay = model.parameters(), settings.rate, settings.decay
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, momentum=0.9, nesterov=True, weight_decay=decay)
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
-    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
+    kinds: dict[str, Callable[..., Optimizer]] = {
+        "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+    }
+    return kinds[settings.optimizer](model.parameters(), lr=settings.rate, weight_decay=settings.decay)

@@ -100,18 +100,22 @@ def parse_list(given: Iterable[str]) -> tuple[str, ...]:
 
 def options_for(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns those of the options that a method has; of several methods, one at least."""
-    known = {item.name for name in MethodSchedule.parse(method).names for item in fields(METHODS[name])}  # type: ignore[arg-type]
+    known = _option_names(MethodSchedule.parse(method).names)
     return {name: value for name, value in options.items() if name in known}
 
 
 def check_option_names(options: Mapping[str, Any], methods: Iterable[str]) -> None:
     """Refuses an option that none of the methods has."""
     names = list(dict.fromkeys(name for method in methods for name in MethodSchedule.parse(method).names))
-    known = sorted({item.name for name in names for item in fields(METHODS[name])})  # type: ignore[arg-type]
+    known = sorted(_option_names(names))
     for name in options:
         if name not in known:
             remedy = nearest(name, known) if known else "leave it out"
             raise UsageError(f"method_options must be options of {', '.join(names)}, got {name!r}; {remedy}")
+
+
+def _option_names(methods: Iterable[str]) -> set[str]:
+    return {item.name for name in methods for item in fields(METHODS[name])}  # type: ignore[arg-type]
 
 
 def _odds(value: str, given: str, setting: str) -> Odds:

@@ -88,10 +88,6 @@ class Cost:
     mix_s: float
     error: float
 
-    def of(self, num_pairs: int, num_mixes: int) -> float:
-        """Returns the seconds of a step."""
-        return self.step_s + num_pairs * (self.pair_s + num_mixes * self.mix_s)
-
 
 def fitted(times: Mapping[Design, StepTime]) -> Cost:
     """Fits the three costs by least squares of relative errors, none below zero."""
