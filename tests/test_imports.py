@@ -1,4 +1,4 @@
-"""The house's order: what may import what, and how long it takes to come in."""
+"""The order of the library: what may import what, and how long `import multimix` takes."""
 
 import ast
 import subprocess

@@ -32,7 +32,7 @@ class MethodFacts:
         options: Its hyper-parameters and their defaults, as they are written.
         inside: Whether it mixes at a layer of the model, else at the input.
         saliency: Whether it asks what is important in a sample.
-        model: Whether it asks a model, where it is not told.
+        model: Whether it asks a model, where none is given.
         blends: Whether it averages values, so that they must be floating point.
         axes: What it mixes, of AXES.
         paper: Where it is from; empty where its docstring names nothing.
@@ -50,12 +50,12 @@ class MethodFacts:
 
 
 def all_facts() -> list[MethodFacts]:
-    """Returns the facts of all methods, in the order of their table."""
+    """Return the facts of all methods, in the order of their table."""
     return [method_facts(name) for name in METHODS]
 
 
 def method_facts(name: str) -> MethodFacts:
-    """Returns the facts of a method."""
+    """Return the facts of a method."""
     method = METHODS[name]()
     said = inspect.getdoc(type(method)) or ""
     return MethodFacts(
@@ -99,6 +99,6 @@ def _takes(method: Method, axes: int) -> bool:
 
 
 def _section(doc: str, head: str) -> str:
-    """Returns a section of a docstring as one line."""
+    """Return a section of a docstring as one line."""
     found = re.search(rf"^{head}:\n((?:[ \t]+\S.*\n?)+)", doc, re.MULTILINE)
     return " ".join(found[1].split()) if found else ""

@@ -33,7 +33,7 @@ class Speed:
 
 
 def mixing_speed(method: str, device: torch.device) -> Speed:
-    """Returns how fast a method mixes on a device, on one core of a CPU; what mixes inside a model, at the input."""
+    """Return how fast a method mixes on a device, on one core of a CPU; what mixes inside a model, at the input."""
     x = torch.rand(SHAPE).to(device)
     saliency = torch.rand(SHAPE[0], *SHAPE[2:]).to(device) if METHODS[method].asks_model else None
     y = torch.zeros(len(x), dtype=torch.int64, device=device)
@@ -54,7 +54,7 @@ def mixing_speed(method: str, device: torch.device) -> Speed:
 
 
 def _median_s(call: Callable[[], object], device: torch.device) -> float:
-    """Returns the median seconds of a call, on one core: two threads on a busy core would wait for each other."""
+    """Return the median seconds of a call, on one core: two threads on a busy core would wait for each other."""
 
     def finished() -> None:
         call()

@@ -25,17 +25,17 @@ KINDS = {
 
 
 def list_settings(command: Command) -> list[str]:
-    """Returns the settings that are lists."""
+    """Return the settings that are lists."""
     return [item.name for item in fields(command.settings) if "tuple" in str(item.type)]
 
 
 def command_in(arguments: Sequence[str]) -> str | None:
-    """Returns the subcommand of a command line."""
+    """Return the subcommand of a command line."""
     return next((argument for argument in arguments if argument in COMMANDS), None)
 
 
 def explained(message: str, arguments: Sequence[str]) -> str:
-    """Returns what is wrong with a command line, and what to do."""
+    """Return what is wrong with a command line, and what to do."""
     name = command_in(arguments)
     if found := re.search(r"invalid choice: '(\S+)'", message):
         return f"the command must be one of {', '.join(COMMANDS)}, got {found[1]}; {_one_of(found[1])}"
@@ -53,7 +53,7 @@ def _one_of(name: str) -> str:
 
 
 def _unknown(name: str, setting: str) -> str:
-    """Names the setting with these initials, the nearest one, or the option that is called so."""
+    """Name the setting with these initials, the nearest one, or the option that is called so."""
     if setting == "dry_run":
         return f"--dry-run takes no value, got one for multimix {name}; leave it out"
     known = [item.name for item in fields(COMMANDS[name].settings)]

@@ -20,7 +20,7 @@ FIRST = ("help", "data", "model", "method", "methods", "num_mixes", "steps", "ou
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, Any]:
-    """Returns the subcommand and its settings.
+    """Return the subcommand and its settings.
 
     Raises:
         UsageError: if there is something wrong with the arguments.
@@ -46,7 +46,7 @@ class _Parser(ArgumentParser):
 
 @cache  # it takes a tenth of a second to make
 def _parser(called: str | None) -> ArgumentParser:
-    """Returns a parser of all commands, with the settings of the one that is called."""
+    """Return a parser of all commands, with the settings of the one that is called."""
     parser = _Parser(
         prog="multimix",
         description="Mixup with K ordered interpolations per pair.",
@@ -79,19 +79,19 @@ def _place(setting: str) -> int:
 
 
 def _configs(arguments: Sequence[str]) -> list[str]:
-    """Returns the files of settings that are named."""
+    """Return the files of settings that are named."""
     joined = [argument.partition("=")[2] for argument in arguments if argument.startswith("--config=")]
     return joined + [name for flag, name in pairwise(arguments) if flag == "--config"]
 
 
 def _typed_as_key(argument: str) -> str:
-    """Returns --batch-size=12 as --batch_size=12: flags are keys."""
+    """Return --batch-size=12 as --batch_size=12: flags are keys."""
     flag, equals, value = argument.partition("=")
     return "--" + flag[2:].replace("-", "_") + equals + value if flag.startswith("--") else argument
 
 
 def _as_typed(arguments: Sequence[str]) -> list[str]:
-    """Returns the arguments as the parser wants them: values of list settings, a,b, as [a,b]; --switch as a yes."""
+    """Return the arguments as the parser wants them: values of list settings, a,b, as [a,b]; --switch as a yes."""
     command = command_in(arguments)
     kinds = {f"--{item.name}": item.type for item in fields(COMMANDS[command].settings)} if command else {}
     lists = {f"--{name}" for name in list_settings(COMMANDS[command])} if command else set()

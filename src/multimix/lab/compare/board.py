@@ -53,18 +53,18 @@ class Board:
         self._start = monotonic()
 
     def show(self) -> AbstractContextManager[Any]:
-        """Shows the board while a block runs, if there is a terminal to show it on."""
+        """Show the board while a block runs, if there is a terminal to show it on."""
         self._start = monotonic()
         if not self._console.is_terminal:
             return nullcontext()
         return Live(get_renderable=self._render, console=self._console, refresh_per_second=4, transient=True)
 
     def started(self, run: TrainSettings) -> None:
-        """Notes that a run begins."""
+        """Note that a run begins."""
         self._active.append(run)
 
     def ended(self, run: TrainSettings, reason: str | None) -> None:
-        """Notes that a run is over: well, or with the reason why not."""
+        """Note that a run is over: well, or with the reason why not."""
         self._active.remove(run)
         self._num_done += 1
         self._rows_done += _rows(run)
@@ -96,7 +96,7 @@ class Board:
 
 
 def _records(run: TrainSettings) -> list[Record]:
-    """Returns what a run has written down; nothing where that cannot be read, which is for the report to say."""
+    """Return what a run has written down; nothing where that cannot be read, which is for the report to say."""
     try:
         return RunFolder(Path(run.out)).records()
     except Damaged:
@@ -108,7 +108,7 @@ def _rows(run: TrainSettings) -> int:
 
 
 def print_plan(planned: Sequence[tuple[Row, TrainSettings]], console: Console) -> None:
-    """Prints a line per row; columns that say nothing are left out."""
+    """Print a line per row; columns that say nothing are left out."""
     by_row: dict[Row, list[TrainSettings]] = {}
     for row, run in planned:
         by_row.setdefault(row, []).append(run)

@@ -37,11 +37,11 @@ class Comparison:
         return Path(self.settings.out)
 
     def check(self) -> None:
-        """Refuses a folder that belongs to somebody else; runs may be there already."""
+        """Refuse a folder that belongs to somebody else; runs may be there already."""
         check_ours(self.folder, FILE, "a comparison", may_hold=lambda path: (path / "config.json").is_file())
 
     def write(self, log: Callable[[str], None] = lambda line: None) -> None:
-        """Writes `compare.json`; the commands of one that is there are kept.
+        """Write `compare.json`; the commands of one that is there are kept.
 
         Args:
             log: Called with one line if the file there is damaged, so that its commands are lost.
@@ -57,7 +57,7 @@ class Comparison:
 
     @classmethod
     def read(cls, folder: Path) -> "Comparison":
-        """Reads a comparison from its folder, wherever that is now.
+        """Read a comparison from its folder, wherever that is now.
 
         Raises:
             UsageError: if the folder holds no comparison.
@@ -92,7 +92,7 @@ def _settings(stored: dict[str, Any], folder: Path) -> CompareSettings:
 
 
 def _commands(stored: dict[str, Any]) -> list[str]:
-    """Returns the commands, oldest first."""
+    """Return the commands, oldest first."""
     earlier, command = stored.get("earlier", []), stored.get("command")
     if not fits([command], list[str]) or not fits(earlier, list[str]):
         raise Damaged("it holds no commands")

@@ -61,7 +61,7 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
 
 
 def show_plan(settings: CompareSettings, console: Console) -> None:
-    """Prints what a comparison would do, and does nothing.
+    """Print what a comparison would do, and does nothing.
 
     Raises:
         UsageError: if a run folder holds a run with other settings, or data that need not be fetched cannot be used.
@@ -110,7 +110,7 @@ def _train(settings: TrainSettings, jobs: int) -> None:
 
 
 def _check_executor(settings: CompareSettings) -> None:
-    """Refuses what this machine lacks, before anything is begun.
+    """Refuse what this machine lacks, before anything is begun.
 
     Raises:
         UsageError: if the device or Ray is missing; the devices of a cluster are looked at when it is joined.

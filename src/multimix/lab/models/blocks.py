@@ -29,7 +29,7 @@ class PreActBlock(nn.Module):
         self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False) if changes else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns the block's output."""
+        """Return the block's output."""
         active = F.relu(self.norm1(x))
         shortcut = x if self.shortcut is None else self.shortcut(active)
         residual: Tensor = self.conv2(F.relu(self.norm2(self.conv1(active))))
@@ -67,7 +67,7 @@ class Bottleneck(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns the block's output."""
+        """Return the block's output."""
         features = F.relu(self.norm1(self.conv1(x)))
         features = F.relu(self.norm2(self.conv2(features)))
         features = self.norm3(self.conv3(features))
@@ -75,12 +75,12 @@ class Bottleneck(nn.Module):
 
 
 def stage(block: Callable[..., nn.Module], inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:
-    """Builds blocks in a row; the first one changes the shape."""
+    """Build blocks in a row; the first one changes the shape."""
     return nn.Sequential(block(inputs, outputs, stride), *(block(outputs, outputs) for _ in range(blocks - 1)))
 
 
 def convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    """Builds a convolution that keeps the borders, batch norm and ReLU."""
+    """Build a convolution that keeps the borders, batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -89,12 +89,12 @@ def convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn
 
 
 def pooled(features: int, num_classes: int) -> nn.Sequential:
-    """Builds a head: the mean over all positions, then logits."""
+    """Build a head: the mean over all positions, then logits."""
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, num_classes))
 
 
 def he_normal(model: nn.Module) -> None:
-    """Draws every convolution from N(0, 2 / (k² · outputs)), which keeps the variance of gradients from layer to layer.
+    """Draw every convolution from N(0, 2 / (k² · outputs)), which keeps the variance of gradients from layer to layer.
 
     References:
         He et al., 2015, Delving Deep into Rectifiers, arXiv 1502.01852, equation 14.

@@ -12,7 +12,7 @@ HIDDEN = 1000
 
 
 def _halved(length: int) -> int:
-    """Returns what a 5-wide convolution without padding and a pooling by 2 leave of a length."""
+    """Return what a 5-wide convolution without padding and a pooling by 2 leave of a length."""
     return (length - 4) // 2
 
 

@@ -39,17 +39,17 @@ class WideResNet(ImageNetwork):
         he_normal(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns the (N, num_classes) logits."""
+        """Return the (N, num_classes) logits."""
         features = F.relu(self.norm(self.stage3(self.stage2(self.stage1(self.stem(x))))))
         logits: Tensor = self.head(self.pool(features).flatten(1))
         return logits
 
 
 def wrn16_8(sample_shape: Sequence[int], num_classes: int, stride: int = 1) -> WideResNet:
-    """Builds WRN-16-8, 11 million parameters."""
+    """Build WRN-16-8, 11 million parameters."""
     return WideResNet(sample_shape, num_classes, depth=16, width=8, stride=stride)
 
 
 def wrn28_10(sample_shape: Sequence[int], num_classes: int, stride: int = 1) -> WideResNet:
-    """Builds WRN-28-10, 36.5 million parameters."""
+    """Build WRN-28-10, 36.5 million parameters."""
     return WideResNet(sample_shape, num_classes, depth=28, width=10, stride=stride)

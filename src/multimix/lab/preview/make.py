@@ -27,7 +27,7 @@ MAX_COLUMNS = 9
 
 
 def preview(settings: PreviewSettings, advance: Advance = lambda what, share: None) -> list[str]:
-    """Writes the picture.
+    """Write the picture.
 
     Args:
         settings: What to show.
@@ -89,7 +89,7 @@ def _label(index: int, count: int, weight: float) -> str:
 
 
 def read_pair(settings: PreviewSettings) -> Pair:
-    """Reads both files.
+    """Read both files.
 
     Raises:
         UsageError: if one cannot be read, they are of different kinds, or a setting is for another kind.

@@ -44,7 +44,7 @@ def local_contrast(x: Tensor) -> Tensor:
 
 
 def in_place_of_a_model(mix: MultiMix, x: Tensor) -> Tensor | None:
-    """Returns the saliency that a method would ask a model for; None if it asks none."""
+    """Return the saliency that a method would ask a model for; None if it asks none."""
     return local_contrast(x) if any(method.asks_model for method in mix.method.options) else None
 
 

@@ -19,7 +19,7 @@ MAX_SECONDS = 10.0  # more cannot be told apart in a picture as wide as a page
 
 
 def read(first: Path, second: Path, form: str | None) -> Pair:
-    """Reads two sounds; the second is cut, or padded with silence, to the length of the first.
+    """Read two sounds; the second is cut, or padded with silence, to the length of the first.
 
     Raises:
         UsageError: if one cannot be read, or their rates differ.
@@ -61,7 +61,7 @@ def read(first: Path, second: Path, form: str | None) -> Pair:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Says which file it was that could not be read."""
+    """Say which file it was that could not be read."""
     try:
         yield
     except (OSError, BadSample) as error:

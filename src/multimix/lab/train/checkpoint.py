@@ -41,14 +41,14 @@ class Snapshot:
     facts: dict[str, Any]
 
     def write(self, path: Path) -> None:
-        """Writes the file, whole or not at all."""
+        """Write the file, whole or not at all."""
         text = json.dumps(self.facts, allow_nan=False)
         metadata = {"state": text, "sha256": digest(self.tensors, text)}
         write_atomic(path, save(dict(self.tensors), metadata))
 
     @classmethod
     def read(cls, path: Path) -> "Snapshot":
-        """Reads a file that may be truncated, foreign or hostile.
+        """Read a file that may be truncated, foreign or hostile.
 
         Raises:
             Damaged: if it is anything but what `write` wrote.
@@ -69,7 +69,7 @@ class Snapshot:
 
 
 def digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
-    """Returns the SHA-256, in hexadecimal, of tensors with their names, types and shapes, and of a text."""
+    """Return the SHA-256, in hexadecimal, of tensors with their names, types and shapes, and of a text."""
     sha = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -91,7 +91,7 @@ class Checkpoints:
         self._good: list[Path] = []  # oldest first
 
     def save(self, snapshot: Snapshot) -> None:
-        """Writes a state, then removes what is no longer needed.
+        """Write a state, then remove what is no longer needed.
 
         Raises:
             RunFailed: if it cannot be written; the states before it are still there.
@@ -113,7 +113,7 @@ class Checkpoints:
             ) from error
 
     def newest(self, check: Callable[[Snapshot], None], log: Callable[[str], None], on_bad: str) -> Snapshot | None:
-        """Returns the newest good state; None if there is none.
+        """Return the newest good state; None if there is none.
 
         Args:
             check: Raises `Damaged` for a state that does not fit the run.

@@ -24,7 +24,7 @@ SAMPLES = 8  # of each split
 
 
 def dry_run(settings: TrainSettings) -> list[str]:
-    """Tries a run without leaving anything behind.
+    """Try a run without leaving anything behind.
 
     Data that `data_root` holds, or that need no file, are opened; of other published sets samples are made up. Nothing
     is fetched.
@@ -65,7 +65,7 @@ def dry_run(settings: TrainSettings) -> list[str]:
 
 
 def _data(settings: TrainSettings) -> tuple[Data, int, str]:
-    """Returns few samples of the data, or made-up ones; how many there are to train on; and what is to be said."""
+    """Return few samples of the data, or made-up ones; how many there are to train on; and what is to be said."""
     if settings.data in PUBLISHED and settings.data_root is None:
         num_train = PUBLISHED[settings.data].num_train
         data = stand_in(settings.data, settings.data_options, SAMPLES)
@@ -96,7 +96,7 @@ def _data(settings: TrainSettings) -> tuple[Data, int, str]:
 
 
 def _few(split: Split) -> Split:
-    """Returns samples from all over a split."""
+    """Return samples from all over a split."""
     return split.subset(torch.linspace(0, len(split) - 1, min(len(split), SAMPLES)).long())
 
 

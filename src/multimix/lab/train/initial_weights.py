@@ -21,7 +21,7 @@ SAMPLES = 2  # that the model is asked about
 
 
 def model_at_start(settings: TrainSettings, data: Data, fabric: Fabric) -> nn.Module:
-    """Builds the model with the weights a run starts from, an earlier run's or new ones, on the device.
+    """Build the model with the weights a run starts from, an earlier run's or new ones, on the device.
 
     Raises:
         UsageError: if the model cannot be built, or is none that can be trained on such data.
@@ -35,7 +35,7 @@ def model_at_start(settings: TrainSettings, data: Data, fabric: Fabric) -> nn.Mo
 
 
 def build_model_of(settings: TrainSettings, sample_shape: torch.Size, num_classes: int) -> nn.Module:
-    """Builds the model that the settings name, with weights that depend on the seed alone.
+    """Build the model that the settings name, with weights that depend on the seed alone.
 
     Torch's global random state stays as it was.
     """
@@ -45,7 +45,7 @@ def build_model_of(settings: TrainSettings, sample_shape: torch.Size, num_classe
 
 
 def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_weights") -> None:
-    """Puts weights into a model.
+    """Put weights into a model.
 
     Args:
         model: A model that has tensors of the same names and shapes.
@@ -82,7 +82,7 @@ def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_w
 
 
 def check_parameters(name: str, model: nn.Module) -> None:
-    """Refuses a model that has nothing to train.
+    """Refuse a model that has nothing to train.
 
     Raises:
         UsageError: if no parameter takes a gradient, or one has no size yet.
@@ -100,7 +100,7 @@ def check_parameters(name: str, model: nn.Module) -> None:
 
 
 def check_output(name: str, model: nn.Module, fabric: Fabric, sample_shape: torch.Size, num_classes: int) -> None:
-    """Refuses a model that does not return (samples, classes) logits; its state and torch's random state stay the same.
+    """Refuse a model that does not return (samples, classes) logits; its state and torch's random state stay the same.
 
     Raises:
         UsageError: saying what it returns instead, or why it does not run.

@@ -53,7 +53,7 @@ class Learner:
     def build(
         cls, settings: TrainSettings, fabric: Fabric, bare: nn.Module, num_classes: int, length: Length
     ) -> "Learner":
-        """Wraps a model for training.
+        """Wrap a model for training.
 
         Raises:
             UsageError: if the course of mixing or of the learning rate does not fit the length of the run.
@@ -77,7 +77,7 @@ class Learner:
         return self.bare if self.average is None else self.average.module
 
     def update(self, step: int, x: Tensor, labels: Tensor) -> Tensor:
-        """Does the update that comes after `step` others, with this process's part of its samples.
+        """Do the update that comes after `step` others, with this process's part of its samples.
 
         Returns:
             (2,) loss and mixed accuracy, on the device.
@@ -108,7 +108,7 @@ class Learner:
         return measured
 
     def _seed(self, step: int) -> None:
-        """Seeds dropout, if the model has any: other draws in each process."""
+        """Seed dropout, if the model has any: other draws in each process."""
         index = step * self.fabric.world_size + self.fabric.global_rank
         seed_device(seed_of(self.settings.seed, "model", index), self.fabric.device)
 
@@ -119,7 +119,7 @@ class Learner:
 
 
 def in_parts(plan: Plan, most_rows: int | None) -> list[Plan]:
-    """Returns a step's plan in parts of at most so many rows; None: in one."""
+    """Return a step's plan in parts of at most so many rows; None: in one."""
     num = 1 if most_rows is None else math.ceil(plan.num_pairs / max(1, most_rows // plan.num_mixes))
     return [plan] if num == 1 else plan.split(num)
 
@@ -140,7 +140,7 @@ class AutocastModel(nn.Module):
 
 
 def build_optimizer(settings: TrainSettings, model: nn.Module) -> Optimizer:
-    """Builds the optimizer that the settings name."""
+    """Build the optimizer that the settings name."""
     kinds: dict[str, Callable[..., Optimizer]] = {
         "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
         "adam": torch.optim.Adam,

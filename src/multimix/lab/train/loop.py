@@ -55,7 +55,7 @@ class Run:
         return self.state.models.get("best", self.learner.result)
 
     def resume(self, log: Callable[[str], None]) -> None:
-        """Puts the newest good checkpoint back, if there is one."""
+        """Put the newest good checkpoint back, if there is one."""
 
         def read() -> Snapshot | None:
             self.folder.check(self.settings)  # again: until it was locked, another run may have begun in it
@@ -70,7 +70,7 @@ class Run:
             self.state.restore(newest, self.fabric.global_rank)
 
     def loop(self, interruption: Interruption) -> None:
-        """Does the steps that are left."""
+        """Do the steps that are left."""
         stopwatch = Stopwatch(**self.state.times)
         timer = SaveTimer(self.settings.checkpoint_every, self.steps)
         left = range(self.steps if self.is_over() else self.state.step, self.steps)
@@ -99,7 +99,7 @@ class Run:
                     )
 
     def update(self, step: int, x: Tensor, labels: Tensor) -> Tensor:
-        """Does one step; a saliency that is not finite comes from a loss that is not, and ends the run like it."""
+        """Do one step; a saliency that is not finite comes from a loss that is not, and ends the run like it."""
         try:
             return self.learner.update(step, x, labels)
         except SaliencyNotFinite as error:
@@ -114,7 +114,7 @@ class Run:
         return bool(self.fabric.broadcast(has_stalled))
 
     def record(self) -> None:
-        """Writes down the steps since the last record and how good the model is now."""
+        """Write down the steps since the last record and how good the model is now."""
         loss, accuracy = self.measured().mean(dim=0).tolist()
         images = self.order.start(self.state.step)
         record = {
@@ -147,13 +147,13 @@ class Run:
         self.on_record(record)
 
     def finish(self) -> None:
-        """Writes the result: the trackers' before the folder's, which says that all is done."""
+        """Write the result: the trackers' before the folder's, which says that all is done."""
         evaluation = self.evaluated(self.data.test)
         self.trackers.finish(evaluation)
         self.folder.finish(self.result, evaluation)
 
     def measured(self) -> Tensor:
-        """Returns the (steps, 2) values since the last record, the mean over all processes.
+        """Return the (steps, 2) values since the last record, the mean over all processes.
 
         Raises:
             RunFailed: if a loss is no longer a number.
@@ -170,7 +170,7 @@ class Run:
         return mean
 
     def save(self) -> None:
-        """Saves the state; a state that is not finite is not saved but ends the run."""
+        """Save the state; a state that is not finite is not saved but ends the run."""
         self.measured()
         own = {name: gathered(self.fabric, value) for name, value in self.state.own().items()}
 
@@ -184,13 +184,13 @@ class Run:
         on_rank_zero(self.fabric, write)
 
     def fail(self, what: str, step: int) -> NoReturn:
-        """Ends a run that went wrong at a step, counted from 0."""
+        """End a run that went wrong at a step, counted from 0."""
         raise RunFailed(
             f"{what} at step {step + 1}; {self.checkpoints.kept}; try a learning rate below {self.settings.rate:g}"
         )
 
     def evaluated(self, split: Split, model: nn.Module | None = None) -> dict[str, float]:
-        """Returns how good a model is, the result if none is given; without a wrapper, which would wait for others."""
+        """Return how good a model is, the result if none is given; without a wrapper, which would wait for others."""
         with self.fabric.autocast():
             return evaluate(model or self.result, split)
 

@@ -32,7 +32,7 @@ class Odds:
     weights: tuple[float, ...]
 
     def build(self, options: Mapping[str, Any]) -> Method | Choice:
-        """Returns the library's method; each gets those of the options that it has.
+        """Return the library's method; each gets those of the options that it has.
 
         Raises:
             TypeError, ValueError: if the library refuses a setting.
@@ -50,7 +50,7 @@ class MethodSchedule(Phases[Odds]):
 
     @classmethod
     def parse(cls, given: str, setting: str = "method") -> "MethodSchedule":
-        """Reads what the head of this file shows.
+        """Read what the head of this file shows.
 
         Args:
             given: The text.
@@ -84,7 +84,7 @@ class MethodSchedule(Phases[Odds]):
 
 
 def parse_list(given: Iterable[str]) -> tuple[str, ...]:
-    """Returns the methods of a list typed with commas: none,mixup@0,none@0.9,cutmix are none, a schedule, and cutmix.
+    """Return the methods of a list typed with commas: none,mixup@0,none@0.9,cutmix are none, a schedule, and cutmix.
 
     A phase that begins after 0 goes on with the schedule before it.
     """
@@ -99,13 +99,13 @@ def parse_list(given: Iterable[str]) -> tuple[str, ...]:
 
 
 def options_for(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns those of the options that a method has; of several methods, one at least."""
+    """Return those of the options that a method has; of several methods, one at least."""
     known = _option_names(MethodSchedule.parse(method).names)
     return {name: value for name, value in options.items() if name in known}
 
 
 def check_option_names(options: Mapping[str, Any], methods: Iterable[str]) -> None:
-    """Refuses an option that none of the methods has."""
+    """Refuse an option that none of the methods has."""
     names = list(dict.fromkeys(name for method in methods for name in MethodSchedule.parse(method).names))
     known = sorted(_option_names(names))
     for name in options:

@@ -7,7 +7,7 @@ from multimix.lab.train.recipe import OneMethod
 
 
 def mixer(settings: OneMethod, num_classes: int, num_mixes: int, odds: Odds | None = None) -> MultiMix:
-    """Builds the mixer that the settings describe, with K mixes.
+    """Build the mixer that the settings describe, with K mixes.
 
     Args:
         settings: The run's, or the picture's.

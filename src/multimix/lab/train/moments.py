@@ -36,13 +36,13 @@ class Moment:
 
     @classmethod
     def parse(cls, text: float | str) -> "Moment | None":
-        """Reads "5", "2.5", "10%", "60s", "10min" or "2h"; returns None if it is none of these."""
+        """Read "5", "2.5", "10%", "60s", "10min" or "2h"; return None if it is none of these."""
         found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(%|s|min|h)?", str(text).strip())
         return cls(float(found[1]), found[2] or "") if found else None
 
     @classmethod
     def of_run(cls, name: str, text: float | str) -> "Moment":
-        """Reads "5", "2.5" (epochs) or "10%" (of the run).
+        """Read "5", "2.5" (epochs) or "10%" (of the run).
 
         Args:
             name: The setting it belongs to, for the message.
@@ -59,11 +59,11 @@ class Moment:
         return found
 
     def step(self, length: Length) -> float:
-        """Returns after how many updates it comes."""
+        """Return after how many updates it comes."""
         return self.amount / 100 * length.steps if self.unit else self.amount * length.epoch
 
     def in_percent(self, epochs: float) -> "Moment":
-        """Returns the same moment of a run of so many epochs, for a run of any length."""
+        """Return the same moment of a run of so many epochs, for a run of any length."""
         return self if self.unit else Moment(min(100.0, 100 * self.amount / epochs), "%")
 
     def __str__(self) -> str:
@@ -103,6 +103,6 @@ class SaveTimer:
         return self.time_s > 0 and monotonic() - self._last >= self.time_s
 
     def saved(self) -> None:
-        """Starts the next interval."""
+        """Start the next interval."""
         self._last = monotonic()
         self._any = True

@@ -24,7 +24,7 @@ class Phases(Generic[T]):
     shares: tuple[float, ...] = (0.0,)
 
     def phases(self, steps: int) -> tuple[tuple[int, T], ...]:
-        """Returns the first step of each phase, counted from 0, and its value, in a run of so many steps.
+        """Return the first step of each phase, counted from 0, and its value, in a run of so many steps.
 
         A phase that begins after the last step, or when the next one does, is left out.
         """
@@ -33,7 +33,7 @@ class Phases(Generic[T]):
         return tuple((first, value) for first, end, value in zip(firsts, ends, self.values, strict=True) if first < end)
 
     def __str__(self) -> str:
-        """Returns how phases are written; what never changes, without a share."""
+        """Return how phases are written; what never changes, without a share."""
         if len(self.values) == 1:
             return str(self.values[0])
         return ",".join(f"{value}@{share:g}" for value, share in zip(self.values, self.shares, strict=True))
@@ -44,7 +44,7 @@ class NumMixes(Phases[int]):
 
     @classmethod
     def parse(cls, given: int | str) -> "NumMixes":
-        """Reads 5 or "1@0,2@0.5,5@0.8": one mix of each pair at first, two from half of the steps on, then five.
+        """Read 5 or "1@0,2@0.5,5@0.8": one mix of each pair at first, two from half of the steps on, then five.
 
         Raises:
             UsageError: if it is neither.
@@ -63,7 +63,7 @@ class NumMixes(Phases[int]):
 
 
 def split_phases(given: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Returns the values and when each begins: at rising shares of the run, the first at 0; nothing if it is not so."""
+    """Return the values and when each begins: at rising shares of the run, the first at 0; nothing if it is not so."""
     found = [re.fullmatch(r"\s*([^@,\s]+)@(\d*\.?\d+)\s*", part) for part in given.split(",")]
     parts = [(part[1], float(part[2])) for part in found if part]
     values, shares = tuple(value for value, _ in parts), tuple(share for _, share in parts)
@@ -72,5 +72,5 @@ def split_phases(given: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
 
 
 def at_step(phases: Sequence[tuple[int, T]], step: int) -> T:
-    """Returns the value at a step, of phases as `Phases.phases` gives them."""
+    """Return the value at a step, of phases as `Phases.phases` gives them."""
     return next(value for first, value in reversed(phases) if step >= first)

@@ -189,7 +189,7 @@ class Recipe(Optimizing, Mixing):
         check(differ, "trackers must differ from each other", "drop one", trackers=self.trackers)
 
     def total_steps(self, num_samples: int, samples_per_step: int) -> int:
-        """Returns the number of updates; an epoch begun is finished."""
+        """Return the number of updates; an epoch begun is finished."""
         if self.steps is not None:
             return self.steps
         assert self.epochs is not None  # __post_init__ leaves exactly one of the two
@@ -197,5 +197,5 @@ class Recipe(Optimizing, Mixing):
 
 
 def shared(settings: Recipe) -> dict[str, Any]:
-    """Returns the settings that every run of a command shares."""
+    """Return the settings that every run of a command shares."""
     return {item.name: getattr(settings, item.name) for item in fields(Recipe)}

@@ -42,7 +42,7 @@ def train(
     data: Data | None = None,
     on_step: OnStep = lambda step, time_s, meter, length: None,
 ) -> bool:
-    """Trains one model into the folder `settings.out`.
+    """Train one model into the folder `settings.out`.
 
     A finished folder is left as it is. An unfinished one goes on from its newest good checkpoint, to the same bits as
     if it had never stopped; without one it starts from nothing.
@@ -130,7 +130,7 @@ def _prepared(
 
 
 def open_data_of(settings: TrainSettings, sharing: int) -> Data:
-    """Opens the data that the settings name.
+    """Open the data that the settings name.
 
     Args:
         settings: The run's.

@@ -36,7 +36,7 @@ class Schedule:
     factors: tuple[float, ...] = ()
 
     def factor(self, step: int, length: Length) -> float:
-        """Returns the factor for the update that comes after `step` others."""
+        """Return the factor for the update that comes after `step` others."""
         starts = [moment.step(length) for moment in self.moments]
         if self.kind == "cosine":
             return 0.5 * (1 + math.cos(math.pi * step / length.steps))
@@ -49,7 +49,7 @@ class Schedule:
         return self.factors[-1]
 
     def in_percent(self, epochs: float) -> "Schedule":
-        """Returns the same course over a run of any length."""
+        """Return the same course over a run of any length."""
         return replace(self, moments=tuple(moment.in_percent(epochs) for moment in self.moments))
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ class Schedule:
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Reads "constant", "cosine", "multistep:100,200" or "linear:0=0.5,8=1,15=0.125"; moments as in `Moment.of_run`.
+    """Read "constant", "cosine", "multistep:100,200" or "linear:0=0.5,8=1,15=0.125"; moments as in `Moment.of_run`.
 
     Raises:
         UsageError: if it is none of these, or its moments do not rise.
@@ -81,7 +81,7 @@ def parse_schedule(text: str) -> Schedule:
 
 
 def check_within(schedule: Schedule, length: Length) -> None:
-    """Refuses a schedule whose changes would never come.
+    """Refuse a schedule whose changes would never come.
 
     Raises:
         UsageError: if a moment lies after the end of the run.

@@ -72,7 +72,7 @@ class TrainSettings(Recipe, OneMethod):
                 mixer(self, 1, value, odds)  # the library checks its own settings
 
     def _check_moments(self) -> None:
-        """Refuses moments in epochs where epochs do not all take as many steps."""
+        """Refuse moments in epochs where epochs do not all take as many steps."""
         moments = [Moment.of_run("unmixed_first", self.unmixed_first), Moment.of_run("unmixed_last", self.unmixed_last)]
         moments += parse_schedule(self.schedule).moments
         check(
@@ -109,11 +109,11 @@ class TrainSettings(Recipe, OneMethod):
         return self.batch_size // self.mixes.values[0]
 
     def samples(self, steps: int) -> tuple[tuple[int, int], ...]:
-        """Returns the first step of each phase of a run of so many steps, and the samples of each of its steps."""
+        """Return the first step of each phase of a run of so many steps, and the samples of each of its steps."""
         return tuple((first, self.batch_size // value) for first, value in self.mixes.phases(steps))
 
     def length(self, num_samples: int) -> Length:
-        """Returns the length of the run with a training split of so many samples."""
+        """Return the length of the run with a training split of so many samples."""
         from multimix.lab.data import SampleOrder
 
         steps = self.total_steps(num_samples, self.samples_per_step)
@@ -121,7 +121,7 @@ class TrainSettings(Recipe, OneMethod):
         return Length(steps, num_samples / per_step)
 
     def repeated_samples(self, num_samples: int) -> str | None:
-        """Returns a line for a run whose steps hold more samples than there are to train on; None for others.
+        """Return a line for a run whose steps hold more samples than there are to train on; None for others.
 
         Raises:
             UsageError: if a step holds every sample more than `MOST_REPEATS` times.

@@ -1,4 +1,4 @@
-"""Settings that were written into a file: whoever wrote it, they are checked like those of a command line."""
+"""Settings from a file, checked like those of a command line."""
 
 from collections.abc import Mapping
 from types import NoneType, UnionType
@@ -12,7 +12,7 @@ MOST_SHOWN = 60  # characters of a wrong value
 
 
 def stored_settings(kind: type[S], values: Mapping[str, Any]) -> S:
-    """Returns settings that a file holds; nothing is imported for them, and nothing opened.
+    """Return settings that a file holds; nothing is imported for them, and nothing opened.
 
     Raises:
         Damaged: if one is unknown, missing, of another type or not what it must be.

@@ -1,4 +1,4 @@
-"""One run, for whoever watches it: live on a terminal, a plain line per record elsewhere."""
+"""Progress of one run: live on a terminal, a plain line per record elsewhere."""
 
 import sys
 from collections import deque
@@ -40,7 +40,7 @@ class Pace:
         self._clock_s = 0.0
 
     def look(self, step: int, time_s: float, clock_s: float) -> None:
-        """Notes how far the run is.
+        """Note how far the run is.
 
         Args:
             step: Steps done.
@@ -100,7 +100,7 @@ class Watch:
             self._live.stop()
 
     def on_step(self, step: int, time_s: float, meter: Meter, length: Length) -> None:
-        """Looks at a run, if the last look is long enough ago."""
+        """Look at a run, if the last look is long enough ago."""
         now = monotonic()
         if now < self._next_look:
             return
@@ -115,13 +115,13 @@ class Watch:
         self._next_look = monotonic() + LOOK_EVERY_S
 
     def on_record(self, record: Record) -> None:
-        """Prints a record; the line under it, if there is one, stays under it."""
+        """Print a record; the line under it, if there is one, stays under it."""
         if self._pace is not None:
             self._pace.look(int(record["step"]), record["time_s"], monotonic())
         self._error = f"test error {record['error']:.2%}"
         if self._live is None:
             self._console.print("  ".join([quality(record), *self._speed()]), soft_wrap=True, markup=False)
-        else:  # the live line tells the rest
+        else:  # the live line shows the rest
             self._console.print(quality(record), markup=False)
 
     def _speed(self) -> list[str]:
@@ -150,7 +150,7 @@ class Watch:
 
 
 def _lines(items: Sequence[str], width: int) -> list[str]:
-    """Returns the items in lines of at most `width` columns, no item broken."""
+    """Return the items in lines of at most `width` columns, no item broken."""
     lines: list[str] = []
     for item in filter(None, items):
         if lines and len(lines[-1]) + 2 + len(item) <= width:

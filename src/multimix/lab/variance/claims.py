@@ -14,7 +14,7 @@ PROPOSITIONS = (
 
 
 def verdict(ratio: Json) -> str:
-    """Returns whether a ratio of variances is below 1: "below", "above" or "not distinguishable"."""
+    """Return whether a ratio of variances is below 1: "below", "above" or "not distinguishable"."""
     if ratio["high"] is not None and ratio["high"] < 1:
         return "below"
     return "above" if ratio["low"] is not None and ratio["low"] > 1 else "not distinguishable"
@@ -31,14 +31,14 @@ def claims(moment: Json) -> list[str]:
 
 
 def drawn(design: Json) -> str:
-    """Returns how a design's coefficients and partners are drawn, in words."""
+    """Return how a design's coefficients and partners are drawn, in words."""
     whose = "one λ for the batch" if design["share"] == "batch" else "λ per pair"
     fresh = ", fresh partners" if design["partners"] == "fresh" else ""
     return f"{design['sampling']}, {whose}{fresh}"
 
 
 def by_draw(designs: Sequence[Json], kind: str) -> dict[str, list[Json]]:
-    """Returns the designs of a kind with K > 1, by how they are drawn, in training mode."""
+    """Return the designs of a kind with K > 1, by how they are drawn, in training mode."""
     groups: dict[str, list[Json]] = {}
     for design in designs:
         if design["kind"] == kind and design["num_mixes"] > 1 and design["norm"] == "batch":

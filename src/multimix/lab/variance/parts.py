@@ -59,7 +59,7 @@ class Parts:
 
 
 def why_not(probe: Probe, replicates: int) -> str | None:
-    """Returns why the parts cannot be had; None if they can."""
+    """Return why the parts cannot be had; None if they can."""
     values = max(PAIRS, replicates) * COEFFICIENTS * probe.empty(0).shape[1]
     if values > MOST_VALUES:
         return f"a table of {values:,} values is too large"
@@ -74,7 +74,7 @@ def why_not(probe: Probe, replicates: int) -> str | None:
 
 
 def parts(probe: Probe, num_pairs: int, num_mixes: int, replicates: int) -> Parts:
-    """Measures the parts, and checks what they predict with P pairs and K mixes.
+    """Measure the parts, and check what they predict with P pairs and K mixes.
 
     Raises:
         RunFailed: if a gradient is not finite.
@@ -100,7 +100,7 @@ def parts(probe: Probe, num_pairs: int, num_mixes: int, replicates: int) -> Part
 
 
 def pair_table(probe: Probe) -> Tensor:
-    """Returns the (pairs, coefficients, D) gradients of independent pairs, all with the same coefficients."""
+    """Return the (pairs, coefficients, D) gradients of independent pairs, all with the same coefficients."""
     mix = mixer_of(probe, Design.of(MIXES, COEFFICIENTS, 2, ("iid", "batch", "same")))
     rows = []
     for x, labels in probe.batches(2, PAIRS):
@@ -110,7 +110,7 @@ def pair_table(probe: Probe) -> Tensor:
 
 
 def batch_table(probe: Probe, num_pairs: int, replicates: int) -> Tensor:
-    """Returns the (batches, coefficients, D) gradients of batches, all with the same coefficients."""
+    """Return the (batches, coefficients, D) gradients of batches, all with the same coefficients."""
     mix = mixer_of(probe, Design.of(MIXES, COEFFICIENTS, num_pairs, ("iid", "batch", "same")))
     table = probe.empty(replicates * COEFFICIENTS)
     for unit, (x, labels) in enumerate(probe.batches(num_pairs, replicates)):

@@ -38,7 +38,7 @@ class Probe:
 
     @classmethod
     def of(cls, learner: Learner, data: Data) -> "Probe":
-        """Returns a probe of a model as it is now."""
+        """Return a probe of a model as it is now."""
         return cls(learner.settings, learner.fabric, copy.deepcopy(learner.bare), data.train, data.num_classes)
 
     @property
@@ -52,19 +52,19 @@ class Probe:
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
     def empty(self, rows: int) -> Tensor:
-        """Returns room for gradients, (rows, D), on the device."""
+        """Return room for gradients, (rows, D), on the device."""
         size = sum(parameter.numel() for parameter in self.parameters)
         return torch.empty(rows, size, device=self.fabric.device)
 
     def set_norm(self, norm: str) -> None:
-        """Has batch norm use the statistics of the batch, as in training ("batch"), or the kept ones ("kept")."""
+        """Have batch norm use the statistics of the batch, as in training ("batch"), or the kept ones ("kept")."""
         self.model.train()
         for module in self.model.modules():
             if isinstance(module, _BatchNorm):
                 module.train(norm == "batch")
 
     def batches(self, num_pairs: int, num: int) -> Iterator[Batch]:
-        """Yields batches of samples drawn independently, with replacement, augmented as in training.
+        """Yield batches of samples drawn independently, with replacement, augmented as in training.
 
         The same sizes give the same batches, so that what is compared can share them.
         """
@@ -74,13 +74,13 @@ class Probe:
         return self.split.subset(chosen).batches(order, range(num))
 
     def plan(self, mix: MultiMix, x: Tensor, labels: Tensor, draw: int) -> Plan:
-        """Draws everything random about a step but dropout; the same draw of as many pairs has the same partners."""
+        """Draw everything random about a step but dropout; the same draw of as many pairs has the same partners."""
         generator = torch.Generator().manual_seed(seed_of(self.settings.seed, "variance mix", draw))
         with self.fabric.autocast():
             return mix.plan(x, labels, model=self.model, generator=generator)
 
     def gradient(self, mix: MultiMix, x: Tensor, labels: Tensor, plan: Plan, draw: int) -> Tensor:
-        """Returns the (D,) gradient of the loss, without weight decay and clipping."""
+        """Return the (D,) gradient of the loss, without weight decay and clipping."""
         seed_device(seed_of(self.settings.seed, "variance model", draw), self.fabric.device)
         kept = [buffer.clone() for buffer in self.model.buffers()]
         total = None
@@ -96,7 +96,7 @@ class Probe:
         return total
 
     def row_gradients(self, mix: MultiMix, x: Tensor, labels: Tensor, plan: Plan) -> Tensor:
-        """Returns the (rows, D) gradients of the loss of each mixed row, where rows do not depend on each other."""
+        """Return the (rows, D) gradients of the loss of each mixed row, where rows do not depend on each other."""
         with self.fabric.autocast():
             logits, y_mix = mix.run(self.model, x, labels, plan=plan)
             losses = F.cross_entropy(
@@ -116,7 +116,7 @@ class Probe:
 
 
 def chosen_mixes(plan: Plan, which: Tensor) -> Plan:
-    """Returns the plan of some of a plan's mixes: the same pairs, partners and geometry.
+    """Return the plan of some of a plan's mixes: the same pairs, partners and geometry.
 
     Args:
         plan: The whole.

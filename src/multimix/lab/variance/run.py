@@ -67,7 +67,7 @@ def measure(
     data: Data | None = None,
     advance: Advance = lambda what, share: None,
 ) -> Json:
-    """Trains one run and measures its gradients' variance; what was measured before is read.
+    """Train one run and measure its gradients' variance; what was measured before is read.
 
     Args:
         settings: What to measure.
@@ -136,7 +136,7 @@ def _measured_before(file: Path, asked: Json, on_moment: Callable[[Json], None])
 
 
 def _forecast(probe: Probe, settings: VarianceSettings, steps: int, log: Callable[[str], None]) -> int:
-    """Says how much is to be computed, and about how long it takes; returns the rows."""
+    """Say how much is to be computed, and about how long it takes; return the rows."""
     asked = designs(settings, probe.has_batch_norm)
     training = steps * settings.batch_size
     total = training + rows_of_moment(probe, settings) * len(settings.at)
@@ -155,7 +155,7 @@ def trained(
     stops: Sequence[int],
     on_step: Callable[[], None] = lambda: None,
 ) -> Iterator[Learner]:
-    """Yields what learns, after so many updates, in rising order; the updates are those of `multimix train`.
+    """Yield what learns, after so many updates, in rising order; the updates are those of `multimix train`.
 
     Args:
         settings: The run's.

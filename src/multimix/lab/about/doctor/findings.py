@@ -47,7 +47,7 @@ class Findings:
 
 
 def examine() -> Findings:
-    """Looks at everything, and tries every method on every device: some ten seconds."""
+    """Look at everything, and try every method on every device: some ten seconds."""
     found = devices()
     tried = [_try(method, device) for device in found for method in METHODS]
     asked, cache = packages(), data_cache()
@@ -77,7 +77,7 @@ def _try(method: str, device: torch.device) -> Tried:
 
 
 def _kernel_family() -> tuple[str, list[str]]:
-    """Returns the family of kernels, and what is wrong with the one that was asked for."""
+    """Return the family of kernels, and what is wrong with the one that was asked for."""
     try:
         return chosen(), []
     except ValueError as error:

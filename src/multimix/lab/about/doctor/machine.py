@@ -13,7 +13,7 @@ from multimix.lab.data.cache import cache_folder
 
 
 def devices() -> list[torch.device]:
-    """Returns everything that can compute here, the CPU first."""
+    """Return everything that can compute here, the CPU first."""
     found = [torch.device("cpu")]
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if accelerator is not None:
@@ -22,14 +22,14 @@ def devices() -> list[torch.device]:
 
 
 def device_name(device: torch.device) -> str:
-    """Returns what a device is."""
+    """Return what a device is."""
     if device.type == "cpu":
         return processor()
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def machine() -> dict[str, Any]:
-    """Returns the system, its cores, and how many threads PyTorch and the compiled kernels take."""
+    """Return the system, its cores, and how many threads PyTorch and the compiled kernels take."""
     return {
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": os.cpu_count(),
@@ -41,7 +41,7 @@ def machine() -> dict[str, Any]:
 
 
 def data_cache() -> dict[str, Any]:
-    """Returns where decoded samples are kept (None: nowhere), how much, and whether more can be."""
+    """Return where decoded samples are kept (None: nowhere), how much, and whether more can be."""
     folder = cache_folder()
     if folder is None:
         return {"folder": None, "bytes": 0, "writable": True}
@@ -50,12 +50,12 @@ def data_cache() -> dict[str, Any]:
 
 
 def _nearest(folder: Path) -> Path:
-    """Returns the folder itself or, where it is not there yet, the one it would be made in."""
+    """Return the folder itself or, where it is not there yet, the one it would be made in."""
     return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 def used_kernels() -> list[dict[str, str | None]]:
-    """Returns the name of each compiled kernel that was called so far, and the folder that keeps its machine code.
+    """Return the name of each compiled kernel that was called so far, and the folder that keeps its machine code.
 
     The folder is None where no folder can be written, so that every process compiles the kernel again.
     """
@@ -69,7 +69,7 @@ def used_kernels() -> list[dict[str, str | None]]:
 
 
 def puzzle_solver(device: torch.device) -> str:
-    """Returns what found Puzzle Mix's masks on a device, once they were asked for."""
+    """Return what found Puzzle Mix's masks on a device, once they were asked for."""
     module, how = (
         ("multimix.puzzle.solver_cpu", "exact, compiled")
         if device.type == "cpu"

@@ -15,12 +15,12 @@ WIDEST = 120  # columns; longer lines are hard to read
 
 
 def print_findings(found: Findings, console: Console) -> None:
-    """Prints everything, and last what is wrong."""
+    """Print everything, and last what is wrong."""
     console.print(screen(found), width=min(console.width, WIDEST))
 
 
 def screen(found: Findings) -> RenderableType:
-    """Returns what is to be seen."""
+    """Return what is to be seen."""
     verdict = Text("All is well.", "green")
     if found.wrong:
         verdict = Text(f"{len(found.wrong)} thing(s) wrong:", "bold red")
