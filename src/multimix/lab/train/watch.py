@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.segment import Segment
 from rich.text import Text
 
 from multimix.lab.train.moments import Length
@@ -136,17 +136,11 @@ class Watch:
             return
         epoch, epochs = (steps / self._length.epoch for steps in (self._step, self._length.steps))
         where = [f"epoch {epoch:.1f}/{round(epochs, 1):g}", f"step {self._step}/{self._length.steps}"]
-        speed = self._speed()
-        first, *others = _lines([*where, *speed[1:]], options.max_width)
-        bar = min(BAR, options.max_width - len(first) - 2)
-        if bar > 5:
-            row = Table.grid(padding=(0, 2))
-            row.add_row(ProgressBar(total=self._length.steps, completed=self._step, width=bar), first)
-            yield row
-        else:
-            yield Text(first)
-        others += _lines([*self._measured, *speed[:1], self._error], options.max_width)
-        yield from map(Text, others)
+        images_per_s, left = self._speed() or ("", "")
+        yield ProgressBar(total=self._length.steps, completed=self._step, width=min(BAR, options.max_width))
+        yield Segment.line()
+        items = [*where, left, *self._measured, images_per_s, self._error]
+        yield from map(Text, _lines(items, options.max_width))
 
 
 def _lines(items: Sequence[str], width: int) -> list[str]:
