@@ -32,14 +32,15 @@ import torch
 from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.data import SampleOrder, open_data
 from multimix.lab.metrics import evaluate
 from multimix.lab.models import build_model
-from multimix.lab.train.mixing import METHODS, mixer
+from multimix.lab.train.checkpoint import Snapshot, digest
+from multimix.lab.train.mixing import mixer
 from multimix.lab.train.run import train  # noqa: F401  imported before the forks
 from multimix.lab.train.settings import TrainSettings
-from multimix.lab.train.snapshot import Snapshot, digest
+from multimix.methods import METHODS
 
 PATIENCE_S = 120  # a try that takes longer hangs
 

@@ -24,7 +24,7 @@ from multimix import (
 )
 from multimix.kernels.family import find_kernel
 from multimix.masks import Blocks, Boxes, Bump, Constant, Ordered, Resized
-from multimix.methods import METHODS, mixes_inside, options
+from multimix.methods import METHODS
 
 
 def square(output: Tensor, y: Tensor) -> Tensor:
@@ -464,8 +464,8 @@ def test_parts_of_a_plan_make_the_whole(name):
     assert [int(p.sample) for p in again] == parts[0].sample.tolist()
 
 
-def test_mixes_inside_is_said_by_the_methods():
-    inside = [name for name in METHOD_ROWS if any(map(mixes_inside, options(make(name).method)))]
+def test_the_methods_say_whether_they_mix_inside():
+    inside = [name for name in METHOD_ROWS if any(method.inside for method in make(name).method.options)]
     assert inside == ["manifold", "manifold-input"]
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 
 if __name__ == "__main__":  # worker processes import this file, and must not start the program again
     sys.exit(main())

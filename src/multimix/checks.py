@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from multimix.errors import SaliencyNotFinite
 from multimix.host import has_tangent, in_transform, is_readable
 from multimix.plan import Plan
 from multimix.scalars import as_integer
@@ -134,7 +135,7 @@ def check_saliency(saliency: Any, x: Tensor) -> None:
         if not bool((lowest >= 0) & (highest < torch.inf)):
             lows, highs = torch.aminmax(saliency.detach().flatten(1), dim=1)
             row = int(((lows >= 0) & (highs < torch.inf)).int().argmin())
-            raise ValueError(
+            raise SaliencyNotFinite(
                 f"saliency must be finite and >= 0, got values from {float(lows[row])} to {float(highs[row])} in row "
                 f"{row}; look for nan or inf in x and in the loss, or take the absolute value of your own"
             )

@@ -282,7 +282,7 @@ class MultiMix:
 
     def _check_methods(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
         """Refuse what any method that may be drawn could not do, before a random number is taken."""
-        for method in self.method.options():
+        for method in self.method.options:
             name = type(method).__name__
             if method.inside:
                 if "" in method.layer_names(model):
@@ -294,7 +294,7 @@ class MultiMix:
                 checks.check_saliency(saliency, x)
 
     def _check_at_input(self) -> None:
-        if any(method.inside for method in self.method.options()):
+        if any(method.inside for method in self.method.options):
             raise ValueError(
                 f"method must mix at the input to be called on a batch, got method={self.method!r}; "
                 f"use logits, y_mix = mix.run(model, x, y)"

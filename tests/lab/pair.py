@@ -21,9 +21,9 @@ from multimix.lab.core.errors import Interrupted, RunFailed, UsageError
 from multimix.lab.core.lock import locked
 from multimix.lab.core.processes import launched
 from multimix.lab.models import build_model
+from multimix.lab.train.checkpoint import Snapshot, digest
 from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
-from multimix.lab.train.snapshot import Snapshot, digest
 
 STEPS = 32
 FABRIC = launched("cpu")

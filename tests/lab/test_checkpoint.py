@@ -19,12 +19,11 @@ from multimix.lab.core.atomic_files import UNFINISHED, write_atomic
 from multimix.lab.core.errors import Damaged, Interrupted, RunFailed, UsageError
 from multimix.lab.core.lock import locked
 from multimix.lab.data import open_data
-from multimix.lab.train.intervals import Every
-from multimix.lab.train.meter import Meter
+from multimix.lab.train.checkpoint import Snapshot, digest
+from multimix.lab.train.moments import SaveTimer
 from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
-from multimix.lab.train.snapshot import Snapshot, digest
-from multimix.lab.train.state import State
+from multimix.lab.train.state import Meter, State
 from multimix.methods import METHODS
 
 STEPS = 40  # a record at 1, 3, 4, ...; an epoch is 44.9 steps of 20 images
@@ -120,7 +119,7 @@ def test_short_runs_save_nothing(tmp_path):
 
 def test_time_between_saves(tmp_path, monkeypatch):
     clock = iter(range(10**6))  # each look at the clock is a second later
-    monkeypatch.setattr("multimix.lab.train.intervals.monotonic", lambda: next(clock))
+    monkeypatch.setattr("multimix.lab.train.moments.monotonic", lambda: next(clock))
     train(settings(tmp_path, checkpoint_every="15s"))
     assert len(states(tmp_path)) == 2
 
@@ -361,13 +360,16 @@ def test_a_disk_that_is_really_full_and_one_that_is_read_only(tmp_path, small_di
 
 
 def test_intervals():
-    assert Every.parse("500") == Every(steps=500)
-    assert Every.parse("90s") == Every(time_s=90)
-    assert Every.parse("10min") == Every(time_s=600)
-    assert Every.parse("never") == Every()
-    for text in ("0", "5d", "", "-1", "s"):
+    asked = {text: SaveTimer(text, 1) for text in ("500", "90s", "10min", "never")}
+    assert {text: (timer.steps, timer.time_s) for text, timer in asked.items()} == {
+        "500": (500, 0),
+        "90s": (0, 90),
+        "10min": (0, 600),
+        "never": (0, 0),
+    }
+    for text in ("0", "0s", "5d", "", "-1", "s", "2.5", "50%"):
         with pytest.raises(UsageError, match="checkpoint_every must be a number of steps, a time or never"):
-            Every.parse(text)
+            SaveTimer(text, 1)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

@@ -12,10 +12,10 @@ import torch
 import yaml
 
 import multimix
-from multimix.lab import cli
-from multimix.lab.arguments import parse
-from multimix.lab.cli import main
-from multimix.lab.commands import COMMANDS, Command
+from multimix.lab.command_line import main as program
+from multimix.lab.command_line.commands import COMMANDS, Command
+from multimix.lab.command_line.main import main
+from multimix.lab.command_line.parse import parse
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.core.errors import RunFailed
 from multimix.lab.report.gather import gather
@@ -105,9 +105,9 @@ def test_what_a_command_raises_is_told_without_a_traceback(error, code, monkeypa
 
 @pytest.mark.parametrize("package", ["rich", "jsonargparse", "yaml", "lightning"])
 def test_a_package_of_the_lab_that_is_missing_is_one_line(package, monkeypatch, capsys, tmp_path):
-    for module in [name for name in sys.modules if name.partition(".")[0] in (package, "multimix.lab.arguments")]:
+    for module in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, module)
-    for module in ("arguments", "train.run", "core.processes"):  # as in a program that has just been started
+    for module in ("command_line.parse", "train.run", "core.processes"):  # as in a program that has just been started
         monkeypatch.delitem(sys.modules, f"multimix.lab.{module}", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     assert main(["train", "--out", str(tmp_path / "o")]) == 2
@@ -121,7 +121,7 @@ def test_a_package_that_is_none_of_the_labs_is_not_blamed_on_it(monkeypatch):
     def fail(given):
         raise ModuleNotFoundError("No module named 'mine'", name="mine")
 
-    monkeypatch.setattr(cli, "_call", fail)
+    monkeypatch.setattr(program, "_call", fail)
     with pytest.raises(ModuleNotFoundError):
         main(["train"])
 
@@ -130,7 +130,16 @@ def test_the_labs_packages_are_those_that_are_installed_with_it():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["lab"]
     imported = {"scikit-learn": "sklearn", "pyyaml": "yaml", "pillow": "PIL"}
     names = {re.match(r"[\w-]+", item)[0] for item in settings}
-    assert {imported.get(name, name) for name in names} == set(cli.PACKAGES)
+    assert {imported.get(name, name) for name in names} == set(program.PACKAGES)
+
+
+def test_the_help_of_a_run_opens_with_what_is_chosen_first(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    usage, _, settings = capsys.readouterr().out.partition("One run:")
+    wanted = ["--data", "--model", "--method", "--num-mixes", "--steps", "--out"]
+    assert re.findall(r"^  (--[\w-]+)", settings, re.MULTILINE)[:6] == wanted
+    assert re.findall(r"(--[\w-]+)", usage)[:6] == wanted
 
 
 def test_train_then_again(tmp_path, capsys):
@@ -224,7 +233,7 @@ def test_print_config_is_a_file_of_settings(tmp_path, capsys):
 
 def test_help_names_flags_as_they_are_typed_and_loads_no_training(capsys):
     code = (
-        "import sys; from multimix.lab.cli import main\n"
+        "import sys; from multimix.lab.command_line.main import main\n"
         "assert main(['--version']) == 0\n"
         "assert 'rich' not in sys.modules\n"
         "try: main(['compare', '--help'])\n"

@@ -7,10 +7,9 @@ import shutil
 import pytest
 from going_wrong import go_wrong
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.compare.folder import Comparison
-from multimix.lab.compare.slots import Slots
-from multimix.lab.compare.this_process import ThisProcess
+from multimix.lab.compare.slots import Slots, ThisProcess
 from multimix.lab.compare.workers import Worker
 from multimix.lab.core.errors import Interrupted
 from multimix.lab.report.gather import gather

@@ -2,7 +2,7 @@
 
 import pytest
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.compare.rows import Row, check_data_sets, rows, runs
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.errors import UsageError

@@ -15,7 +15,7 @@ from multimix.lab.about.doctor.machine import data_cache
 from multimix.lab.about.doctor.screen import print_findings
 from multimix.lab.about.doctor.selftest import checks
 from multimix.lab.about.doctor.versions import ABSENT, Package
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.masks import Constant
 from multimix.methods import METHODS, CutMix, MixUp, PuzzleMix
 from multimix.methods.step import Step

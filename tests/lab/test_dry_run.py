@@ -4,7 +4,7 @@ import layouts
 import pytest
 import torch
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import open_data
 from multimix.lab.data.stand_in import PUBLISHED, stand_in

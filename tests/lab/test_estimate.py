@@ -2,11 +2,10 @@
 
 import pytest
 
-from multimix.lab.compare.estimate import Pace, _makespan, _trial, estimate
+from multimix.lab.compare.estimate import Pace, _trial, estimate
 from multimix.lab.compare.rows import runs
 from multimix.lab.compare.settings import CompareSettings
-from multimix.lab.compare.slots import Slots
-from multimix.lab.compare.this_process import ThisProcess
+from multimix.lab.compare.slots import Slots, ThisProcess
 from multimix.lab.train.settings import TrainSettings
 
 
@@ -14,13 +13,6 @@ def test_a_run_is_its_start_its_steps_and_its_evaluations():
     pace = Pace(start_s=10.0, step_s=2.0, evaluation_s=0.5)
     assert pace.time_s(TrainSettings(steps=100, evaluations=4, out="o")) == 10 + 200 + 0.5 * 5
     assert pace.time_s(TrainSettings(steps=3, evaluations=25, out="o")) == 10 + 6 + 0.5 * 4
-
-
-@pytest.mark.parametrize(
-    ("times", "jobs", "end"), [([3, 1, 1, 1], 2, 3), ([1, 1, 1, 3], 2, 4), ([2], 5, 2), ([1, 2, 3], 1, 6)]
-)
-def test_runs_are_shared_among_slots_in_order(times, jobs, end):
-    assert _makespan(times, jobs) == end
 
 
 @pytest.mark.parametrize(("steps", "tried"), [(3, 3), (100, 6), (300, 12), (10_000, 20)])

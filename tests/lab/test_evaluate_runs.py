@@ -9,9 +9,9 @@ import pytest
 import torch
 from filelock import FileLock
 
-from multimix.lab import cli
-from multimix.lab.arguments import parse
-from multimix.lab.cli import main
+from multimix.lab.command_line import main as program
+from multimix.lab.command_line.main import main
+from multimix.lab.command_line.parse import parse
 from multimix.lab.evaluate import runs
 from multimix.lab.evaluate.evaluators import EVALUATORS
 
@@ -127,7 +127,7 @@ def test_runs_of_one_name_are_shown_by_their_paths(folders, run, capsys):
 
 @pytest.mark.parametrize(("width", "tables"), [(160, 1), (70, 5)])
 def test_a_table_that_is_too_wide_becomes_one_for_each_evaluator(width, tables, run, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "PLAIN_WIDTH", width)
+    monkeypatch.setattr(program, "PLAIN_WIDTH", width)
     assert evaluate(run, "--with", ALL, "--ood-data", "noise", "--num-samples", 30) == 0
     printed = capsys.readouterr().out
     assert len([line for line in printed.splitlines() if line.startswith(" none-s0")]) == tables

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from layouts import png
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.compare import on_ray
 from multimix.lab.compare.on_ray import Place, Share, _share
 from multimix.lab.compare.settings import CompareSettings
@@ -70,7 +70,7 @@ def test_cifar10_from_a_folder_here_in_another_process_and_through_ray(folder, m
 def through_ray(flags: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     code = (  # a cluster of two cores, wherever the tests run
         "import sys; from functools import partial\n"
-        "import multimix.lab.compare.run, multimix.lab.train.run; from multimix.lab.cli import main\n"
+        "import multimix.lab.compare.run, multimix.lab.train.run; from multimix.lab.command_line.main import main\n"
         "assert 'ray' not in sys.modules, 'nobody asked for it'\n"
         "import ray\n"
         "ray.init = partial(ray.init, num_cpus=2); sys.exit(main())"

@@ -5,7 +5,7 @@ import os
 import layouts
 import pytest
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.core.printable import printable
 from multimix.lab.data import open_data

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.rows import runs
 from multimix.lab.core.errors import UsageError

@@ -17,7 +17,7 @@ from multimix.lab.data import open_data
 from multimix.lab.data.audio import Sound
 from multimix.lab.data.bad_files import BadSample
 from multimix.lab.data.images import CroppedImage, WholeImage, header
-from multimix.lab.preview.read import read_pair
+from multimix.lab.preview.make import read_pair
 from multimix.lab.preview.settings import PreviewSettings
 
 

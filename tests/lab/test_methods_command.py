@@ -8,7 +8,7 @@ import torch
 
 from multimix import MultiMix
 from multimix.lab.about.method_facts import AXES, Layers, method_facts
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.methods import METHODS
 from multimix.methods.mixup import MixUp
 

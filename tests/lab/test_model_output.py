@@ -6,7 +6,7 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.data import open_data
 from multimix.lab.train.initial_weights import build_model_of, model_at_start
 from multimix.lab.train.settings import TrainSettings

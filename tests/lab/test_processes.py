@@ -3,13 +3,14 @@
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from together import run_together
 
-from multimix.lab.core.errors import UsageError
-from multimix.lab.core.processes import check_shares, mean_over
+from multimix.lab.core.errors import FailedAlone, UsageError
+from multimix.lab.core.processes import check_shares, fail_if_peer_dies, mean_over
 
 HERE = Path(__file__).parent
 
@@ -43,6 +44,24 @@ def test_a_process_without_a_pair_is_refused(monkeypatch):
     check_shares(4)
     with pytest.raises(UsageError, match=r"needs at least one pair per step, got 3 pairs for 4 processes"):
         check_shares(3)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        # As Gloo words it where a peer was killed.
+        RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer [::1]:1234"),
+        torch.distributed.DistNetworkError("the server has gone"),
+    ],
+)
+def test_an_error_of_a_dead_process_is_told_in_the_programs_words(error):
+    two = SimpleNamespace(world_size=2, global_rank=1)
+    with pytest.raises(FailedAlone, match="process 1: all processes of a run must live"), fail_if_peer_dies(two):
+        raise error
+    with pytest.raises(type(error)), fail_if_peer_dies(SimpleNamespace(world_size=1)):
+        raise error
+    with pytest.raises(RuntimeError, match="a layer of mine"), fail_if_peer_dies(two):
+        raise RuntimeError("a layer of mine")
 
 
 def test_processes_count_by_the_size_of_their_part():

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from multimix.lab.arguments import parse
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
+from multimix.lab.command_line.parse import parse
 from multimix.lab.models import build_model
 from multimix.lab.train.course import Course
 from multimix.lab.train.schedule import check_within, parse_schedule

@@ -9,11 +9,11 @@ import layouts
 import pytest
 import torch
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.regular_files import check_regular, open_regular, read_regular
 from multimix.lab.data import open_data
-from multimix.lab.preview.read import read_pair
+from multimix.lab.preview.make import read_pair
 from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.train.initial_weights import load_initial_weights
 

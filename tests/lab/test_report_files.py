@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from reported import ENVIRONMENT, everything, made_up, made_up_variance, settings
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.rows import Row, rows
 from multimix.lab.core.errors import UsageError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from reported import everything, made_up, made_up_variance, settings
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 # Nothing but the page: no updates, no reports, no first steps.

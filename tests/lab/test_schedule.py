@@ -70,6 +70,6 @@ def test_a_change_after_the_end_is_refused():
 
 
 def test_moments():
-    assert Moment.parse("x", "2.5").step(TEN_EPOCHS) == 250
-    assert Moment.parse("x", "5%").step(TEN_EPOCHS) == 50
-    assert [str(Moment.parse("x", text)) for text in ("5", "2.50", "10%")] == ["5", "2.5", "10%"]
+    assert Moment.of_run("x", "2.5").step(TEN_EPOCHS) == 250
+    assert Moment.of_run("x", "5%").step(TEN_EPOCHS) == 50
+    assert [str(Moment.of_run("x", text)) for text in ("5", "2.50", "10%")] == ["5", "2.5", "10%"]

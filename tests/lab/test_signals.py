@@ -12,11 +12,11 @@ from pathlib import Path
 import layouts
 from together import end_together, run_together, start_together
 
-from multimix.lab.arguments import parse
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
+from multimix.lab.command_line.parse import parse
 from multimix.lab.core.signals import Interruption
+from multimix.lab.train.checkpoint import Snapshot, digest
 from multimix.lab.train.run import train
-from multimix.lab.train.snapshot import Snapshot, digest
 
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from reported import made_up, made_up_variance, settings
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.json_file import MOST_DEPTH, read_json, read_json_lines, read_text

@@ -10,8 +10,8 @@ import pytest
 from reported import made_up, settings
 from rich.table import Table
 
-from multimix.lab.arguments import parse
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
+from multimix.lab.command_line.parse import parse
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.atomic_files import write_atomic

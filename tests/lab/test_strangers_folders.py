@@ -12,7 +12,7 @@ from PIL import Image
 from reported import made_up, settings
 from safetensors.torch import load_file, save_file
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.errors import UsageError

@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import layouts
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from multimix.errors import SaliencyNotFinite
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.data import open_data
 from multimix.lab.models import build_model
+from multimix.lab.train.loop import Run
 from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
 
@@ -115,6 +118,22 @@ def test_a_saliency_that_is_no_number_ends_the_run_too(tmp_path):
         RunFailed, match=r"saliency must be finite .* at step \d+; no earlier state was saved; try a le"
     ):
         train(settings(tmp_path, method="puzzlemix", learning_rate=1e18, evaluations=1, steps=20))
+
+
+def test_a_run_fails_by_the_type_of_an_error_and_not_by_its_text():
+    def update_that_raises(error):
+        def raises(*step):
+            raise error
+
+        def fail(what, step):
+            raise RunFailed(f"{what} at {step}")
+
+        return Run.update(SimpleNamespace(learner=SimpleNamespace(update=raises), fail=fail), 3, None, None)
+
+    with pytest.raises(RunFailed, match="no number at 3"):
+        update_that_raises(SaliencyNotFinite("no number; look for nan"))
+    with pytest.raises(ValueError, match="saliency must be finite"):
+        update_that_raises(ValueError("saliency must be finite, says a model of somebody else's"))
 
 
 def test_the_loop_never_names_a_method():

@@ -13,7 +13,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 from torch import nn
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import SampleOrder, open_data
@@ -21,16 +21,15 @@ from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.variance import run as variance_run
 from multimix.lab.variance.claims import claims, verdict
-from multimix.lab.variance.cost import Cost, StepTime, efficiency, fitted
+from multimix.lab.variance.cost import StepTime, efficiency, fitted
 from multimix.lab.variance.designs import FEWER, LARGE, MIXES, Design, designs
 from multimix.lab.variance.figure import variance_plot
 from multimix.lab.variance.measuring import Measured, clipped, floor, gradients, mixer_of
 from multimix.lab.variance.parts import COEFFICIENTS, PAIRS, batch_table, pair_table, parts, why_not
 from multimix.lab.variance.probe import Probe, chosen_mixes
-from multimix.lab.variance.run import measure
+from multimix.lab.variance.run import measure, trained
 from multimix.lab.variance.settings import VarianceSettings
 from multimix.lab.variance.terminal import print_moment
-from multimix.lab.variance.training import trained
 from multimix.variance import ratio, total_variance
 
 IID = ("iid", "pair", "same")
@@ -268,9 +267,9 @@ def test_a_gradient_that_is_not_finite_ends_the_measurement():
 
 
 def test_costs_are_found_again():
-    truth = Cost(2e-3, 3e-5, 1e-5, 0.0)
     asked = [Design.of(kind, k, 60, IID) for kind in (MIXES, FEWER, LARGE) for k in (1, 2, 5)]
-    found = fitted({design: StepTime(truth.of(design.num_pairs, design.mixes_per_pair), 0.0) for design in asked})
+    seconds = {design: 2e-3 + design.num_pairs * (3e-5 + design.mixes_per_pair * 1e-5) for design in asked}
+    found = fitted({design: StepTime(time_s, 0.0) for design, time_s in seconds.items()})
     assert (found.step_s, found.pair_s, found.mix_s) == pytest.approx((2e-3, 3e-5, 1e-5))
     assert found.error < 1e-6
 

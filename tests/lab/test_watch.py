@@ -9,16 +9,15 @@ import pytest
 import torch
 from rich.console import Console
 
-from multimix.lab.cli import main
+from multimix.lab.command_line.main import main
 from multimix.lab.core.errors import Interrupted
 from multimix.lab.core.progress_bar import bar
 from multimix.lab.train import watch as watching
-from multimix.lab.train.meter import Meter
 from multimix.lab.train.moments import Length
-from multimix.lab.train.pace import Pace
 from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
-from multimix.lab.train.watch import Watch
+from multimix.lab.train.state import Meter
+from multimix.lab.train.watch import Pace, Watch
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 LENGTH = Length(steps=400, epoch=20.0)
@@ -50,36 +49,20 @@ def clock(monkeypatch):
 
 class TestPace:
     def test_speed_is_of_training_alone_and_of_this_session(self):
-        pace = Pace(steps=1000, records=10)
-        pace.look(500, 70.0, 10.0, 0)  # the run went on from step 499
+        pace = Pace(steps=1000)
+        pace.look(500, 70.0, 10.0)  # the run went on from step 499
         assert pace.steps_per_s is None
-        assert pace.left_s is None
-        pace.look(600, 75.0, 18.0, 1)  # 5 s of training and 3 s of evaluating
+        pace.look(600, 75.0, 18.0)  # 5 s of training and 3 s of evaluating
         assert pace.steps_per_s == 20
-        # 400 steps at 20 per second; 4 evaluations and the final one at 3 s each
-        assert pace.left_s == pytest.approx(400 / 20 + 5 * 3)
-
-    def test_evaluations_count_when_there_was_one(self):
-        pace = Pace(steps=1000, records=10)
-        pace.look(0, 0.0, 0.0, 0)
-        pace.look(50, 5.0, 5.0, 0)
-        assert pace.left_s == pytest.approx(95)
+        assert pace.left_s == pytest.approx(400 * 0.08)  # on the clock a step took 0.08 s
 
     def test_speed_follows_the_last_looks(self):
-        pace = Pace(steps=10**6, records=1)
+        pace = Pace(steps=10**6)
         for look in range(1000):
-            pace.look(look, look * 1.0, look * 1.0, 0)
+            pace.look(look, look * 1.0, look * 1.0)
         for look in range(200):
-            pace.look(1000 + 10 * look, 1000.0 + look, 1000.0 + look, 0)
+            pace.look(1000 + 10 * look, 1000.0 + look, 1000.0 + look)
         assert pace.steps_per_s == pytest.approx(10)
-
-    def test_a_record_at_each_step_and_the_end(self):
-        pace = Pace(steps=4, records=25)
-        pace.look(1, 1.0, 1.0, 0)
-        pace.look(1, 1.0, 2.0, 1)
-        assert pace.steps_per_s is None
-        pace.look(2, 2.0, 4.0, 2)  # 1 s beside each step
-        assert pace.left_s == pytest.approx(2 * 1 + 3 * 1)
 
 
 def test_on_a_terminal_a_live_line_fits_the_width(clock):
@@ -99,7 +82,7 @@ def test_on_a_terminal_a_live_line_fits_the_width(clock):
         for item in ("epoch 5.0/20", "step 101/400", "loss 2.500", "mixed accuracy 50.0%", "test error 12.50%"):
             assert item in text
         assert "500 images/s" in text  # 25 steps of 20 pairs per second, each row being half an image
-        assert "16 s left" in text  # 299 steps at 25 per second; 3 more evaluations and the final one at 1 s each
+        assert "15 s left" in text  # 299 steps at 20 per second of the clock
 
 
 def test_the_device_is_asked_twice_per_second_at_most(clock, monkeypatch):

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from multimix import Choice, CutMix, MixUp
-from multimix.lab.arguments import parse
+from multimix.lab.command_line.parse import parse
 from multimix.lab.compare.rows import as_file_name, rows
 from multimix.lab.compare.run import compare
 from multimix.lab.compare.settings import CompareSettings

@@ -12,9 +12,9 @@ from multimix import MultiMix
 from multimix.lab.core.processes import launched, weight_of
 from multimix.lab.data import SampleOrder, open_data
 from multimix.lab.models import build_model
+from multimix.lab.train.checkpoint import digest
 from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
-from multimix.lab.train.snapshot import digest
 
 SAMPLES = 13  # uneven: one process takes 6, the other 7
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from multimix import MultiMix, PuzzleMix
+from multimix.errors import SaliencyNotFinite
 from multimix.puzzle.energy import thresholds
 from multimix.puzzle.solve import solve_levels
 
@@ -328,7 +329,7 @@ def test_a_pixel_that_is_not_finite_concerns_its_own_pairs_only(size, bad):
 def test_saliency_that_is_not_finite_is_refused_with_its_row(bad):
     x, y, saliency = images(5)
     saliency[3, 1, 2] = bad
-    with pytest.raises(ValueError, match=r"saliency must be finite and >= 0, got values from .* in row 3; "):
+    with pytest.raises(SaliencyNotFinite, match=r"saliency must be finite and >= 0, got values from .* in row 3; "):
         make()(x, y, saliency=saliency)
     x[2, 0, 0, 0] = bad
     with pytest.raises(ValueError, match=r"saliency must be finite.* in row 2; look for nan or inf in x"):

@@ -5,7 +5,6 @@ from typing import Any
 from torch import Tensor
 
 from multimix import MultiMix
-from multimix.methods import asks_model, mixes_inside, options
 
 
 def check_mix(mix: object, owner: str) -> None:
@@ -21,8 +20,8 @@ def check_mix(mix: object, owner: str) -> None:
     """
     if not isinstance(mix, MultiMix):
         raise TypeError(f'mix must be a MultiMix, got mix={mix!r}; pass {owner}(MultiMix("mixup", num_classes=10))')
-    for method in options(mix.method):
-        if mixes_inside(method) or asks_model(method):
+    for method in mix.method.options:
+        if method.inside or method.asks_model:
             raise ValueError(
                 f"mix must need nothing but the batch to be used by {owner}, got method={method!r}, which needs the "
                 f"model; use logits, y_mix = mix.run(model, x, y) in the training step"

@@ -1,11 +1,11 @@
 """One file per method: its masks, from a step's numbers."""
 
-from multimix.methods.choice import Choice, options
+from multimix.methods.choice import Choice
 from multimix.methods.cutmix import CutMix
 from multimix.methods.fmix import FMix
 from multimix.methods.gridmix import GridMix
 from multimix.methods.manifold import ManifoldMixup
-from multimix.methods.method import Method, asks_model, mixes_inside, needs_saliency
+from multimix.methods.method import Method
 from multimix.methods.mixup import MixUp
 from multimix.methods.names import METHODS, as_method
 from multimix.methods.none import NoMix
@@ -33,8 +33,4 @@ __all__ = [
     "SmoothMix",
     "Step",
     "as_method",
-    "asks_model",
-    "mixes_inside",
-    "needs_saliency",
-    "options",
 ]

@@ -50,11 +50,7 @@ class Choice(Drawn):
         edges = np.cumsum(self.weights)
         return self.methods[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))].pick(rng)
 
+    @property
     def options(self) -> list[Method]:
         """All that may be drawn, those of choices among them included."""
-        return [option for method in self.methods for option in method.options()]
-
-
-def options(method: Method | Choice) -> list[Method]:
-    """The methods that may be drawn: all of a choice's, or the method itself."""
-    return method.options()
+        return [option for method in self.methods for option in method.options]

@@ -1,14 +1,14 @@
 """CutMix: a box of the partner pasted into the sample."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64
-from torch import Tensor, nn
 
 from multimix.masks import Boxes
 from multimix.methods.method import Method
-from multimix.methods.step import Step, check_axes, checked_alpha
+from multimix.methods.step import Step, checked_alpha
 from multimix.suggest import check_option
 
 BOXES = ("nested", "inside", "independent")
@@ -38,14 +38,11 @@ class CutMix(Method):
 
     alpha: float = 1.0
     boxes: str = "nested"
+    cuts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("CutMix", self.alpha))
         check_option("boxes", self.boxes, BOXES)
-
-    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
-        """Refuse a batch without one to three spatial axes."""
-        check_axes("CutMix", x)
 
     def mask(self, step: Step) -> Boxes:
         """K boxes per pair."""

@@ -2,16 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Complex64, Float32, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from multimix.host import is_readable
 from multimix.masks import LEVELS, Ordered
 from multimix.methods.method import Method
-from multimix.methods.step import Step, check_axes, checked_alpha
+from multimix.methods.step import Step, checked_alpha
 from multimix.scalars import as_number
 from multimix.shapes import to_device
 
@@ -48,6 +49,7 @@ class FMix(Method):
 
     alpha: float = 1.0
     decay: float = 3.0
+    cuts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("FMix", self.alpha))
@@ -55,10 +57,6 @@ class FMix(Method):
         if decay is None or not 0 <= decay < math.inf:
             raise ValueError(f"decay must be a finite number >= 0, got decay={self.decay!r}; try FMix(decay=3.0)")
         object.__setattr__(self, "decay", decay)
-
-    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
-        """Refuse a batch without one to three spatial axes."""
-        check_axes("FMix", x)
 
     def mask(self, step: Step) -> Ordered:
         """K nested masks per pair."""

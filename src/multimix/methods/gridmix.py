@@ -2,16 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
-from torch import Tensor, nn
 
 from multimix.grid import Axis
 from multimix.masks import LEVELS, Ordered
 from multimix.methods.method import Method
-from multimix.methods.step import Step, check_axes, checked_alpha
+from multimix.methods.step import Step, checked_alpha
 from multimix.scalars import as_integer
 
 
@@ -42,6 +42,7 @@ class GridMix(Method):
 
     alpha: float = 1.0
     grid: int = 4
+    cuts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("GridMix", self.alpha))
@@ -49,10 +50,6 @@ class GridMix(Method):
         if grid is None or grid < 1:
             raise ValueError(f"grid must be an integer >= 1, got grid={self.grid!r}; try GridMix(grid=4)")
         object.__setattr__(self, "grid", grid)
-
-    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
-        """Refuse a batch without one to three spatial axes."""
-        check_axes("GridMix", x)
 
     def mask(self, step: Step) -> Ordered:
         """K nested masks per pair."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from multimix.coefficients import beta_quantile
 from multimix.masks import Mask
-from multimix.methods.step import Step
+from multimix.methods.step import Step, check_axes
 
 
 class Drawn(ABC):
@@ -20,6 +20,7 @@ class Drawn(ABC):
     def pick(self, rng: np.random.Generator) -> "Method":
         """The method of one batch."""
 
+    @property
     @abstractmethod
     def options(self) -> "list[Method]":
         """The methods that may be picked."""
@@ -38,6 +39,9 @@ class Method(Drawn):
     blends: ClassVar[bool] = False
     """True if values are averaged, so that x must be floating point."""
 
+    cuts: ClassVar[bool] = False
+    """True if its masks cut space, so that x must have one, two or three spatial axes."""
+
     inside: ClassVar[bool] = False
     """True if it mixes at a layer of the model, one of `layer_names`, rather than at the model's input."""
 
@@ -45,12 +49,13 @@ class Method(Drawn):
     """True if its masks depend on what is important in x: given, or from `find_saliency`."""
 
     asks_model: ClassVar[bool] = False
-    """True if `find_saliency` asks a model, with the targets; else it looks at x alone."""
+    """True if `find_saliency` asks the model, with the targets; else it looks at x alone."""
 
     def pick(self, rng: np.random.Generator) -> "Method":
         """The method itself: nothing is drawn."""
         return self
 
+    @property
     def options(self) -> "list[Method]":
         """The method itself."""
         return [self]
@@ -69,6 +74,8 @@ class Method(Drawn):
 
     def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
         """Refuse, before any work, what cannot be mixed, or whose saliency cannot be found."""
+        if self.cuts:
+            check_axes(type(self).__name__, x)
 
     def layer_names(self, model: nn.Module | None) -> Sequence[str]:
         """Names of the modules whose input may be mixed, one of them in each step; `""` is the model's input.
@@ -81,18 +88,3 @@ class Method(Drawn):
     def find_saliency(self, x: Tensor, y: Tensor | None, model: nn.Module | None) -> Float[Tensor, "B *spatial"]:
         """Importance of each position, for a step that was given none and passed `check_input`."""
         raise NotImplementedError(f"{type(self).__name__} looks at no saliency")
-
-
-def mixes_inside(method: Method) -> bool:
-    """Whether a method mixes at a layer of the model."""
-    return method.inside
-
-
-def needs_saliency(method: Method) -> bool:
-    """Whether a method needs to know what is important in x."""
-    return method.salient
-
-
-def asks_model(method: Method) -> bool:
-    """Whether a method asks a model what is important in x, where no saliency is given."""
-    return method.salient and method.asks_model

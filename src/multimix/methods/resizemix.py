@@ -1,14 +1,14 @@
 """ResizeMix: the whole partner, made smaller, pasted into the sample."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from torch import Tensor, nn
 
 from multimix.masks import Boxes, Resized
 from multimix.methods.method import Method
-from multimix.methods.step import Step, check_axes
+from multimix.methods.step import Step
 from multimix.scalars import as_number
 
 
@@ -38,6 +38,7 @@ class ResizeMix(Method):
 
     smallest: float = 0.1
     largest: float = 0.8
+    cuts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         smallest, largest = as_number(self.smallest), as_number(self.largest)
@@ -48,10 +49,6 @@ class ResizeMix(Method):
             )
         object.__setattr__(self, "smallest", smallest)
         object.__setattr__(self, "largest", largest)
-
-    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
-        """Refuse a batch without one to three spatial axes."""
-        check_axes("ResizeMix", x)
 
     def quantile(self, uniform: Float64[np.ndarray, "K P"], axes: int) -> Float64[np.ndarray, "K P"]:
         """The kept shares of uniform scales, the largest scale first."""

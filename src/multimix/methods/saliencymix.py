@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from multimix.contrast import contrast
 from multimix.masks import Boxes
 from multimix.methods.method import Method
-from multimix.methods.step import Step, check_axes, checked_alpha
+from multimix.methods.step import Step, checked_alpha
 from multimix.suggest import check_option
 
 BOXES = ("nested", "inside")
@@ -47,6 +47,7 @@ class SaliencyMix(Method):
 
     alpha: float = 1.0
     boxes: str = "nested"
+    cuts: ClassVar[bool] = True
     salient: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -59,7 +60,7 @@ class SaliencyMix(Method):
         Raises:
             ValueError: if x has not one to three spatial axes, or is complex.
         """
-        check_axes("SaliencyMix", x)
+        super().check_input(x, y, model, saliency)
         if saliency is None and x.dtype.is_complex:
             raise ValueError(f"x must be real for its saliency to be found, got x.dtype={x.dtype}; give saliency=...")
 

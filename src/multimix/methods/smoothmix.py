@@ -6,11 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64
-from torch import Tensor, nn
 
 from multimix.masks import Bump
 from multimix.methods.method import Method
-from multimix.methods.step import Step, check_axes, checked_alpha
+from multimix.methods.step import Step, checked_alpha
 
 NARROWEST, WIDEST = 1e-8, 1e4  # widths between which every share lies that float32 tells from 0 and 1
 HALVINGS = 30  # of the range of logarithms between them: to 3e-8
@@ -41,13 +40,10 @@ class SmoothMix(Method):
 
     alpha: float = 1.0
     blends: ClassVar[bool] = True
+    cuts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("SmoothMix", self.alpha))
-
-    def check_input(self, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None) -> None:
-        """Refuse a batch without one to three spatial axes."""
-        check_axes("SmoothMix", x)
 
     def mask(self, step: Step) -> Bump:
         """K nested bumps per pair."""

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from multimix import MultiMix
-from multimix.methods import METHODS, Method, asks_model, mixes_inside, needs_saliency
+from multimix.methods import METHODS, Method
 
 AXES = ("series", "images", "volumes")  # one, two, three spatial axes
 SIDE = 16  # positions per axis of the batch that is tried
@@ -32,7 +32,7 @@ class MethodFacts:
         options: Its hyper-parameters and their defaults, as they are written.
         inside: Whether it mixes at a layer of the model, else at the input.
         saliency: Whether it asks what is important in a sample.
-        model: Whether it asks a model, where it is not told.
+        model: Whether it asks a model, where none is given.
         blends: Whether it averages values, so that they must be floating point.
         axes: What it mixes, of AXES.
         paper: Where it is from; empty where its docstring names nothing.
@@ -50,21 +50,21 @@ class MethodFacts:
 
 
 def all_facts() -> list[MethodFacts]:
-    """Returns the facts of all methods, in the order of their table."""
+    """Return the facts of all methods, in the order of their table."""
     return [method_facts(name) for name in METHODS]
 
 
 def method_facts(name: str) -> MethodFacts:
-    """Returns the facts of a method."""
+    """Return the facts of a method."""
     method = METHODS[name]()
     said = inspect.getdoc(type(method)) or ""
     return MethodFacts(
         name=name,
         does=said.partition("\n")[0],
         options=_options(method),
-        inside=mixes_inside(method),
-        saliency=needs_saliency(method),
-        model=asks_model(method),
+        inside=method.inside,
+        saliency=method.salient,
+        model=method.asks_model,
         blends=method.blends,
         axes=tuple(axes for count, axes in enumerate(AXES, start=1) if _takes(method, count)),
         paper=_section(said, "References"),
@@ -89,7 +89,7 @@ def _takes(method: Method, axes: int) -> bool:
     """Whether a method mixes a batch with so many spatial axes."""
     x = torch.zeros(2, 1, *[SIDE] * axes)
     try:
-        if needs_saliency(method):  # refused before any work, so that nothing is compiled for a question
+        if method.salient:  # refused before any work, so that nothing is compiled for a question
             method.check_input(x, None, None, saliency=x[:, 0])
         else:
             MultiMix(method, num_mixes=1).plan(x, model=Layers())
@@ -99,6 +99,6 @@ def _takes(method: Method, axes: int) -> bool:
 
 
 def _section(doc: str, head: str) -> str:
-    """Returns a section of a docstring as one line."""
+    """Return a section of a docstring as one line."""
     found = re.search(rf"^{head}:\n((?:[ \t]+\S.*\n?)+)", doc, re.MULTILINE)
     return " ".join(found[1].split()) if found else ""

@@ -16,7 +16,7 @@ WIDEST = 120  # columns; longer lines are hard to read
 
 
 def print_methods(settings: MethodsSettings, console: Console) -> None:
-    """Prints all methods; with costs measured now, if so wished."""
+    """Print all methods; with costs measured now, if so wished."""
     facts = all_facts()
     speeds = {fact.name: mixing_speed(fact.name, torch.device("cpu")) for fact in facts} if settings.cost else {}
     console.print(method_table(facts, speeds, min(console.width, WIDEST)))
@@ -24,7 +24,7 @@ def print_methods(settings: MethodsSettings, console: Console) -> None:
 
 
 def method_table(facts: list[MethodFacts], speeds: Mapping[str, Speed], width: int) -> Table:
-    """Returns the table."""
+    """Return the table."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), width=width)
     table.add_column("method", style="bold", no_wrap=True)
     table.add_column("what it does, its options, its paper", ratio=1)
@@ -32,14 +32,14 @@ def method_table(facts: list[MethodFacts], speeds: Mapping[str, Speed], width: i
     if speeds:
         table.add_column("copies", justify="right", no_wrap=True)
     for fact in facts:
-        cost = [_cost(speeds[fact.name])] if speeds else []
+        cost = [f"{speeds[fact.name].mixing:.2f}\n{speeds[fact.name].whole:.2f}"] if speeds else []
         table.add_row(fact.name, _text(fact), "\n".join(needs(fact)), *cost)
         table.add_row()  # a line's distance to the next
     return table
 
 
 def needs(fact: MethodFacts) -> list[str]:
-    """Returns where a method mixes, what, and what it needs, in short lines."""
+    """Return where a method mixes, what, and what it needs, in short lines."""
     what = ", ".join(fact.axes) if fact.axes != AXES else "any number of axes"
     where = "at a layer of the model" if fact.inside else "at the input"
     lines = [where, what, "floating point" if fact.blends else "any type of number"]
@@ -49,7 +49,7 @@ def needs(fact: MethodFacts) -> list[str]:
 
 
 def options(fact: MethodFacts) -> str:
-    """Returns a method's options with their defaults."""
+    """Return a method's options with their defaults."""
     return ", ".join(f"{name}={default}" for name, default in fact.options.items())
 
 
@@ -60,10 +60,6 @@ def _text(fact: MethodFacts) -> Text:
     if fact.paper:
         parts.append(Text(fact.paper, style="dim"))
     return Text("\n").join(parts)
-
-
-def _cost(speed: Speed) -> str:
-    return f"{speed.mixing:.2f}\n{speed.whole:.2f}"
 
 
 def _legend(with_costs: bool) -> str:

@@ -16,7 +16,7 @@ class MethodsSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorSettings:
-    """How a machine's state is told.
+    """How the state of a machine is printed.
 
     Args:
         json: As JSON, for a report of a bug.

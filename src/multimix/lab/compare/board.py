@@ -1,4 +1,4 @@
-"""Which runs are under way: live on a terminal, a line per finished run elsewhere."""
+"""What is shown of a comparison: its plan, then its runs, live on a terminal, a line per finished run elsewhere."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -6,17 +6,34 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from multimix.lab.compare.rows import Row
 from multimix.lab.core.errors import Damaged
 from multimix.lab.core.printable import printable
 from multimix.lab.train.progress import duration, record_line
 from multimix.lab.train.run_folder import Record, RunFolder
 from multimix.lab.train.settings import TrainSettings
+
+TITLES = (
+    "data",
+    "method",
+    "alpha",
+    "K",
+    "control",
+    "variant",
+    "steps",
+    "pairs per step",
+    "rows per step",
+    "seeds",
+    "finished",
+)
+LEFT = ("data", "method", "control", "variant")
 
 
 class Board:
@@ -36,18 +53,18 @@ class Board:
         self._start = monotonic()
 
     def show(self) -> AbstractContextManager[Any]:
-        """Shows the board while a block runs, if there is a terminal to show it on."""
+        """Show the board while a block runs, if there is a terminal to show it on."""
         self._start = monotonic()
         if not self._console.is_terminal:
             return nullcontext()
         return Live(get_renderable=self._render, console=self._console, refresh_per_second=4, transient=True)
 
     def started(self, run: TrainSettings) -> None:
-        """Notes that a run begins."""
+        """Note that a run begins."""
         self._active.append(run)
 
     def ended(self, run: TrainSettings, reason: str | None) -> None:
-        """Notes that a run is over: well, or with the reason why not."""
+        """Note that a run is over: well, or with the reason why not."""
         self._active.remove(run)
         self._num_done += 1
         self._rows_done += _rows(run)
@@ -79,7 +96,7 @@ class Board:
 
 
 def _records(run: TrainSettings) -> list[Record]:
-    """Returns what a run has written down; nothing where that cannot be read, which is for the report to say."""
+    """Return what a run has written down; nothing where that cannot be read, which is for the report to say."""
     try:
         return RunFolder(Path(run.out)).records()
     except Damaged:
@@ -88,3 +105,36 @@ def _records(run: TrainSettings) -> list[Record]:
 
 def _rows(run: TrainSettings) -> int:
     return (run.steps or 0) * run.batch_size
+
+
+def print_plan(planned: Sequence[tuple[Row, TrainSettings]], console: Console) -> None:
+    """Print a line per row; columns that say nothing are left out."""
+    by_row: dict[Row, list[TrainSettings]] = {}
+    for row, run in planned:
+        by_row.setdefault(row, []).append(run)
+    lines = [_line(row, runs) for row, runs in by_row.items()]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    shown = [column for column in range(len(TITLES)) if any(line[column] for line in lines)]
+    for column in shown:
+        table.add_column(TITLES[column], justify="left" if TITLES[column] in LEFT else "right")
+    for line in lines:
+        table.add_row(*(line[column] for column in shown))
+    console.print(table)
+
+
+def _line(row: Row, runs: Sequence[TrainSettings]) -> list[str]:
+    run = runs[0]
+    finished = sum(RunFolder(Path(run.out)).finished for run in runs)
+    return [
+        row.data,
+        row.method,
+        "" if row.alpha is None else f"{row.alpha:g}",
+        str(row.num_mixes),
+        row.control,
+        row.variant,
+        str(run.steps),
+        str(run.samples_per_step),
+        str(run.batch_size),
+        str(len(runs)),
+        str(finished) if finished else "",
+    ]

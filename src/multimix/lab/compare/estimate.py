@@ -1,6 +1,5 @@
 """How long will it take? Every kind of run is tried for a few steps, which also pays what is slow the first time."""
 
-import heapq
 import json
 import math
 import shutil
@@ -34,13 +33,13 @@ class Pace:
     evaluation_s: float
 
     def time_s(self, run: TrainSettings) -> float:
-        """Returns what a run takes; its result is evaluated once more at the end."""
+        """Return what a run takes; its result is evaluated once more at the end."""
         steps = run.steps or 0
         return self.start_s + steps * self.step_s + (min(run.evaluations, steps) + 1) * self.evaluation_s
 
 
 def estimate(slots: Slots, runs: Sequence[TrainSettings], folder: Path) -> float | None:
-    """Returns the seconds that runs will take, done in order; None if no trial came to an end.
+    """Return about how many seconds runs will take; None if no trial came to an end.
 
     Args:
         slots: Where they will be done.
@@ -59,17 +58,17 @@ def estimate(slots: Slots, runs: Sequence[TrainSettings], folder: Path) -> float
         paces = _paces(trials)
     # A trial that fails will fail, and say why, as a run.
     times = [paces[_kind(run)].time_s(run) for run in runs if _kind(run) in paces]
-    return _makespan(times, slots.jobs) if times else None
+    return max(sum(times) / slots.jobs, *times) if times else None
 
 
 def _kind(run: TrainSettings) -> Kind:
-    """Runs that differ in no more than length, seed and folder take equally long for a step."""
+    """Return the kind of a run: those that differ in length, seed and folder alone take equally long for a step."""
     same = asdict(replace(_trial(run, out="."), steps=1, seed=0))
     return run.data, *(str(value) for value in same.values())
 
 
 def _trial(run: TrainSettings, out: str) -> TrainSettings:
-    """Returns a run of a few steps, which two evaluations cut in halves."""
+    """Return a run of a few steps, which two evaluations cut in halves."""
     steps = run.steps or 0
     few = min(steps, max(FEWEST_STEPS, min(MOST_STEPS, steps // 25)))
     plain = {"schedule": "constant", "unmixed_first": "0", "unmixed_last": "0", "patience": None, "trackers": ()}
@@ -91,7 +90,7 @@ def _try(run: TrainSettings, jobs: int) -> None:
 
 
 def _paces(trials: Sequence[TrainSettings]) -> dict[Kind, Pace]:
-    """Returns the paces of the kinds of which a trial came to an end."""
+    """Return the paces of the kinds of which a trial came to an end."""
     met: dict[Kind, list[Pace]] = {}
     for trial in trials:
         file = Path(trial.out) / "pace.json"
@@ -109,14 +108,6 @@ def _paces(trials: Sequence[TrainSettings]) -> dict[Kind, Pace]:
         )
         for kind, paces in met.items()
     }
-
-
-def _makespan(times: Sequence[float], jobs: int) -> float:
-    """Returns when the last of several runs ends, each begun in order as soon as one of `jobs` slots is free."""
-    ends = [0.0] * jobs
-    for time_s in times:
-        heapq.heappush(ends, heapq.heappop(ends) + time_s)
-    return max(ends)
 
 
 @contextmanager

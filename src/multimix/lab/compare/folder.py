@@ -10,7 +10,7 @@ from multimix.lab.core.atomic_files import write_json
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.json_file import read_json
 from multimix.lab.core.own_folder import check_ours
-from multimix.lab.train.stored_settings import stored_settings
+from multimix.lab.train.stored_settings import fits, stored_settings
 
 FILE = "compare.json"
 
@@ -37,11 +37,11 @@ class Comparison:
         return Path(self.settings.out)
 
     def check(self) -> None:
-        """Refuses a folder that belongs to somebody else; runs may be there already."""
+        """Refuse a folder that belongs to somebody else; runs may be there already."""
         check_ours(self.folder, FILE, "a comparison", may_hold=lambda path: (path / "config.json").is_file())
 
     def write(self, log: Callable[[str], None] = lambda line: None) -> None:
-        """Writes `compare.json`; the commands of one that is there are kept.
+        """Write `compare.json`; the commands of one that is there are kept.
 
         Args:
             log: Called with one line if the file there is damaged, so that its commands are lost.
@@ -57,7 +57,7 @@ class Comparison:
 
     @classmethod
     def read(cls, folder: Path) -> "Comparison":
-        """Reads a comparison from its folder, wherever that is now.
+        """Read a comparison from its folder, wherever that is now.
 
         Raises:
             UsageError: if the folder holds no comparison.
@@ -71,7 +71,10 @@ class Comparison:
         try:
             stored = read_json(file, dict)
             *earlier, command = _commands(stored)
-            return cls(_settings(stored, folder), command, _failures(stored), earlier)
+            failures: Any = stored.get("failures")
+            if not fits(failures, dict[str, str]):
+                raise Damaged("it does not hold which runs failed, and why")
+            return cls(_settings(stored, folder), command, failures, earlier)
         except Damaged as error:
             raise UsageError(
                 f"a comparison's compare.json must be readable, got {file}: {error}; give its multimix compare "
@@ -89,19 +92,8 @@ def _settings(stored: dict[str, Any], folder: Path) -> CompareSettings:
 
 
 def _commands(stored: dict[str, Any]) -> list[str]:
-    """Returns the commands, oldest first."""
-    commands = [*_list(stored.get("earlier", [])), stored.get("command")]
-    if not all(isinstance(command, str) for command in commands):
+    """Return the commands, oldest first."""
+    earlier, command = stored.get("earlier", []), stored.get("command")
+    if not fits([command], list[str]) or not fits(earlier, list[str]):
         raise Damaged("it holds no commands")
-    return commands
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else [None]
-
-
-def _failures(stored: dict[str, Any]) -> dict[str, str]:
-    failures = stored.get("failures")
-    if not isinstance(failures, dict) or not all(isinstance(reason, str) for reason in failures.values()):
-        raise Damaged("it does not hold which runs failed, and why")
-    return failures
+    return [*earlier, str(command)]

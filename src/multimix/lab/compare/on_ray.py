@@ -38,7 +38,7 @@ class Place:
     token: str
 
     def problem(self) -> str | None:
-        """Returns why this machine cannot do runs here; None if it can."""
+        """Return why this machine cannot do runs here; None if it can."""
         give_up = monotonic() + PATIENCE_S
         while not self._is_here():
             if monotonic() > give_up:
@@ -74,7 +74,7 @@ class Share:
     gpus: float
 
     def room(self, machine: dict[str, Any]) -> int:
-        """Returns how many runs a machine has room for at a time."""
+        """Return how many runs a machine has room for at a time."""
         resources = machine["Resources"]
         by_cpu = int(resources.get("CPU", 0) // self.cpus)
         return min(by_cpu, int(resources.get("GPU", 0) / self.gpus)) if self.gpus else by_cpu
@@ -112,26 +112,26 @@ class RaySlot:
         self._actor = actor
 
     def submit(self, work: Work, run: TrainSettings) -> "Future[str | None]":
-        """Begins a run, or has it wait until the cluster has room."""
+        """Begin a run, or let it wait until the cluster has room."""
         future: Future[str | None] = self._actor.run.remote(work, run).future()
         return future
 
     def end(self) -> None:
-        """Ends the actor, and whatever it is still doing."""
+        """End the actor, and whatever it is still doing."""
         import ray
 
         ray.kill(self._actor)
 
 
 def check_ray_installed() -> None:
-    """Refuses Ray where it is not installed."""
+    """Refuse Ray where it is not installed."""
     if find_spec("ray") is None:
         raise UsageError("Ray must be installed for --ray, got no module named 'ray'; pip install 'multimix[ray]'")
 
 
 @contextmanager
 def ray_slots(settings: CompareSettings, num_runs: int) -> Iterator[tuple[Slots, str]]:
-    """Joins a cluster, or starts one; leaves it, or ends it, after the block.
+    """Join a cluster, or start one; leave it, or end it, after the block.
 
     Yields:
         The slots, and in words what a run gets.
@@ -164,7 +164,7 @@ def ray_slots(settings: CompareSettings, num_runs: int) -> Iterator[tuple[Slots,
 
 
 def _joined(address: str) -> Any:
-    """Returns Ray, in touch with a cluster and silent: its logs stay in its own files."""
+    """Return Ray, in touch with a cluster and silent: its logs stay in its own files."""
     if address != "auto":
         host, _, port = address.rpartition(":")
         try:  # Ray itself would try for long
@@ -174,7 +174,7 @@ def _joined(address: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
-    # What a cluster tells of workers that died would go to the terminal; there is no setting, and the run says it too.
+    # What a cluster says of workers that died would go to the terminal; there is no setting, and the run says it too.
     ray._private.worker.print_to_stdstream = lambda *args, **options: None
     try:
         with _hushed():
@@ -191,7 +191,7 @@ def _joined(address: str) -> Any:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Keeps the standard error clean of what is written past Python: until Ray is up, its core warns there."""
+    """Keep the standard error clean of what is written past Python: until Ray is up, its core warns there."""
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:
@@ -231,7 +231,7 @@ def _too_much(share: Share, machines: list[dict[str, Any]]) -> str:
 
 
 def _check_machines(ray: Any, place: Place, room: dict[str, int]) -> None:
-    """Has every machine look at the folder."""
+    """Have every machine look at the folder."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     look = ray.remote(num_cpus=0, max_retries=0)(Place.problem)

@@ -72,11 +72,11 @@ class Row:
         return self.single if self.control else None
 
     def folder(self, compare: CompareSettings, seed: int) -> str:
-        """Returns the folder of its run with one seed."""
+        """Return the folder of its run with one seed."""
         return f"{compare.out}/{self.name}-s{seed}"
 
     def settings(self, compare: CompareSettings, steps: int, seed: int) -> TrainSettings:
-        """Returns the settings of its run with one seed, where the K = 1 row takes `steps` steps."""
+        """Return the settings of its run with one seed, where the K = 1 row takes `steps` steps."""
         k = self.num_mixes
         data = self.data or compare.data[0]
         varied = {} if self.alpha is None else {"alpha": self.alpha}
@@ -100,7 +100,7 @@ class Row:
 
 
 def rows(compare: CompareSettings) -> list[Row]:
-    """Returns the tables' rows, in their order."""
+    """Return the tables' rows, in their order."""
     several = compare.data if len(compare.data) > 1 else ("",)
     plain = [row for data in several for method in compare.methods for row in _rows_of(data, method, compare)]
     return [each for row in plain for each in (row, *_variants(row, compare))]
@@ -137,7 +137,7 @@ def _rows_of(data: str, method: str, compare: CompareSettings) -> Iterator[Row]:
 
 
 def _variants(row: Row, compare: CompareSettings) -> Iterator[Row]:
-    """Yields a row with each variant that means something to it."""
+    """Yield a row with each variant that means something to it."""
     for name, changes in compare.variants.items():
         options = changes.get("method_options", {})
         fits = row.method != "none" and options_for(row.method, options) == options
@@ -183,12 +183,12 @@ def _opened(compare: CompareSettings, data: str) -> Data:
 
 
 def as_file_name(method: str) -> str:
-    """Returns a method's name as a part of a file name; a schedule's as its words and a check sum."""
+    """Return a method's name as a part of a file name; a schedule's as its words and a check sum."""
     return method if re.fullmatch(r"\w+", method, re.ASCII) else _with_check_sum(method, method)
 
 
 def _data_as_file_name(data: str) -> str:
-    """Returns a data set's name as a part of a file name; one with a path in it, by its end and a check sum of all."""
+    """Return a data set's name as a part of a file name; one with a path in it, by its end and a check sum of all."""
     if re.fullmatch(r"[\w.-]+", data, re.ASCII):
         return data
     return _with_check_sum(re.split(r"[/:]", data.rstrip("/"))[-1], data)

@@ -1,18 +1,21 @@
 """Many runs: data sets × methods × alphas × K × controls × seeds, here or on a cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
-from multimix.lab.compare.board import Board
+from multimix.lab.compare.board import Board, print_plan
 from multimix.lab.compare.estimate import estimate
-from multimix.lab.compare.executors import check_executor, executor
 from multimix.lab.compare.folder import Comparison
-from multimix.lab.compare.plan import print_plan
+from multimix.lab.compare.on_ray import check_ray_installed, ray_slots
 from multimix.lab.compare.rows import Row, check_data_sets, runs
 from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.compare.slots import Slots, ThisProcess
+from multimix.lab.compare.workers import Worker
 from multimix.lab.core.lock import locked
+from multimix.lab.core.machine import check_device, cores, threads_each
 from multimix.lab.core.printable import printable
 from multimix.lab.core.warnings import warn
 from multimix.lab.models import import_model
@@ -43,7 +46,7 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
     comparison.check()
     planned = _planned(settings)
     if _missing(planned):
-        check_executor(settings)
+        _check_executor(settings)
         check_data_sets(settings)
     with locked(comparison.folder, warn):
         missing = _missing(planned)
@@ -58,7 +61,7 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
 
 
 def show_plan(settings: CompareSettings, console: Console) -> None:
-    """Prints what a comparison would do, and does nothing.
+    """Print what a comparison would do, and does nothing.
 
     Raises:
         UsageError: if a run folder holds a run with other settings, or data that need not be fetched cannot be used.
@@ -90,7 +93,7 @@ def _print_count(planned: Sequence[tuple[Row, TrainSettings]], out: str, console
 
 def _run(missing: Sequence[TrainSettings], comparison: Comparison, console: Console) -> None:
     board = Board(missing, comparison.failures, console)
-    with executor(comparison.settings, len(missing)) as (slots, shares):
+    with _executor(comparison.settings, len(missing)) as (slots, shares):
         with console.status("a few steps of each kind of run, to tell how long it will take"):
             time_s = estimate(slots, missing, comparison.folder)
         time = "in a time that a trial could not tell" if time_s is None else f"about {duration(time_s)}"
@@ -104,3 +107,33 @@ def _train(settings: TrainSettings, jobs: int) -> None:
     from multimix.lab.train.run import train
 
     train(settings, jobs=jobs)
+
+
+def _check_executor(settings: CompareSettings) -> None:
+    """Refuse what this machine lacks, before anything is begun.
+
+    Raises:
+        UsageError: if the device or Ray is missing; the devices of a cluster are looked at when it is joined.
+    """
+    if settings.ray is None:
+        check_device(settings.device, settings.precision)
+    else:
+        check_ray_installed()
+
+
+def _executor(settings: CompareSettings, num_runs: int) -> AbstractContextManager[tuple[Slots, str]]:
+    """Returns, for the time of a block, slots for so many runs, and in words how they are shared."""
+    return _local(settings, num_runs) if settings.ray is None else ray_slots(settings, num_runs)
+
+
+@contextmanager
+def _local(settings: CompareSettings, num_runs: int) -> Iterator[tuple[Slots, str]]:
+    if settings.jobs == 0:
+        yield Slots(ThisProcess, 1), "one after the other in this process"
+        return
+    jobs = min(settings.jobs or cores(), num_runs)
+    slots = Slots(lambda: Worker(jobs), jobs)
+    try:
+        yield slots, f"{jobs} at a time with {threads_each(jobs)} thread(s) each"
+    finally:
+        slots.close()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Protocol
 
-from multimix.lab.core.errors import RunFailed, UsageError
+from multimix.lab.core.errors import Interrupted, RunFailed, UsageError
 from multimix.lab.train.settings import TrainSettings
 
 # What is done with the settings of a run, and with how many runs share its machine.
@@ -18,10 +18,10 @@ class Slot(Protocol):
     """A place where one run at a time is done: in this process, in another, or on another machine."""
 
     def submit(self, work: Work, run: TrainSettings) -> "Future[str | None]":
-        """Begins a run. The future's value is None or why the run failed; its exception, why the slot is lost."""
+        """Begin a run. The future's value is None or why the run failed; its exception, why the slot is lost."""
 
     def end(self) -> None:
-        """Ends whatever is still going on there."""
+        """End whatever is still going on there."""
 
 
 class Slots:
@@ -42,7 +42,7 @@ class Slots:
         return len(self._slots)
 
     def all(self, work: Work, runs: Sequence[TrainSettings], on_start: OnStart, on_end: OnEnd) -> None:
-        """Does every run; a failed one is told to `on_end` with its reason."""
+        """Do every run; `on_end` is called with the reason why one failed, else None."""
         waiting, idle = deque(runs), deque(self._slots)
         busy: dict[Future[str | None], tuple[Slot, TrainSettings]] = {}
         while waiting or busy:
@@ -63,13 +63,13 @@ class Slots:
         return new
 
     def close(self) -> None:
-        """Ends all slots."""
+        """End all slots."""
         for slot in self._slots:
             slot.end()
 
 
 def attempt(work: Work, run: TrainSettings, jobs: int) -> str | None:
-    """Returns None if the work was done, else why not."""
+    """Return None if the work was done, else why not."""
     try:
         work(run, jobs)
     except Exception as error:  # whatever it is, other runs may do better
@@ -78,5 +78,28 @@ def attempt(work: Work, run: TrainSettings, jobs: int) -> str | None:
 
 
 def reason(error: Exception) -> str:
-    """Returns what went wrong; in the house's words where it was foreseen."""
+    """Return what went wrong; in the program's words where it was foreseen."""
     return str(error) if isinstance(error, RunFailed | UsageError) else f"{type(error).__name__}: {error}"
+
+
+class ThisProcess:
+    """A slot in this process: a run is done at once, with its threads; nothing to start, a debugger sees everything."""
+
+    def submit(self, work: Work, run: TrainSettings) -> "Future[str | None]":
+        """Do a run.
+
+        Raises:
+            KeyboardInterrupt: if a signal asked for the end; that is meant for all runs.
+        """
+        done: Future[str | None] = Future()
+        try:
+            work(run, 1)
+            done.set_result(None)
+        except Interrupted as error:
+            raise KeyboardInterrupt from error
+        except Exception as error:  # whatever it is, other runs may do better
+            done.set_result(reason(error))
+        return done
+
+    def end(self) -> None:
+        """Nothing goes on there once `submit` has returned."""

@@ -34,12 +34,12 @@ class Worker:
         )
 
     def submit(self, work: Work, run: TrainSettings) -> "Future[str | None]":
-        """Begins a run; the first one starts the process."""
+        """Begin a run; the first one starts the process."""
         with signals_held_back(), _environment(WAITING):
             return self._pool.submit(attempt, work, run, self._jobs)
 
     def end(self) -> None:
-        """Ends the process, and whatever it is still doing."""
+        """End the process, and whatever it is still doing."""
         for process in list((self._pool._processes or {}).values()):
             process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -47,7 +47,7 @@ class Worker:
 
 @contextmanager
 def _environment(defaults: dict[str, str]) -> Iterator[None]:
-    """Lets processes that are started in the block inherit variables, where the user has not set them."""
+    """Let processes that are started in the block inherit variables, where the user has not set them."""
     missing = {name: value for name, value in defaults.items() if name not in os.environ}
     os.environ.update(missing)
     try:

@@ -11,7 +11,7 @@ UNFINISHED = ".multimix-{}.part"  # what files are called while they are written
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Writes a file so that a reader, now or after a crash, sees the old content or all of the new.
+    """Write a file so that a reader, now or after a crash, sees the old content or all of the new.
 
     Returns when it is on the disk under its name, so of two files the second never outlasts the first.
 
@@ -37,12 +37,12 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a value as readable JSON, whole or not at all."""
+    """Write a value as readable JSON, whole or not at all."""
     write_atomic(path, json.dumps(value, indent=2) + "\n")
 
 
 def sweep(folder: Path) -> None:
-    """Removes what a write that was killed has left."""
+    """Remove what a write that was killed has left."""
     for path in folder.iterdir() if folder.is_dir() else ():
         if is_unfinished(path):
             path.unlink(missing_ok=True)
@@ -54,7 +54,7 @@ def is_unfinished(path: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Returns when the names in a folder are on the disk too: until then a power cut may take a new file back."""
+    """Return when the names in a folder are on the disk too: until then a power cut may take a new file back."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -8,20 +8,20 @@ from multimix.suggest import nearest
 
 
 def check(holds: bool, rule: str, remedy: str, **values: object) -> None:
-    """Refuses a setting in the words `<what must hold>, got <name>=<value>; <what to do>`."""
+    """Refuse a setting in the words `<what must hold>, got <name>=<value>; <what to do>`."""
     if not holds:
         got = ", ".join(f"{name}={value!r}" for name, value in values.items())
         raise UsageError(f"{rule}, got {got}; {remedy}")
 
 
 def check_name(kind: str, name: str, known: Iterable[str]) -> None:
-    """Refuses a name that is not known, and says which one is nearest."""
+    """Refuse a name that is not known, and say which one is nearest."""
     known = list(known)
     check(name in known, f"{kind} must be one of {', '.join(known)}", nearest(name, known), **{kind: name})
 
 
 def check_place(name: str, value: str | None) -> None:
-    """Refuses a name of a file or folder that is empty, which would mean the current folder, or that is no text."""
+    """Refuse a name of a file or folder that is empty, which would mean the current folder, or that is no text."""
     if value is None:
         return
     holds = bool(value.strip()) and "\0" not in value
@@ -30,16 +30,16 @@ def check_place(name: str, value: str | None) -> None:
     check(is_text, f"{name} must be a name in UTF-8", "rename it", **{name: value})
 
 
-def check_at_least_one(name: str, value: int) -> None:
-    """Refuses a count below one."""
-    check(value >= 1, f"{name} must be an integer >= 1", "give at least 1", **{name: value})
+def check_at_least_one(name: str, value: int | None) -> None:
+    """Refuse a count below one; None is none."""
+    check(value is None or value >= 1, f"{name} must be an integer >= 1", "give at least 1", **{name: value})
 
 
 def check_seed(value: int, name: str = "seed") -> None:
-    """Refuses a negative seed."""
+    """Refuse a negative seed."""
     check(value >= 0, f"{name} must be an integer >= 0", "give one that is not negative", **{name: value})
 
 
 def check_finite(name: str, value: float, remedy: str) -> None:
-    """Refuses what is negative, infinite or no number."""
+    """Refuse what is negative, infinite or no number."""
     check(math.isfinite(value) and value >= 0, f"{name} must be finite and >= 0", remedy, **{name: value})

@@ -1,4 +1,4 @@
-"""What the processes that work for a run should do when the run is stopped: work on until it needs them no more."""
+"""Processes that work for a run and outlive the signal that stops it, until its state is saved."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def start_method() -> str:
 
 @contextmanager
 def signals_held_back() -> Iterator[None]:
-    """Lets processes that are started in the block, and theirs, be born deaf to the signals that stop a run.
+    """Block the signals that stop a run in processes that are started inside the block, and in theirs.
 
     Ctrl-C and torchrun send those to a whole group of processes, and the run needs its data until its state is saved.
     """
@@ -34,14 +34,14 @@ def signals_held_back() -> Iterator[None]:
 
 
 def stand_apart(index: int) -> None:
-    """Takes this process out of its parent's group: from now on a signal reaches it only by its own number."""
+    """Take this process out of its parent's group: from now on a signal reaches it only by its own number."""
     os.setsid()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     end_with_parent()
 
 
 def end_with_parent() -> None:
-    """Ends this process when its parent has ended, however that came about."""
+    """End this process when its parent has ended, however that came about."""
     threading.Thread(target=_wait_and_end, daemon=True).start()
 
 

@@ -4,7 +4,7 @@ BEGINS = ("=", "+", "-", "@", "\t", "\r")  # of a formula, for one spreadsheet o
 
 
 def as_cell(value: object) -> object:
-    """Returns a value as a cell that no spreadsheet computes: a text that looks like a formula comes after a quote."""
+    """Return a value as a cell that no spreadsheet computes: a text that looks like a formula comes after a quote."""
     if not isinstance(value, str) or not value.startswith(BEGINS) or _is_number(value):
         return value
     return f"'{value}"

@@ -1,4 +1,4 @@
-"""What can go wrong, told apart by who can mend it."""
+"""Errors, by who can do something about them: the user, or nobody."""
 
 
 class UsageError(ValueError):
@@ -10,7 +10,7 @@ class RunFailed(RuntimeError):
 
 
 class FailedAlone(RunFailed):
-    """What one of several processes met and the others did not; it speaks for itself, whichever it is."""
+    """An error of one process that the others do not have: it prints the message, whatever its rank."""
 
 
 class Interrupted(RunFailed):

@@ -18,7 +18,7 @@ T = TypeVar("T", dict[str, Any], list[Any])
 
 
 def read_json(path: Path, kind: type[T]) -> T:
-    """Reads a file of one JSON object or list.
+    """Read a file of one JSON object or list.
 
     Args:
         path: The file; a link is refused, as it may lead to what nobody asked to be read.
@@ -32,7 +32,7 @@ def read_json(path: Path, kind: type[T]) -> T:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Reads a file of one JSON object per line.
+    """Read a file of one JSON object per line.
 
     Raises:
         Damaged: as `read_json`, with the number of the line.
@@ -48,7 +48,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
-    """Reads a small UTF-8 file; never waits for a pipe, never follows a link.
+    """Read a small UTF-8 file; never waits for a pipe, never follows a link.
 
     Raises:
         Damaged: if it is no such file.
@@ -69,7 +69,7 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
 
 
 def parsed(text: str, kind: type[T]) -> T:
-    """Returns the value of a text, if it is of the kind.
+    """Return the value of a text, if it is of the kind.
 
     Raises:
         Damaged: as `read_json`.
@@ -78,13 +78,15 @@ def parsed(text: str, kind: type[T]) -> T:
         raise Damaged("it is empty")
     try:
         value = json.loads(text, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
+        is_deep = _depth(value) > MOST_DEPTH
     except RecursionError as error:
         raise Damaged("it is nested too deeply") from error
     except ValueError as error:
         raise error if isinstance(error, Damaged) else Damaged(f"it is no JSON ({error})") from error
     if not isinstance(value, kind):
         raise Damaged(f"it is no JSON {KINDS[kind]}")
-    _check_depth(value)
+    if is_deep:
+        raise Damaged("it is nested too deeply")
     return value
 
 
@@ -107,16 +109,7 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
-def _check_depth(value: object) -> None:
-    level: list[Any] = [value]
-    depth = 0
-    while level:
-        if depth > MOST_DEPTH:
-            raise Damaged("it is nested too deeply")
-        level = [
-            inner
-            for each in level
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
-        ]
-        depth += 1
+def _depth(value: object) -> int:
+    """Return how many lists and objects lie in each other, inside this one."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max((1 + _depth(each) for each in inner if isinstance(each, dict | list)), default=0)

@@ -15,7 +15,7 @@ UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # what file system
 
 @contextmanager
 def locked(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
-    """Makes a folder, and keeps others from writing it until the block ends or this process does.
+    """Make a folder, and keep others from writing it until the block ends or this process does.
 
     The lock is the kernel's and dies with its process, however that ends; the file itself means nothing and stays, as
     removing it would let two processes lock two files of one name.

@@ -12,7 +12,7 @@ from multimix.lab.core.errors import UsageError
 
 
 def check_device(device: str, precision: str) -> None:
-    """Refuses a device that this machine does not have, or that does not compute in a precision.
+    """Refuse a device that this machine does not have, or that does not compute in a precision.
 
     Raises:
         UsageError: if it is not there, or does not.
@@ -31,7 +31,7 @@ def check_device(device: str, precision: str) -> None:
 
 
 def environment(device: torch.device, jobs: int) -> dict[str, Any]:
-    """Returns the conditions of a measurement: machine, versions, threads, and how many runs shared the machine."""
+    """Return the conditions of a measurement: machine, versions, threads, and how many runs shared the machine."""
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": processor(),
@@ -45,7 +45,7 @@ def environment(device: torch.device, jobs: int) -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Returns the name of the processor."""
+    """Return the name of the processor."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -53,7 +53,7 @@ def processor() -> str:
 
 
 def installed(package: str) -> str:
-    """Returns the version of a package, or that there is none."""
+    """Return the version of a package, or that there is none."""
     try:
         return version(package)
     except PackageNotFoundError:  # run from a checkout that was never installed
@@ -61,10 +61,10 @@ def installed(package: str) -> str:
 
 
 def threads_each(jobs: int) -> int:
-    """Returns how many threads a run has where so many share the machine."""
+    """Return how many threads a run has where so many share the machine."""
     return max(1, cores() // jobs)
 
 
 def cores() -> int:
-    """Returns the number of cores this process may use."""
+    """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

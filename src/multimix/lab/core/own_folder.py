@@ -1,4 +1,4 @@
-"""Is a folder ours to write into? What somebody else put there is neither written over nor removed."""
+"""Is a folder one that multimix may write into? Other files are neither written over nor removed."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ LOGS = (".log", ".out", ".err")  # a scheduler, or tee, begins them before a run
 
 
 def check_ours(folder: Path, mark: str, what: str, may_hold: Callable[[Path], bool] = lambda path: False) -> None:
-    """Refuses a folder that is not empty and that multimix has not begun.
+    """Refuse a folder that is not empty and that multimix has not begun.
 
     Args:
         folder: That is to be written into; it need not be there.
@@ -40,7 +40,7 @@ def check_ours(folder: Path, mark: str, what: str, may_hold: Callable[[Path], bo
 
 
 def check_no_links(folder: Path) -> None:
-    """Refuses a folder that holds links: what is written or removed in it would be so elsewhere.
+    """Refuse a folder that holds links: what is written or removed in it would be so elsewhere.
 
     Raises:
         UsageError: naming the first.
@@ -54,7 +54,7 @@ def check_no_links(folder: Path) -> None:
 
 
 def subfolders(folder: Path) -> Iterator[Path]:
-    """Yields the folders in a folder, by name; not those that are links and may lead anywhere."""
+    """Yield the folders in a folder, by name; not those that are links and may lead anywhere."""
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.is_symlink():
             yield path

@@ -18,5 +18,5 @@ class PlainConsole(Console):
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Makes the text of any string that is printed."""
+        """Make the text of any string that is printed."""
         return super().render_str(printable_lines(text), **options)

@@ -27,7 +27,7 @@ SETTINGS: dict[Any, Any] = {
 
 
 def as_svg(figure: Figure) -> str:
-    """Returns a figure that was drawn with the stand-ins; SETTINGS must still hold."""
+    """Return a figure that was drawn with the stand-ins; SETTINGS must still hold."""
     picture = io.StringIO()
     FigureCanvasSVG(figure).print_figure(
         picture, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))

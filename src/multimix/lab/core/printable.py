@@ -4,7 +4,7 @@ MOST = 4000  # characters of one text; a message is shorter
 
 
 def printable(text: str) -> str:
-    r"""Returns a text as one line without control characters: what cannot be printed is written as \x1b or \n.
+    r"""Return a text as one line without control characters: what cannot be printed is written as \x1b or \n.
 
     That is so for line breaks, sequences that drive a terminal, marks that turn the direction of writing, and bytes of
     file names that are no UTF-8.
@@ -14,12 +14,12 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Returns a text that may have several lines, each as `printable` has it."""
+    """Return a text that may have several lines, each as `printable` has it."""
     return "\n".join(map(_escaped, text.split("\n")))
 
 
 def printable_inside(value: object) -> object:
-    """Returns JSON with every text in it, names too, as `printable` has it."""
+    """Return JSON with every text in it, names too, as `printable` has it."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):

@@ -25,7 +25,7 @@ PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 def launched(device: str, precision: str = "fp32") -> Fabric:
-    """Returns Fabric on this process's device, in touch with the other processes."""
+    """Return Fabric on this process's device, in touch with the other processes."""
     here, everywhere = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), num_processes()
     logging.disable(logging.INFO)  # it announces every process and the precision; warnings still come through
     try:
@@ -43,7 +43,7 @@ def launched(device: str, precision: str = "fp32") -> Fabric:
 
 
 def destroy_process_group() -> None:
-    """Ends the touch with other processes.
+    """Leave the process group, if there is one.
 
     A program that ends without it may be aborted by threads that still listen to them, after all is done.
     """
@@ -52,12 +52,12 @@ def destroy_process_group() -> None:
 
 
 def on_rank_zero(fabric: Fabric, work: Callable[[], T]) -> T:
-    """Has the first process do something, and returns what came of it in every process.
+    """Have the first process do something, and return what came of it in every process.
 
     Only the first process reads and writes the run's folder, so the others may run where they cannot see it.
 
     Raises:
-        UsageError, RunFailed, OSError: in every process, if it failed: none waits for one that has gone.
+        UsageError, RunFailed, OSError: in every process, if it failed, so that none waits for another.
     """
     if fabric.world_size == 1:
         return work()
@@ -74,7 +74,7 @@ def on_rank_zero(fabric: Fabric, work: Callable[[], T]) -> T:
 
 
 def reading(fabric: Fabric, items: Iterable[T]) -> Iterator[T]:
-    """Yields what only this process reads; should that fail, it says so, as no other process knows."""
+    """Yield what only this process reads; should that fail, it says so, as no other process knows."""
     try:
         yield from items
     except RunFailed as error:
@@ -85,11 +85,11 @@ def reading(fabric: Fabric, items: Iterable[T]) -> Iterator[T]:
 
 @contextmanager
 def fail_if_peer_dies(fabric: Fabric) -> Iterator[None]:
-    """Ends the run in one clear line when another of its processes dies."""
+    """End the run in one clear line when another of its processes dies."""
     try:
         yield
     except RuntimeError as error:
-        if fabric.world_size == 1 or not _is_silence(error):
+        if fabric.world_size == 1 or not _says_that_a_peer_is_gone(error):
             raise
         raise FailedAlone(
             f"process {fabric.global_rank}: all processes of a run must live, got one that ended; the same command "
@@ -97,13 +97,17 @@ def fail_if_peer_dies(fabric: Fabric) -> Iterator[None]:
         ) from error
 
 
-def _is_silence(error: RuntimeError) -> bool:
-    """Whether an error says that another process no longer answers."""
+def _says_that_a_peer_is_gone(error: RuntimeError) -> bool:
+    """Whether an error means that another process no longer answers.
+
+    NCCL's errors, and those of torch's own store, are DistErrors. Gloo's are plain RuntimeErrors with no attribute that
+    would tell them apart; the path of Gloo's source file, which begins each of their messages, is all there is.
+    """
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
 def check_shares(samples_per_step: int) -> None:
-    """Refuses a step that is too small to be shared.
+    """Refuse a step that is too small to be shared.
 
     Raises:
         UsageError: if a process would get no sample.
@@ -116,21 +120,21 @@ def check_shares(samples_per_step: int) -> None:
 
 
 def weight_of(own: int, samples: int) -> float:
-    """Returns what a process's mean loss counts, so that the mean over processes is the mean over all samples."""
+    """Return what a process's mean loss counts, so that the mean over processes is the mean over all samples."""
     return own * num_processes() / samples
 
 
 def mean_over(processes: Tensor, sizes: Sequence[Sequence[int]]) -> Tensor:
-    """Returns the mean of (processes, steps, values), each process counting by the size of its part of each step."""
+    """Return the mean of (processes, steps, values), each process counting by the size of its part of each step."""
     parts = torch.tensor(sizes).to(processes).reshape(processes.shape[:2])
     return (processes * (parts / parts.sum(dim=0)).unsqueeze(-1)).sum(dim=0)
 
 
 def agreed(fabric: Fabric, step: int, wish: int) -> int:
-    """Returns the strongest wish of any process; all get the same answer after the same step.
+    """Return the strongest wish of any process; all get the same answer after the same step.
 
     One process answers itself at once. Several ask each other every few steps and never between, so that none waits for
-    an answer that nobody gives.
+    an answer that never comes.
     """
     if fabric.world_size == 1:
         return wish
@@ -142,7 +146,7 @@ def agreed(fabric: Fabric, step: int, wish: int) -> int:
 
 
 def gathered(fabric: Fabric, values: Tensor) -> Tensor:
-    """Returns (processes, ...): the same-shaped values of every process, on the CPU."""
+    """Return (processes, ...): the same-shaped values of every process, on the CPU."""
     if fabric.world_size == 1:
         return values.cpu().unsqueeze(0)
     mine = values.to(fabric.device)

@@ -7,13 +7,13 @@ from time import monotonic
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-Advance = Callable[[str, float], None]  # told what is being done, and which share of the whole has just been done
+Advance = Callable[[str, float], None]  # called with what is being done, and the share of the whole just done
 DRAW_EVERY_S = 0.5  # a thread that draws would disturb what is being timed
 
 
 @contextmanager
 def bar(console: Console) -> Iterator[Advance]:
-    """Shows a bar while a block runs; yields what moves it on."""
+    """Show a bar while a block runs; yield what moves it on."""
     columns = TextColumn("{task.description}"), BarColumn(30), TimeRemainingColumn()
     hidden = console.quiet or not console.is_interactive
     with Progress(*columns, console=console, transient=True, auto_refresh=False, disable=hidden) as progress:

@@ -13,13 +13,13 @@ import torch
 
 
 def seed_of(seed: int, purpose: str, index: int = 0) -> int:
-    """Returns the seed, in [0, 2**63), of draw number `index` for one purpose of a run."""
+    """Return the seed, in [0, 2**63), of draw number `index` for one purpose of a run."""
     entropy = [seed, zlib.crc32(purpose.encode()), index]
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def seed_device(seed: int, device: torch.device) -> None:
-    """Seeds torch's global random numbers, on the CPU and on one device.
+    """Seed torch's global random numbers, on the CPU and on one device.
 
     `torch.manual_seed` seeds every kind of device. Those that are not used keep each seed for when they will be: with a
     seed per step that takes a millisecond, and memory that grows.
@@ -32,7 +32,7 @@ def seed_device(seed: int, device: torch.device) -> None:
 
 
 def private_random_state(device: torch.device) -> AbstractContextManager[None]:
-    """Leaves torch's global random state, here and on the device, as it was before the block."""
+    """Leave torch's global random state, here and on the device, as it was before the block."""
     kind = device.type if device.type in ("cuda", "mps") else "cuda"
     devices = [device.index or 0] if device.type in ("cuda", "mps") else []
     return torch.random.fork_rng(devices, device_type=kind)

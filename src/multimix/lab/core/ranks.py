@@ -4,7 +4,7 @@ import os
 
 
 def num_processes() -> int:
-    """Returns how many processes train together."""
+    """Return how many processes train together."""
     return int(os.environ.get("WORLD_SIZE", 1))
 
 

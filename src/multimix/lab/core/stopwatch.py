@@ -31,7 +31,7 @@ class Stopwatch:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Stops counting until the block ends."""
+        """Stop counting until the block ends."""
         self._paused_at = perf_counter(), process_time()
         try:
             yield

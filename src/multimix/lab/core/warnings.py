@@ -7,7 +7,7 @@ from multimix.lab.core.ranks import is_first
 
 
 def warn(line: str, alone: bool = False) -> None:
-    """Prints a line on the standard error, once: what all processes meet, the first of them says.
+    """Print a line on the standard error, once: what all processes meet, the first of them says.
 
     Args:
         line: What to say.

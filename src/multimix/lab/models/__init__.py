@@ -39,7 +39,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 
 
 def check_model(name: str, options: Mapping[str, Any]) -> None:
-    """Refuses a model that is not known, or lacks an option. Of package.module:callable only the form is looked at.
+    """Refuse a model that is not known, or lacks an option. Of package.module:callable only the form is looked at.
 
     Raises:
         UsageError: if there is no such model, or it has no such options.
@@ -61,7 +61,7 @@ def is_code(name: str) -> bool:
 
 
 def import_model(name: str, options: Mapping[str, Any]) -> Callable[..., nn.Module]:
-    """Returns what builds a model, and imports it: only for a name that the user gave, never one found in a file.
+    """Return what builds a model, and import it: only for a name that the user gave, never one found in a file.
 
     Raises:
         UsageError: if there is no such model, or it has no such options.
@@ -83,7 +83,7 @@ def _check_options(name: str, build: Callable[..., nn.Module], options: Mapping[
 def build_model(
     name: str, sample_shape: Sequence[int], num_classes: int, options: Mapping[str, Any] | None = None
 ) -> nn.Module:
-    """Builds a model by its name, or by `package.module:callable`, which gets (sample_shape, num_classes, **options).
+    """Build a model by its name, or by `package.module:callable`, which gets (sample_shape, num_classes, **options).
 
     Raises:
         UsageError: if the model cannot be built for such samples.
@@ -105,7 +105,7 @@ def build_model(
 
 
 def _imported(name: str) -> Callable[..., nn.Module]:
-    """Returns what `package.module:callable` means; modules are also looked for in the current folder."""
+    """Return what `package.module:callable` means; modules are also looked for in the current folder."""
     module_name, _, attribute = name.partition(":")
     if os.getcwd() not in sys.path:  # an installed program does not look there by itself
         sys.path.append(os.getcwd())
@@ -121,7 +121,7 @@ def _imported(name: str) -> Callable[..., nn.Module]:
 
 
 def _option_names(build: Callable[..., nn.Module]) -> tuple[list[str], bool]:
-    """Returns the names of the options after (sample_shape, num_classes), and whether any other name is taken too."""
+    """Return the names of the options after (sample_shape, num_classes), and whether any other name is taken too."""
     try:
         parameters = list(inspect.signature(build).parameters.values())
     except ValueError:  # what is written in C may have none

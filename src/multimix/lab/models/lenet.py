@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from math import prod
 
-from torch import Tensor, nn
+from torch import nn
+
+from multimix.lab.models.blocks import ImageNetwork
 
 WIDTH = 20
 HIDDEN = 1000
 
 
 def _halved(length: int) -> int:
-    """Returns what a 5-wide convolution without padding and a pooling by 2 leave of a length."""
+    """Return what a 5-wide convolution without padding and a pooling by 2 leave of a length."""
     return (length - 4) // 2
 
 
-class LeNet(nn.Module):
+class LeNet(ImageNetwork):
     """The smaller of the two networks that mixup was tried with on Google Commands.
 
     Args:
@@ -25,7 +27,6 @@ class LeNet(nn.Module):
         Zhang et al., 2018, mixup, arXiv 1710.09412, section 3.3; layer sizes as in github.com/adiyoss/GCommandsPytorch.
     """
 
-    sample_dims = 3
     # Modules at whose input manifold mixup may mix: the spectrogram itself, after stage 1, after stage 2.
     mix_layers = ("", "stage2", "head")
 
@@ -40,8 +41,3 @@ class LeNet(nn.Module):
         self.head = nn.Sequential(
             nn.Flatten(), nn.Linear(features, HIDDEN), nn.ReLU(), nn.Dropout(), nn.Linear(HIDDEN, num_classes)
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns the (N, num_classes) logits."""
-        logits: Tensor = self.head(self.stage2(self.stage1(x)))
-        return logits

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from math import prod
 
-from torch import Tensor, nn
+from torch import nn
 
 WIDTH = 256
 
 
-class MLP(nn.Module):
+class MLP(nn.Sequential):
     """A perceptron without batch norm, for samples of any shape.
 
     Args:
@@ -24,8 +24,3 @@ class MLP(nn.Module):
         self.hidden1 = nn.Sequential(nn.Flatten(), nn.Linear(prod(sample_shape), WIDTH), nn.ReLU())
         self.hidden2 = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU())
         self.head = nn.Linear(WIDTH, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns the (N, num_classes) logits."""
-        logits: Tensor = self.head(self.hidden2(self.hidden1(x)))
-        return logits

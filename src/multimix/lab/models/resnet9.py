@@ -4,28 +4,22 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from multimix.lab.models.blocks import ImageNetwork, convolution
+
 SCALE = 0.125  # of the logits: keeps the first steps of a high learning rate from being wild
-
-
-def _convolution(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-    )
 
 
 class _Residual(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.branch = nn.Sequential(_convolution(width, width), _convolution(width, width))
+        self.branch = nn.Sequential(convolution(width, width), convolution(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.branch(x)
         return out
 
 
-class ResNet9(nn.Module):
+class ResNet9(ImageNetwork):
     """The network of Page's "How to train your ResNet", 2019, for images from 8 pixels on.
 
     Args:
@@ -34,21 +28,17 @@ class ResNet9(nn.Module):
         width: Channels of the first stage; the others have 2, 4 and 8 times as many.
     """
 
-    sample_dims = 3
-    # Modules at whose input manifold mixup may mix: the image itself, after stage 1, after stage 2.
-    mix_layers = ("", "stage2", "stage3")
-
     def __init__(self, sample_shape: Sequence[int], num_classes: int, width: int = 64) -> None:
         super().__init__()
         if min(sample_shape[1:]) < 8:
             raise ValueError(f"images must have 8 x 8 pixels or more, got shape {tuple(sample_shape)}")
-        self.stem = _convolution(sample_shape[0], width)
-        self.stage1 = nn.Sequential(_convolution(width, 2 * width), nn.MaxPool2d(2), _Residual(2 * width))
-        self.stage2 = nn.Sequential(_convolution(2 * width, 4 * width), nn.MaxPool2d(2))
-        self.stage3 = nn.Sequential(_convolution(4 * width, 8 * width), nn.MaxPool2d(2), _Residual(8 * width))
+        self.stem = convolution(sample_shape[0], width)
+        self.stage1 = nn.Sequential(convolution(width, 2 * width), nn.MaxPool2d(2), _Residual(2 * width))
+        self.stage2 = nn.Sequential(convolution(2 * width, 4 * width), nn.MaxPool2d(2))
+        self.stage3 = nn.Sequential(convolution(4 * width, 8 * width), nn.MaxPool2d(2), _Residual(8 * width))
         self.head = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(8 * width, num_classes, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the (N, num_classes) logits."""
-        logits: Tensor = self.head(self.stage3(self.stage2(self.stage1(self.stem(x))))) * SCALE
+        logits: Tensor = super().forward(x) * SCALE  # type: ignore[no-untyped-call]
         return logits

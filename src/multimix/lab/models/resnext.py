@@ -1,17 +1,15 @@
 """ResNeXt-29 for small images: bottlenecks whose middle convolution works in groups."""
 
 from collections.abc import Sequence
+from functools import partial
 
-from torch import Tensor, nn
-
-from multimix.lab.models.bottleneck import stage
-from multimix.lab.models.initialise import he_normal
+from multimix.lab.models.blocks import Bottleneck, ImageNetwork, convolution, he_normal, pooled, stage
 
 STEM_WIDTH = 64
 BLOCKS_PER_STAGE = 3
 
 
-class ResNeXt29(nn.Module):
+class ResNeXt29(ImageNetwork):
     """ResNeXt-29, groups × group_width.
 
     Args:
@@ -25,27 +23,15 @@ class ResNeXt29(nn.Module):
         Xie et al., 2017, Aggregated Residual Transformations for Deep Neural Networks, arXiv 1611.05431, section 5.3.
     """
 
-    sample_dims = 3
-    # Modules at whose input manifold mixup may mix: the image itself, after stage 1, after stage 2.
-    mix_layers = ("", "stage2", "stage3")
-
     def __init__(
         self, sample_shape: Sequence[int], num_classes: int, groups: int = 4, group_width: int = 24, stride: int = 1
     ) -> None:
         super().__init__()
         inner = groups * group_width
-        self.stem = nn.Sequential(
-            nn.Conv2d(sample_shape[0], STEM_WIDTH, 3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(STEM_WIDTH),
-            nn.ReLU(),
-        )
-        self.stage1 = stage(STEM_WIDTH, inner, 256, BLOCKS_PER_STAGE, stride=1, groups=groups)
-        self.stage2 = stage(256, 2 * inner, 512, BLOCKS_PER_STAGE, stride=2, groups=groups)
-        self.stage3 = stage(512, 4 * inner, 1024, BLOCKS_PER_STAGE, stride=2, groups=groups)
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1024, num_classes))
+        self.stem = convolution(sample_shape[0], STEM_WIDTH, stride=stride)
+        block = partial(Bottleneck, groups=groups)
+        self.stage1 = stage(partial(block, inner=inner), STEM_WIDTH, 256, BLOCKS_PER_STAGE, stride=1)
+        self.stage2 = stage(partial(block, inner=2 * inner), 256, 512, BLOCKS_PER_STAGE, stride=2)
+        self.stage3 = stage(partial(block, inner=4 * inner), 512, 1024, BLOCKS_PER_STAGE, stride=2)
+        self.head = pooled(1024, num_classes)
         he_normal(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns the (N, num_classes) logits."""
-        logits: Tensor = self.head(self.stage3(self.stage2(self.stage1(self.stem(x)))))
-        return logits

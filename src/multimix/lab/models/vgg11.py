@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from math import prod
 
-from torch import Tensor, nn
+from torch import nn
+
+from multimix.lab.models.blocks import ImageNetwork
 
 # Channels of the convolutions of each stage; a stage ends by halving height and width.
 STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))
 HIDDEN = 512
 
 
-class VGG11(nn.Module):
+class VGG11(ImageNetwork):
     """Configuration A with batch norm and two fully connected layers, as trained on Google Commands.
 
     The published code has no activation between the two fully connected layers; here there is a ReLU, as the paper
@@ -25,27 +27,16 @@ class VGG11(nn.Module):
         3.3; layer sizes as in github.com/adiyoss/GCommandsPytorch.
     """
 
-    sample_dims = 3
-    # Modules at whose input manifold mixup may mix: the spectrogram itself, after stage 1, after stage 2.
-    mix_layers = ("", "stage2", "stage3")
-
     def __init__(self, sample_shape: Sequence[int], num_classes: int) -> None:
         super().__init__()
         channels, *size = sample_shape
         if min(size) < 1 << len(STAGES):
             raise ValueError(f"height and width must be at least 32, got {tuple(size)}; give larger spectrograms")
-        self.stage1 = _stage(channels, STAGES[0])
-        self.stage2 = _stage(STAGES[0][-1], STAGES[1])
-        self.stage3 = _stage(STAGES[1][-1], STAGES[2])
-        self.stage4 = _stage(STAGES[2][-1], STAGES[3])
-        self.stage5 = _stage(STAGES[3][-1], STAGES[4])
+        for number, widths in enumerate(STAGES, start=1):
+            self.add_module(f"stage{number}", _stage(channels, widths))
+            channels = widths[-1]
         features = STAGES[-1][-1] * prod(length >> len(STAGES) for length in size)
         self.head = nn.Sequential(nn.Flatten(), nn.Linear(features, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, num_classes))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns the (N, num_classes) logits."""
-        logits: Tensor = self.head(self.stage5(self.stage4(self.stage3(self.stage2(self.stage1(x))))))
-        return logits
 
 
 def _stage(inputs: int, widths: Sequence[int]) -> nn.Sequential:

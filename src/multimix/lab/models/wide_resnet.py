@@ -5,31 +5,12 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multimix.lab.models.initialise import he_normal
+from multimix.lab.models.blocks import ImageNetwork, PreActBlock, he_normal, stage
 
 STEM_WIDTH = 16
 
 
-class Block(nn.Module):
-    """Two 3 × 3 convolutions, each after batch norm and ReLU; without dropout."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.norm1 = nn.BatchNorm2d(inputs)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False) if inputs != outputs else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns the block's output."""
-        active = F.relu(self.norm1(x))
-        shortcut = x if self.shortcut is None else self.shortcut(active)
-        residual: Tensor = self.conv2(F.relu(self.norm2(self.conv1(active))))
-        return residual + shortcut
-
-
-class WideResNet(nn.Module):
+class WideResNet(ImageNetwork):
     """WRN-depth-width.
 
     Args:
@@ -43,41 +24,32 @@ class WideResNet(nn.Module):
         Zagoruyko and Komodakis, 2016, Wide Residual Networks, arXiv 1605.07146, table 1.
     """
 
-    sample_dims = 3
-    # Modules at whose input manifold mixup may mix: the image itself, after stage 1, after stage 2.
-    mix_layers = ("", "stage2", "stage3")
-
     def __init__(self, sample_shape: Sequence[int], num_classes: int, depth: int, width: int, stride: int = 1) -> None:
         super().__init__()
         if (depth - 4) % 6:
             raise ValueError(f"depth must be 6 n + 4, got depth={depth}; try {(depth - 4) // 6 * 6 + 4}")
         blocks = (depth - 4) // 6
         self.stem = nn.Conv2d(sample_shape[0], STEM_WIDTH, 3, stride=stride, padding=1, bias=False)
-        self.stage1 = _stage(STEM_WIDTH, 16 * width, blocks, stride=1)
-        self.stage2 = _stage(16 * width, 32 * width, blocks, stride=2)
-        self.stage3 = _stage(32 * width, 64 * width, blocks, stride=2)
+        self.stage1 = stage(PreActBlock, STEM_WIDTH, 16 * width, blocks, stride=1)
+        self.stage2 = stage(PreActBlock, 16 * width, 32 * width, blocks, stride=2)
+        self.stage3 = stage(PreActBlock, 32 * width, 64 * width, blocks, stride=2)
         self.norm = nn.BatchNorm2d(64 * width)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(64 * width, num_classes)
         he_normal(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns the (N, num_classes) logits."""
+        """Return the (N, num_classes) logits."""
         features = F.relu(self.norm(self.stage3(self.stage2(self.stage1(self.stem(x))))))
         logits: Tensor = self.head(self.pool(features).flatten(1))
         return logits
 
 
 def wrn16_8(sample_shape: Sequence[int], num_classes: int, stride: int = 1) -> WideResNet:
-    """Builds WRN-16-8, 11 million parameters."""
+    """Build WRN-16-8, 11 million parameters."""
     return WideResNet(sample_shape, num_classes, depth=16, width=8, stride=stride)
 
 
 def wrn28_10(sample_shape: Sequence[int], num_classes: int, stride: int = 1) -> WideResNet:
-    """Builds WRN-28-10, 36.5 million parameters."""
+    """Build WRN-28-10, 36.5 million parameters."""
     return WideResNet(sample_shape, num_classes, depth=28, width=10, stride=stride)
-
-
-def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:
-    first = Block(inputs, outputs, stride)
-    return nn.Sequential(first, *(Block(outputs, outputs, 1) for _ in range(blocks - 1)))

@@ -15,7 +15,7 @@ LEVELS = 16  # steps of colour between the two
 
 
 def draw_lines(path: Path, labels: list[str], title: str, across: tuple[str, float]) -> Figure:
-    """Returns a figure with a panel for x, each mix, and its partner."""
+    """Return a figure with a panel for x, each mix, and its partner."""
     count = len(path.samples)
     figure = Figure(figsize=(WIDTH_INCHES, PANEL_INCHES * count + 0.8), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -36,7 +36,7 @@ def draw_lines(path: Path, labels: list[str], title: str, across: tuple[str, flo
 
 
 def runs(share: np.ndarray) -> list[tuple[int, int, float]]:
-    """Returns where the share of x stays the same, to a step of colour: first moment, one past the last, share."""
+    """Return where the share of x stays the same, to a step of colour: first moment, one past the last, share."""
     levels = np.rint(share * LEVELS).astype(int)
     edges = [0, *(np.flatnonzero(np.diff(levels)) + 1).tolist(), len(levels)]
     return [(start, end, levels[start] / LEVELS) for start, end in pairwise(edges)]

@@ -1,10 +1,7 @@
 """From settings to a picture in a file."""
 
 import io
-import math
-from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,32 +12,25 @@ from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.progress_bar import Advance
 from multimix.lab.core.randomness import seed_of
+from multimix.lab.preview import pictures, series, sounds
 from multimix.lab.preview.lines import draw_lines
 from multimix.lab.preview.pair import Pair
 from multimix.lab.preview.path import Path as MixPath
 from multimix.lab.preview.path import make_path
 from multimix.lab.preview.puzzle_tiles import Blocks, in_place_of_a_model, puzzle_tiles
-from multimix.lab.preview.read import read_pair
 from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.preview.tiles import Tile, draw_tiles
 from multimix.lab.train.mixing import mixer
-from multimix.lab.train.progress import duration
 
 DPI = 150
 MAX_COLUMNS = 9
-MANY_PIXELS = 1_000_000  # of all pictures of a path together: from here on drawing takes seconds
 
 
-def preview(
-    settings: PreviewSettings,
-    log: Callable[[str], None] = lambda line: None,
-    advance: Advance = lambda what, share: None,
-) -> list[str]:
-    """Writes the picture.
+def preview(settings: PreviewSettings, advance: Advance = lambda what, share: None) -> list[str]:
+    """Write the picture.
 
     Args:
         settings: What to show.
-        log: Called with how long it will take, where that is more than a moment.
         advance: Told what is being done, and which share of the whole has just been done.
 
     Returns:
@@ -65,10 +55,11 @@ def preview(
     if saliency is not None:
         notes.append("saliency is local contrast here: in training it is the gradient of the model's loss")
     figure = _figure(pair, path, saliency, settings)
-    if pair.kind != "lines" and path.samples[:, 0].numel() >= MANY_PIXELS:
-        log(_forecast(path, figure))
     advance("drawing", 0.3)
-    _write(figure, Path(settings.out))
+    out, drawn = Path(settings.out), io.BytesIO()
+    FigureCanvasAgg(figure).print_figure(drawn, format=out.suffix[1:], dpi=DPI)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(out, drawn.getvalue())
     advance("done", 0.6)
     shares = ", ".join(f"{weight:.2f}" for weight in path.weights)
     return [*notes, f"{settings.out}: label weights of {Path(settings.file_a).name}: {shares}"]
@@ -97,24 +88,20 @@ def _label(index: int, count: int, weight: float) -> str:
     return f"{title}\n{weight:.2f} x + {1 - weight:.2f} x′"
 
 
-def _forecast(path: MixPath, figure: Figure) -> str:
-    """Says how long drawing takes, from one picture out of the middle, where there is most to outline."""
-    middle = len(path.samples) // 2
-    tile = Tile(path.samples[middle].clamp(0, 1), "", share=path.shares[middle])
-    start = perf_counter()
-    _drawn(draw_tiles([tile], 1, "", upwards=False), ".png")
-    time_s = math.ceil((perf_counter() - start) * len(figure.axes))
-    height, width = tile.picture.shape[-2:]
-    return f"drawing {len(figure.axes)} pictures of {width} × {height} pixels, about {duration(time_s)}"
+def read_pair(settings: PreviewSettings) -> Pair:
+    """Read both files.
 
-
-def _write(figure: Figure, out: Path) -> None:
-    drawn = _drawn(figure, out.suffix)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(out, drawn)
-
-
-def _drawn(figure: Figure, suffix: str) -> bytes:
-    file = io.BytesIO()
-    FigureCanvasAgg(figure).print_figure(file, format=suffix[1:], dpi=DPI)
-    return file.getvalue()
+    Raises:
+        UsageError: if one cannot be read, they are of different kinds, or a setting is for another kind.
+    """
+    first, second = Path(settings.file_a), Path(settings.file_b)
+    kinds = dict.fromkeys(sounds.SUFFIXES, sounds.read) | dict.fromkeys(series.SUFFIXES, series.read)
+    readers = [kinds.get(path.suffix.lower(), pictures.read) for path in (first, second)]
+    if readers[0] is not readers[1]:
+        raise UsageError(
+            f"both files must be pictures, sounds or series, got {settings.file_a!r}, {settings.file_b!r}; give two of "
+            "a kind"
+        )
+    if settings.form is not None and readers[0] is not sounds.read:
+        raise UsageError(f"form is for sounds, got form={settings.form!r} for {settings.file_a!r}; leave it out")
+    return readers[0](first, second, settings.form)

@@ -24,7 +24,7 @@ class Pair:
 
 
 def why(path: Path, error: object) -> str:
-    """Returns why a file cannot be read."""
+    """Return why a file cannot be read."""
     if not path.exists():
         return "there is no such file"
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error

@@ -26,7 +26,7 @@ class Path:
 
 
 def make_path(mix: MultiMix, x: Tensor, saliency: Tensor | None, generator: torch.Generator) -> Path:
-    """Returns the path between two samples.
+    """Return the path between two samples.
 
     Raises:
         TypeError, ValueError: if the method mixes inside a model, or has to ask one.

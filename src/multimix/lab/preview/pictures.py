@@ -15,7 +15,7 @@ from multimix.lab.preview.pair import Pair, why
 
 
 def read(first: Path, second: Path, form: str | None) -> Pair:
-    """Reads two pictures; the second takes on the size of the first, and both are grey or both in colour."""
+    """Read two pictures; the second takes on the size of the first, and both are grey or both in colour."""
     a, b = _read(first), _read(second)
     notes = []
     if a.mode != b.mode:
@@ -43,6 +43,6 @@ def _size(image: Image.Image) -> str:
 
 
 def _tensor(image: Image.Image) -> Tensor:
-    """Returns (C, H, W) values in [0, 1]."""
+    """Return (C, H, W) values in [0, 1]."""
     pixels = np.asarray(image, dtype=np.float32) / 255
     return torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from multimix import MultiMix, Plan
 from multimix.lab.preview.tiles import Point, Tile
-from multimix.methods import asks_model, options
 
 COLOURS = ("tab:orange", "tab:cyan")  # moves of the sample's cells, of the partner's
 
@@ -45,8 +44,8 @@ def local_contrast(x: Tensor) -> Tensor:
 
 
 def in_place_of_a_model(mix: MultiMix, x: Tensor) -> Tensor | None:
-    """Returns the saliency that a method would ask a model for; None if it asks none."""
-    return local_contrast(x) if any(asks_model(method) for method in options(mix.method)) else None
+    """Return the saliency that a method would ask a model for; None if it asks none."""
+    return local_contrast(x) if any(method.asks_model for method in mix.method.options) else None
 
 
 def puzzle_tiles(plan: Plan, mask: Blocks, saliency: Tensor, path: Tensor) -> list[Tile]:

@@ -16,7 +16,7 @@ MAX_CHANNELS = 8  # more lines cannot be told apart in one panel
 
 
 def read(first: Path, second: Path, form: str | None) -> Pair:
-    """Reads two series; the second is cut, or padded with its last values, to the length of the first.
+    """Read two series; the second is cut, or padded with its last values, to the length of the first.
 
     A .csv has a row for each moment, a column for each channel, and may have a head; a .npy is (L,) or (channels, L).
 
@@ -40,7 +40,7 @@ def read(first: Path, second: Path, form: str | None) -> Pair:
 
 
 def _read(path: Path) -> np.ndarray:
-    """Returns (channels, moments)."""
+    """Return (channels, moments)."""
     try:
         content = read_regular(path, MAX_BYTES)
         values = _read_array(content) if path.suffix.lower() == ".npy" else _read_table(content)
@@ -68,7 +68,7 @@ def _read_array(content: bytes) -> np.ndarray:
 
 
 def _read_table(content: bytes) -> np.ndarray:
-    """Returns the columns of a .csv; a single row is a series of one channel."""
+    """Return the columns of a .csv; a single row is a series of one channel."""
     lines = content.decode("utf-8-sig").splitlines()
     table = np.loadtxt(lines[_is_head(lines) :], delimiter=",", ndmin=2)
     return table if len(table) == 1 else table.T

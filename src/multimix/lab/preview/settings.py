@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from multimix.lab.core.checks import check, check_at_least_one, check_seed
-from multimix.lab.train.mixing_settings import Mixing
+from multimix.lab.train.recipe import OneMethod
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreviewSettings(Mixing):
+class PreviewSettings(OneMethod):
     """A picture of one path between two pictures, sounds (.wav, .flac, .ogg) or series (.csv, .npy).
 
     Args:
@@ -21,7 +21,6 @@ class PreviewSettings(Mixing):
     file_a: str
     file_b: str
     form: str | None = None
-    method: str = "mixup"
     num_mixes: int = 5
     seed: int = 0
     out: str

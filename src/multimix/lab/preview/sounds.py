@@ -1,5 +1,7 @@
 """Two sound files as a pair, as a model would get them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -17,15 +19,17 @@ MAX_SECONDS = 10.0  # more cannot be told apart in a picture as wide as a page
 
 
 def read(first: Path, second: Path, form: str | None) -> Pair:
-    """Reads two sounds; the second is cut, or padded with silence, to the length of the first.
+    """Read two sounds; the second is cut, or padded with silence, to the length of the first.
 
     Raises:
         UsageError: if one cannot be read, or their rates differ.
     """
-    contents = [_content(path) for path in (first, second)]
-    (rate, length), (other_rate, other) = (
-        _header(path, content) for path, content in zip((first, second), contents, strict=True)
-    )
+    contents, headers, waves = [], [], []
+    for path in (first, second):
+        with _readable(path):
+            contents.append(read_regular(path))
+            headers.append(header(contents[-1]))
+    (rate, length), (other_rate, other) = headers
     if rate != other_rate:
         raise UsageError(
             f"both sounds must have as many samples a second, got {rate} in {str(first)!r}, {other_rate} in "
@@ -45,36 +49,23 @@ def read(first: Path, second: Path, form: str | None) -> Pair:
     window = round(rate / 50)
     if samples < window:
         raise UsageError(f"a sound must last a fiftieth of a second, got {_seconds(samples, rate)} in {str(first)!r}")
-    waves = torch.stack([_decoded(Sound(rate, samples), *item) for item in zip((first, second), contents, strict=True)])
+    for path, content in zip((first, second), contents, strict=True):
+        with _readable(path):
+            waves.append(Sound(rate, samples)(content))
+    x = sound_as(form or "spectrogram", rate)(torch.stack(waves))
     if form == "waveform":
-        return Pair(sound_as("waveform", rate)(waves), "lines", ("time, s", samples / rate), tuple(notes))
+        return Pair(x, "lines", ("time, s", samples / rate), tuple(notes))
     across = (f"time to {_seconds(samples, rate)}, frequency up to {rate / 2000:g} kHz", samples / rate)
-    return Pair(sound_as("spectrogram", rate)(waves), "spectrogram", across, tuple(notes))
+    return Pair(x, "spectrogram", across, tuple(notes))
 
 
-def _content(path: Path) -> bytes:
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say which file it was that could not be read."""
     try:
-        return read_regular(path)
-    except OSError as error:
+        yield
+    except (OSError, BadSample) as error:
         raise UsageError(f"a sound must be a readable file, got {str(path)!r}; {why(path, error)}") from error
-
-
-def _header(path: Path, content: bytes) -> tuple[int, int]:
-    try:
-        return header(content)
-    except BadSample as error:
-        raise _unreadable(path, error) from error
-
-
-def _decoded(reader: Sound, path: Path, content: bytes) -> torch.Tensor:
-    try:
-        return reader(content)
-    except BadSample as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> UsageError:
-    return UsageError(f"a sound must be a readable file, got {str(path)!r}; reading it failed: {error}")
 
 
 def _seconds(samples: int, rate: int) -> str:

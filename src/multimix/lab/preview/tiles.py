@@ -36,7 +36,7 @@ class Tile:
 
 
 def draw_tiles(tiles: list[Tile], columns: int, title: str, upwards: bool) -> Figure:
-    """Returns a figure with so many tiles in a line.
+    """Return a figure with so many tiles in a line.
 
     Args:
         tiles: The tiles.
@@ -89,7 +89,7 @@ def _draw(axes: Axes, tile: Tile, upwards: bool) -> None:
 
 
 def outline(share: np.ndarray) -> LineCollection:
-    """Returns the borders between pixels of x and of its partner: white, with a dark rim to be seen on anything."""
+    """Return the borders between pixels of x and of its partner: white, with a dark rim to be seen on anything."""
     segments: list[list[Point]] = []
     for level in OUTLINES:
         above = share > level

@@ -2,19 +2,80 @@
 
 A state is written beside the ones before it; only when it is on the disk are older ones removed, so at any moment one
 good state is there. At most two are kept: should the newest turn out to be damaged, the one before it is used.
+
+A state is one safetensors file: named tensors, plain JSON and a SHA-256 over both. Nothing is ever unpickled. The
+header's metadata hold the JSON under `state` and the digest under `sha256`, so any safetensors reader can look at it.
 """
 
+import hashlib
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multimix.lab.core.atomic_files import sweep, sync_folder
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from multimix.lab.core.atomic_files import sweep, sync_folder, write_atomic
 from multimix.lab.core.errors import Damaged, RunFailed
-from multimix.lab.train.snapshot import Snapshot
+from multimix.lab.core.json_file import parsed
 
 KEPT = 2
 NAME = re.compile(r"step-(\d{9})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A state.
+
+    Args:
+        tensors: On the CPU, by name.
+        facts: What JSON can say.
+    """
+
+    tensors: Mapping[str, Tensor]
+    facts: dict[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        text = json.dumps(self.facts, allow_nan=False)
+        metadata = {"state": text, "sha256": digest(self.tensors, text)}
+        write_atomic(path, save(dict(self.tensors), metadata))
+
+    @classmethod
+    def read(cls, path: Path) -> "Snapshot":
+        """Read a file that may be truncated, foreign or hostile.
+
+        Raises:
+            Damaged: if it is anything but what `write` wrote.
+        """
+        if not path.is_file():  # opening a pipe would wait for somebody to write into it
+            raise Damaged("it is no file")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  not a dict
+        except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+            raise Damaged(f"it is no readable safetensors file ({str(error).splitlines()[0]})") from error
+        if not {"state", "sha256"} <= metadata.keys():
+            raise Damaged("it is a safetensors file, but no checkpoint of multimix")
+        if metadata["sha256"] != digest(tensors, metadata["state"]):
+            raise Damaged("its content does not have the SHA-256 that it was written with")
+        return cls(tensors, parsed(metadata["state"], dict))
+
+
+def digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
+    """Return the SHA-256, in hexadecimal, of tensors with their names, types and shapes, and of a text."""
+    sha = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        sha.update(f"\0{name} {tensor.dtype} {list(tensor.shape)}\0".encode())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
 
 
 class Checkpoints:
@@ -30,7 +91,7 @@ class Checkpoints:
         self._good: list[Path] = []  # oldest first
 
     def save(self, snapshot: Snapshot) -> None:
-        """Writes a state, then removes what is no longer needed.
+        """Write a state, then remove what is no longer needed.
 
         Raises:
             RunFailed: if it cannot be written; the states before it are still there.
@@ -52,7 +113,7 @@ class Checkpoints:
             ) from error
 
     def newest(self, check: Callable[[Snapshot], None], log: Callable[[str], None], on_bad: str) -> Snapshot | None:
-        """Returns the newest good state; None if there is none.
+        """Return the newest good state; None if there is none.
 
         Args:
             check: Raises `Damaged` for a state that does not fit the run.

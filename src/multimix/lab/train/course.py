@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from multimix import MultiMix
 from multimix.lab.core.errors import UsageError
-from multimix.lab.core.phases import at_step
 from multimix.lab.train.mixing import mixer
 from multimix.lab.train.moments import Length, Moment
+from multimix.lab.train.phases import at_step
 from multimix.lab.train.settings import TrainSettings
 from multimix.methods import NoMix
 
@@ -32,13 +32,13 @@ class Course:
 
     @classmethod
     def of(cls, settings: TrainSettings, num_classes: int, length: Length) -> "Course":
-        """Returns the course that the settings describe.
+        """Return the course that the settings describe.
 
         Raises:
             UsageError: if nothing would be left to mix.
         """
-        first = math.ceil(Moment.parse("unmixed_first", settings.unmixed_first).step(length))
-        last = length.steps - math.ceil(Moment.parse("unmixed_last", settings.unmixed_last).step(length))
+        first = math.ceil(Moment.of_run("unmixed_first", settings.unmixed_first).step(length))
+        last = length.steps - math.ceil(Moment.of_run("unmixed_last", settings.unmixed_last).step(length))
         if first >= last:
             raise UsageError(
                 f"some steps must be mixed, got unmixed_first={settings.unmixed_first!r}, "
@@ -53,15 +53,15 @@ class Course:
         return cls(mixes, plain, first, last, settings.batch_size)
 
     def at(self, step: int) -> MultiMix:
-        """Returns the mixer of the update that comes after `step` others."""
+        """Return the mixer of the update that comes after `step` others."""
         return self._phase(step) if self.first <= step < self.last else self.plain
 
     def samples(self, step: int) -> int:
-        """Returns how many samples that update has: also where they are not mixed, as many as if they were."""
+        """Return how many samples that update has: also where they are not mixed, as many as if they were."""
         return self.batch_size // self._phase(step).num_mixes
 
     def rows(self, steps: int) -> int:
-        """Returns how many rows the model saw in the first `steps` updates; samples that are not mixed are one each."""
+        """Return how many rows the model saw in the first `steps` updates; samples that are not mixed are one each."""
         ends = [*(start for start, _ in self.mixes[1:]), steps]
         rows = 0
         for (start, mix), end in zip(self.mixes, ends, strict=True):

@@ -7,26 +7,24 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from torch import Tensor
 
 from multimix.lab.data import Data, Split
 from multimix.lab.data.stand_in import PUBLISHED, stand_in
 from multimix.lab.models import build_model, import_model
 from multimix.lab.train.course import Course
-from multimix.lab.train.model_output import check_parameters
+from multimix.lab.train.initial_weights import check_parameters
 from multimix.lab.train.moments import Length, Moment
 from multimix.lab.train.run import open_data_of, train
 from multimix.lab.train.run_folder import RunFolder
 from multimix.lab.train.schedule import check_within, parse_schedule
 from multimix.lab.train.settings import TrainSettings
-from multimix.lab.train.step_size import repeated_samples
 
 STEPS = 4  # one of them before mixing begins and one after it ends, if so wished
 SAMPLES = 8  # of each split
 
 
 def dry_run(settings: TrainSettings) -> list[str]:
-    """Tries a run without leaving anything behind.
+    """Try a run without leaving anything behind.
 
     Data that `data_root` holds, or that need no file, are opened; of other published sets samples are made up. Nothing
     is fetched.
@@ -41,7 +39,7 @@ def dry_run(settings: TrainSettings) -> list[str]:
     import_model(settings.model, settings.model_options)
     RunFolder(Path(settings.out)).check(settings)
     data, num_train, about_data = _data(settings)
-    repeated = repeated_samples(settings, num_train)
+    repeated = settings.repeated_samples(num_train)
     length = settings.length(num_train)
     schedule = parse_schedule(settings.schedule)
     check_within(schedule, length)
@@ -50,7 +48,10 @@ def dry_run(settings: TrainSettings) -> list[str]:
     rows, all_rows = settings.batch_size, course.rows(length.steps)
     samples = " then ".join(f"{samples:,}" for _, samples in settings.samples(length.steps))
     mixes = "" if settings.most_rows_per_pair == 1 else f", {settings.mixes} mixes of each pair"
-    about_weights = _about_weights(settings)
+    weights = settings.initial_weights
+    about_weights = "" if weights is None else f", starting from {weights}"
+    if weights is not None and not Path(weights).expanduser().exists():
+        about_weights += ", which is not there yet"
     return [
         about_data,
         f"model: {settings.model}, {_num_parameters(settings, data):,} parameters{about_weights}",
@@ -64,7 +65,7 @@ def dry_run(settings: TrainSettings) -> list[str]:
 
 
 def _data(settings: TrainSettings) -> tuple[Data, int, str]:
-    """Returns few samples of the data, or made-up ones; how many there are to train on; and what is to be said."""
+    """Return few samples of the data, or made-up ones; how many there are to train on; and what is to be said."""
     if settings.data in PUBLISHED and settings.data_root is None:
         num_train = PUBLISHED[settings.data].num_train
         data = stand_in(settings.data, settings.data_options, SAMPLES)
@@ -95,19 +96,8 @@ def _data(settings: TrainSettings) -> tuple[Data, int, str]:
 
 
 def _few(split: Split) -> Split:
-    """Returns samples from all over a split."""
-    return split.subset(_spread(len(split)))
-
-
-def _spread(num: int) -> Tensor:
-    return torch.linspace(0, num - 1, min(num, SAMPLES)).long()
-
-
-def _about_weights(settings: TrainSettings) -> str:
-    if settings.initial_weights is None:
-        return ""
-    there = Path(settings.initial_weights).expanduser().exists()
-    return f", starting from {settings.initial_weights}" + ("" if there else ", which is not there yet")
+    """Return samples from all over a split."""
+    return split.subset(torch.linspace(0, len(split) - 1, min(len(split), SAMPLES)).long())
 
 
 def _num_parameters(settings: TrainSettings, data: Data) -> int:
@@ -121,7 +111,7 @@ def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
     """Trains, saves and evaluates a run of the same kind that is over in seconds."""
     in_parts = settings.micro_batch_size is not None
     pairs = min(settings.samples_per_step, 4 if in_parts else 2)
-    weights = settings.initial_weights
+    weights, one_step = settings.initial_weights, f"{100 / STEPS:g}%"
     with tempfile.TemporaryDirectory() as folder:
         trial = replace(
             settings,
@@ -133,8 +123,8 @@ def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
             batch_size=pairs * math.lcm(*settings.mixes.values),
             micro_batch_size=math.ceil(pairs / 2) * settings.most_rows_per_pair if in_parts else None,
             schedule=str(parse_schedule(settings.schedule).in_percent(length.steps / length.epoch)),
-            unmixed_first=_share("unmixed_first", settings.unmixed_first),
-            unmixed_last=_share("unmixed_last", settings.unmixed_last),
+            unmixed_first=one_step if Moment.of_run("unmixed_first", settings.unmixed_first).amount else "0",
+            unmixed_last=one_step if Moment.of_run("unmixed_last", settings.unmixed_last).amount else "0",
             initial_weights=weights if weights and Path(weights).expanduser().exists() else None,
             compile=False,
             evaluations=2,
@@ -152,8 +142,3 @@ def _tried(settings: TrainSettings, data: Data, length: Length) -> str:
         f"tried: {STEPS} steps of {pairs} pairs with checkpoints and evaluations in {time_s:.1f} s, losses {losses}"
         + (", not compiled" if settings.compile else "")
     )
-
-
-def _share(name: str, moment: float | str) -> str:
-    """Returns one step's share for phases that are there at all."""
-    return f"{100 / STEPS:g}%" if Moment.parse(name, moment).amount > 0 else "0"

@@ -1,4 +1,4 @@
-"""The weights a run starts from."""
+"""The model a run starts from: its weights, and whether it gives what is trained on, a row of logits per sample."""
 
 from pathlib import Path
 
@@ -7,19 +7,21 @@ from lightning.fabric import Fabric
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.core.regular_files import check_regular
 from multimix.lab.data import Data
 from multimix.lab.models import build_model
-from multimix.lab.train.model_output import check_output, check_parameters
 from multimix.lab.train.run_folder import WEIGHTS
 from multimix.lab.train.settings import TrainSettings
 
+SAMPLES = 2  # that the model is asked about
+
 
 def model_at_start(settings: TrainSettings, data: Data, fabric: Fabric) -> nn.Module:
-    """Builds the model with the weights a run starts from, an earlier run's or new ones, on the device.
+    """Build the model with the weights a run starts from, an earlier run's or new ones, on the device.
 
     Raises:
         UsageError: if the model cannot be built, or is none that can be trained on such data.
@@ -33,7 +35,7 @@ def model_at_start(settings: TrainSettings, data: Data, fabric: Fabric) -> nn.Mo
 
 
 def build_model_of(settings: TrainSettings, sample_shape: torch.Size, num_classes: int) -> nn.Module:
-    """Builds the model that the settings name, with weights that depend on the seed alone.
+    """Build the model that the settings name, with weights that depend on the seed alone.
 
     Torch's global random state stays as it was.
     """
@@ -43,7 +45,7 @@ def build_model_of(settings: TrainSettings, sample_shape: torch.Size, num_classe
 
 
 def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_weights") -> None:
-    """Puts weights into a model.
+    """Put weights into a model.
 
     Args:
         model: A model that has tensors of the same names and shapes.
@@ -77,3 +79,51 @@ def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_w
                 f"{path}; convert the file"
             )
     model.load_state_dict(weights)
+
+
+def check_parameters(name: str, model: nn.Module) -> None:
+    """Refuse a model that has nothing to train.
+
+    Raises:
+        UsageError: if no parameter takes a gradient, or one has no size yet.
+    """
+    parameters = list(model.parameters())
+    if any(isinstance(parameter, UninitializedParameter) for parameter in parameters):
+        raise UsageError(
+            f"model must know the sizes of its layers, got model={name!r} with lazy ones; build them from sample_shape"
+        )
+    if not any(parameter.requires_grad for parameter in parameters):
+        raise UsageError(
+            f"model must have parameters to train, got model={name!r} with {len(parameters)}, none of which takes a "
+            f"gradient; let the callable return a model that learns"
+        )
+
+
+def check_output(name: str, model: nn.Module, fabric: Fabric, sample_shape: torch.Size, num_classes: int) -> None:
+    """Refuse a model that does not return (samples, classes) logits; its state and torch's random state stay the same.
+
+    Raises:
+        UsageError: saying what it returns instead, or why it does not run.
+    """
+    was_training = model.training
+    with torch.random.fork_rng(), torch.no_grad(), fabric.autocast():
+        try:
+            logits = model.to(fabric.device).eval()(torch.zeros(SAMPLES, *sample_shape, device=fabric.device))
+        except Exception as error:  # whatever a model of somebody else's raises, it says so before any work
+            raise UsageError(
+                f"model must take samples of shape {tuple(sample_shape)}, got model={name!r}, which raised "
+                f"{type(error).__name__}: {' '.join(str(error).split())}; correct its forward"
+            ) from error
+    model.train(was_training)
+    wanted = (SAMPLES, num_classes)
+    if not isinstance(logits, torch.Tensor):
+        raise UsageError(
+            f"model must return a tensor of logits, got model={name!r}, which returns a {type(logits).__name__}; "
+            f"let forward return the logits alone"
+        )
+    if logits.shape != wanted or not logits.is_floating_point():
+        raise UsageError(
+            f"model must return logits of shape {wanted} for {SAMPLES} samples of {num_classes} classes, got "
+            f"model={name!r}, which returns {logits.dtype} of shape {tuple(logits.shape)}; size its last layer by "
+            f"num_classes"
+        )

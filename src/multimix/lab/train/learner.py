@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from multimix import mixed_accuracy
+from multimix import Plan, mixed_accuracy
 from multimix.lab.core.processes import weight_of
 from multimix.lab.core.randomness import seed_device, seed_of
 from multimix.lab.train.course import Course
@@ -52,7 +53,7 @@ class Learner:
     def build(
         cls, settings: TrainSettings, fabric: Fabric, bare: nn.Module, num_classes: int, length: Length
     ) -> "Learner":
-        """Wraps a model for training.
+        """Wrap a model for training.
 
         Raises:
             UsageError: if the course of mixing or of the learning rate does not fit the length of the run.
@@ -66,7 +67,8 @@ class Learner:
         model, optimizer = fabric.setup(trained, optimizer)
         average = None
         if settings.ema_decay is not None:
-            average = AveragedModel(bare, multi_avg_fn=_following(settings.ema_decay), use_buffers=True)
+            follow = get_ema_multi_avg_fn(settings.ema_decay)  # type: ignore[no-untyped-call]
+            average = AveragedModel(bare, multi_avg_fn=follow, use_buffers=True)
         return cls(settings, fabric, model, bare, optimizer, course, schedule, length, average)
 
     @property
@@ -75,7 +77,7 @@ class Learner:
         return self.bare if self.average is None else self.average.module
 
     def update(self, step: int, x: Tensor, labels: Tensor) -> Tensor:
-        """Does the update that comes after `step` others, with this process's part of its samples.
+        """Do the update that comes after `step` others, with this process's part of its samples.
 
         Returns:
             (2,) loss and mixed accuracy, on the device.
@@ -85,8 +87,7 @@ class Learner:
         mix = self.course.at(step)
         generator = torch.Generator().manual_seed(seed_of(self.settings.seed, "mix", step))
         plan = mix.plan(x, labels, model=AutocastModel(self.fabric, self.model.module), generator=generator)
-        num_parts = self._num_parts(plan.num_mixes, plan.num_pairs)
-        parts = [plan] if num_parts == 1 else plan.split(num_parts)
+        parts = in_parts(plan, self.settings.micro_batch_size)
         share = weight_of(len(x), self.course.samples(step))
         self.optimizer.zero_grad()
         measured = torch.zeros(2, device=self.fabric.device)
@@ -107,7 +108,7 @@ class Learner:
         return measured
 
     def _seed(self, step: int) -> None:
-        """Seeds dropout, if the model has any: other draws in each process."""
+        """Seed dropout, if the model has any: other draws in each process."""
         index = step * self.fabric.world_size + self.fabric.global_rank
         seed_device(seed_of(self.settings.seed, "model", index), self.fabric.device)
 
@@ -116,9 +117,11 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * factor
 
-    def _num_parts(self, num_mixes: int, num_pairs: int) -> int:
-        most = self.settings.micro_batch_size
-        return 1 if most is None else math.ceil(num_pairs / max(1, most // num_mixes))
+
+def in_parts(plan: Plan, most_rows: int | None) -> list[Plan]:
+    """Return a step's plan in parts of at most so many rows; None: in one."""
+    num = 1 if most_rows is None else math.ceil(plan.num_pairs / max(1, most_rows // plan.num_mixes))
+    return [plan] if num == 1 else plan.split(num)
 
 
 class AutocastModel(nn.Module):
@@ -136,16 +139,11 @@ class AutocastModel(nn.Module):
             return self.module(x)
 
 
-def _following(decay: float) -> Callable[..., None]:
-    """Returns the update of an exponential moving average."""
-    return get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call, no-any-return]
-
-
 def build_optimizer(settings: TrainSettings, model: nn.Module) -> Optimizer:
-    """Builds the optimizer that the settings name."""
-    parameters, rate, decay = model.parameters(), settings.rate, settings.decay
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, momentum=0.9, nesterov=True, weight_decay=decay)
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
-    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
+    """Build the optimizer that the settings name."""
+    kinds: dict[str, Callable[..., Optimizer]] = {
+        "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+    }
+    return kinds[settings.optimizer](model.parameters(), lr=settings.rate, weight_decay=settings.decay)

@@ -8,22 +8,19 @@ from typing import NoReturn
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
+from multimix.errors import SaliencyNotFinite
 from multimix.lab.core.errors import Damaged, Interrupted, RunFailed
 from multimix.lab.core.processes import GO_ON, SAVE, STOP, agreed, gathered, mean_over, on_rank_zero, reading
 from multimix.lab.core.signals import Interruption
 from multimix.lab.core.stopwatch import Stopwatch
 from multimix.lab.data import Data, SampleOrder, Split
 from multimix.lab.metrics import evaluate
-from multimix.lab.train.checkpoint import Checkpoints
-from multimix.lab.train.intervals import Every, Timer
+from multimix.lab.train.checkpoint import Checkpoints, Snapshot
 from multimix.lab.train.learner import Learner
-from multimix.lab.train.meter import Meter
-from multimix.lab.train.moments import Length
+from multimix.lab.train.moments import Length, SaveTimer
 from multimix.lab.train.run_folder import Record, RunFolder
 from multimix.lab.train.settings import TrainSettings
-from multimix.lab.train.snapshot import Snapshot
-from multimix.lab.train.state import State
-from multimix.lab.train.stopping import has_stalled, is_best
+from multimix.lab.train.state import JUDGED_BY, Meter, State
 from multimix.lab.train.trackers.tracked import Trackers
 
 OnStep = Callable[[int, float, Meter, Length], None]
@@ -58,7 +55,7 @@ class Run:
         return self.state.models.get("best", self.learner.result)
 
     def resume(self, log: Callable[[str], None]) -> None:
-        """Puts the newest good checkpoint back, if there is one."""
+        """Put the newest good checkpoint back, if there is one."""
 
         def read() -> Snapshot | None:
             self.folder.check(self.settings)  # again: until it was locked, another run may have begun in it
@@ -73,9 +70,9 @@ class Run:
             self.state.restore(newest, self.fabric.global_rank)
 
     def loop(self, interruption: Interruption) -> None:
-        """Does the steps that are left."""
+        """Do the steps that are left."""
         stopwatch = Stopwatch(**self.state.times)
-        timer = Timer(Every.parse(self.settings.checkpoint_every), self.steps)
+        timer = SaveTimer(self.settings.checkpoint_every, self.steps)
         left = range(self.steps if self.is_over() else self.state.step, self.steps)
         batches = self.data.train.batches(self.order, left, self.fabric.global_rank, self.fabric.world_size)
         for step, (x, labels) in zip(left, reading(self.fabric, batches), strict=True):
@@ -102,22 +99,22 @@ class Run:
                     )
 
     def update(self, step: int, x: Tensor, labels: Tensor) -> Tensor:
-        """Does one step; a saliency that is not finite comes from a loss that is not, and ends the run like it."""
+        """Do one step; a saliency that is not finite comes from a loss that is not, and ends the run like it."""
         try:
             return self.learner.update(step, x, labels)
-        except ValueError as error:
-            if not str(error).startswith("saliency must be finite"):
-                raise
+        except SaliencyNotFinite as error:
             self.fail(str(error).partition(";")[0], step)
 
     def is_over(self) -> bool:
         """Whether the run stops here, before its last step; all processes say what the first one knows."""
         if self.settings.patience is None:
             return False
-        return bool(self.fabric.broadcast(has_stalled(self.state.records, self.settings.patience)))
+        errors = [record[JUDGED_BY] for record in self.state.records]
+        has_stalled = bool(errors) and len(errors) - 1 - errors.index(min(errors)) >= self.settings.patience
+        return bool(self.fabric.broadcast(has_stalled))
 
     def record(self) -> None:
-        """Writes down the steps since the last record and how good the model is now."""
+        """Write down the steps since the last record and how good the model is now."""
         loss, accuracy = self.measured().mean(dim=0).tolist()
         images = self.order.start(self.state.step)
         record = {
@@ -141,20 +138,22 @@ class Run:
             if not math.isfinite(value):
                 self.fail(f"what is measured must stay finite, got {name}={value}", self.state.step - 1)
         self.state.records.append(record)
-        if "best" in self.state.models and is_best(self.state.records):
-            self.state.models["best"].load_state_dict(now.state_dict())
+        if "best" in self.state.models:
+            *earlier, last = (each[JUDGED_BY] for each in self.state.records)
+            if last < min(earlier, default=math.inf):
+                self.state.models["best"].load_state_dict(now.state_dict())
         self.folder.write_records(self.state.records)
         self.trackers.log(record)
         self.on_record(record)
 
     def finish(self) -> None:
-        """Writes the result: the trackers' before the folder's, which says that all is done."""
+        """Write the result: the trackers' before the folder's, which says that all is done."""
         evaluation = self.evaluated(self.data.test)
         self.trackers.finish(evaluation)
         self.folder.finish(self.result, evaluation)
 
     def measured(self) -> Tensor:
-        """Returns the (steps, 2) values since the last record, the mean over all processes.
+        """Return the (steps, 2) values since the last record, the mean over all processes.
 
         Raises:
             RunFailed: if a loss is no longer a number.
@@ -171,7 +170,7 @@ class Run:
         return mean
 
     def save(self) -> None:
-        """Saves the state; a state that is not finite is not saved but ends the run."""
+        """Save the state; a state that is not finite is not saved but ends the run."""
         self.measured()
         own = {name: gathered(self.fabric, value) for name, value in self.state.own().items()}
 
@@ -185,13 +184,13 @@ class Run:
         on_rank_zero(self.fabric, write)
 
     def fail(self, what: str, step: int) -> NoReturn:
-        """Ends a run that went wrong at a step, counted from 0."""
+        """End a run that went wrong at a step, counted from 0."""
         raise RunFailed(
             f"{what} at step {step + 1}; {self.checkpoints.kept}; try a learning rate below {self.settings.rate:g}"
         )
 
     def evaluated(self, split: Split, model: nn.Module | None = None) -> dict[str, float]:
-        """Returns how good a model is, the result if none is given; without a wrapper, which would wait for others."""
+        """Return how good a model is, the result if none is given; without a wrapper, which would wait for others."""
         with self.fabric.autocast():
             return evaluate(model or self.result, split)
 

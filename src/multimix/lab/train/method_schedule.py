@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from multimix import Choice
 from multimix.lab.core.errors import UsageError
-from multimix.lab.core.phases import first_steps, join_phases, split_phases
+from multimix.lab.train.phases import Phases, split_phases
 from multimix.methods import METHODS, Method
 from multimix.suggest import nearest
 
@@ -32,7 +32,7 @@ class Odds:
     weights: tuple[float, ...]
 
     def build(self, options: Mapping[str, Any]) -> Method | Choice:
-        """Returns the library's method; each gets those of the options that it has.
+        """Return the library's method; each gets those of the options that it has.
 
         Raises:
             TypeError, ValueError: if the library refuses a setting.
@@ -45,21 +45,12 @@ class Odds:
         return "+".join(name if weight == 1 else f"{name}:{weight:g}" for name, weight in odds)
 
 
-@dataclass(frozen=True)
-class MethodSchedule:
-    """Methods, phase by phase.
-
-    Args:
-        values: The methods of each phase.
-        shares: When each phase begins, as a share of the run's steps; the first at 0.
-    """
-
-    values: tuple[Odds, ...]
-    shares: tuple[float, ...] = (0.0,)
+class MethodSchedule(Phases[Odds]):
+    """Methods, phase by phase."""
 
     @classmethod
     def parse(cls, given: str, setting: str = "method") -> "MethodSchedule":
-        """Reads what the head of this file shows.
+        """Read what the head of this file shows.
 
         Args:
             given: The text.
@@ -68,7 +59,7 @@ class MethodSchedule:
         Raises:
             UsageError: if it is none of it, or a name is unknown.
         """
-        values, shares = ((given.strip(),), (0.0,)) if "@" not in given else split_phases(given) or ((), ())
+        values, shares = ((given.strip(),), (0.0,)) if "@" not in given else split_phases(given)
         if not values:
             _refused(given, setting)
         return cls(tuple(_odds(value, given, setting) for value in values), shares)
@@ -88,16 +79,12 @@ class MethodSchedule:
         """Whether it is one method all the time."""
         return len(self.names) == 1
 
-    def phases(self, steps: int) -> tuple[tuple[int, Odds], ...]:
-        """Returns the first step of each phase, counted from 0, and its methods, in a run of so many steps."""
-        return first_steps(self.values, self.shares, steps)
-
     def __str__(self) -> str:
-        return self.names[0] if self.is_one else join_phases(self.values, self.shares)
+        return self.names[0] if self.is_one else super().__str__()
 
 
 def parse_list(given: Iterable[str]) -> tuple[str, ...]:
-    """Returns the methods of a list typed with commas: none,mixup@0,none@0.9,cutmix are none, a schedule, and cutmix.
+    """Return the methods of a list typed with commas: none,mixup@0,none@0.9,cutmix are none, a schedule, and cutmix.
 
     A phase that begins after 0 goes on with the schedule before it.
     """
@@ -112,19 +99,23 @@ def parse_list(given: Iterable[str]) -> tuple[str, ...]:
 
 
 def options_for(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns those of the options that a method has; of several methods, one at least."""
-    known = {item.name for name in MethodSchedule.parse(method).names for item in fields(METHODS[name])}  # type: ignore[arg-type]
+    """Return those of the options that a method has; of several methods, one at least."""
+    known = _option_names(MethodSchedule.parse(method).names)
     return {name: value for name, value in options.items() if name in known}
 
 
 def check_option_names(options: Mapping[str, Any], methods: Iterable[str]) -> None:
-    """Refuses an option that none of the methods has."""
+    """Refuse an option that none of the methods has."""
     names = list(dict.fromkeys(name for method in methods for name in MethodSchedule.parse(method).names))
-    known = sorted({item.name for name in names for item in fields(METHODS[name])})  # type: ignore[arg-type]
+    known = sorted(_option_names(names))
     for name in options:
         if name not in known:
             remedy = nearest(name, known) if known else "leave it out"
             raise UsageError(f"method_options must be options of {', '.join(names)}, got {name!r}; {remedy}")
+
+
+def _option_names(methods: Iterable[str]) -> set[str]:
+    return {item.name for name in methods for item in fields(METHODS[name])}  # type: ignore[arg-type]
 
 
 def _odds(value: str, given: str, setting: str) -> Odds:

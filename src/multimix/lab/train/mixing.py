@@ -1,32 +1,13 @@
 """From names and options to the library's mixer."""
 
-from typing import Protocol
-
 from multimix import MultiMix
 from multimix.lab.core.errors import UsageError
 from multimix.lab.train.method_schedule import MethodSchedule, Odds, check_option_names
-from multimix.methods import METHODS
-
-__all__ = ["METHODS", "mixer"]
+from multimix.lab.train.recipe import OneMethod
 
 
-class MixingSettings(Protocol):
-    """What a run's settings and a picture's have in common: `Mixing`, and a method."""
-
-    @property
-    def method(self) -> str: ...
-    @property
-    def method_options(self) -> dict[str, bool | int | float | str | list[str]]: ...
-    @property
-    def sampling(self) -> str: ...
-    @property
-    def share(self) -> str: ...
-    @property
-    def partners(self) -> str: ...
-
-
-def mixer(settings: MixingSettings, num_classes: int, num_mixes: int, odds: Odds | None = None) -> MultiMix:
-    """Builds the mixer that the settings describe, with K mixes.
+def mixer(settings: OneMethod, num_classes: int, num_mixes: int, odds: Odds | None = None) -> MultiMix:
+    """Build the mixer that the settings describe, with K mixes.
 
     Args:
         settings: The run's, or the picture's.

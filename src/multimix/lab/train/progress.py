@@ -1,15 +1,15 @@
-"""What is going on, in words, for whoever waits."""
+"""A record, and a time, as a line of text."""
 
 from multimix.lab.train.run_folder import Record
 
 
 def record_line(record: Record) -> str:
-    """Returns what a record says, on one line."""
+    """Return what a record says, on one line."""
     return f"{quality(record)}  {record['rows'] / record['time_s']:,.0f} rows/s  {record['time_s']:.1f} s"
 
 
 def quality(record: Record) -> str:
-    """Returns how far a run is, and how good."""
+    """Return how far a run is, and how good."""
     return (
         f"step {record['step']:>5g}  epoch {record['epoch']:6.1f}  loss {record['loss']:.3f}  "
         f"mixed accuracy {record['mixed_accuracy']:.1%}  test error {record['error']:5.2%}"
@@ -17,7 +17,7 @@ def quality(record: Record) -> str:
 
 
 def duration(time_s: float) -> str:
-    """Returns a time as one would say it: 8 s, 2 min 5 s, 1 h 20 min."""
+    """Return a time as one would say it: 8 s, 2 min 5 s, 1 h 20 min."""
     minutes, seconds = divmod(round(time_s), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

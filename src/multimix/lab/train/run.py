@@ -21,16 +21,13 @@ from multimix.lab.core.randomness import private_random_state
 from multimix.lab.core.signals import Interruption
 from multimix.lab.data import Data, open_data
 from multimix.lab.models import import_model
-from multimix.lab.train.checkpoint import Checkpoints
+from multimix.lab.train.checkpoint import Checkpoints, digest
 from multimix.lab.train.initial_weights import model_at_start
 from multimix.lab.train.learner import Learner
 from multimix.lab.train.loop import OnStep, Run
-from multimix.lab.train.meter import Meter
 from multimix.lab.train.run_folder import Record, RunFolder, to_config
 from multimix.lab.train.settings import TrainSettings
-from multimix.lab.train.snapshot import digest
-from multimix.lab.train.state import State
-from multimix.lab.train.step_size import repeated_samples
+from multimix.lab.train.state import Meter, State
 from multimix.lab.train.trackers.names import check_installed
 from multimix.lab.train.trackers.tracked import Trackers
 
@@ -45,7 +42,7 @@ def train(
     data: Data | None = None,
     on_step: OnStep = lambda step, time_s, meter, length: None,
 ) -> bool:
-    """Trains one model into the folder `settings.out`.
+    """Train one model into the folder `settings.out`.
 
     A finished folder is left as it is. An unfinished one goes on from its newest good checkpoint, to the same bits as
     if it had never stopped; without one it starts from nothing.
@@ -79,7 +76,7 @@ def train(
             return False
         data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
         data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
-        if line := repeated_samples(settings, len(data.train)):
+        if line := settings.repeated_samples(len(data.train)):
             log(line)
         run = _prepared(settings, fabric, folder, data, on_record, on_step)
         on_rank_zero(fabric, lambda: stack.enter_context(locked(folder.path, log)))
@@ -133,7 +130,7 @@ def _prepared(
 
 
 def open_data_of(settings: TrainSettings, sharing: int) -> Data:
-    """Opens the data that the settings name.
+    """Open the data that the settings name.
 
     Args:
         settings: The run's.

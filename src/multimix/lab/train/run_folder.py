@@ -43,7 +43,7 @@ class RunFolder:
     path: Path
 
     def check(self, settings: TrainSettings) -> None:
-        """Refuses a folder that belongs to a run with other settings, or to somebody else."""
+        """Refuse a folder that belongs to a run with other settings, or to somebody else."""
         self._check_initial_weights(settings)
         check_ours(self.path, CONFIG, "a run")
         config = self.path / CONFIG
@@ -59,7 +59,7 @@ class RunFolder:
         check_same(there, to_config(settings), self.path)
 
     def _check_initial_weights(self, settings: TrainSettings) -> None:
-        """Refuses to start from weights that the run would write over."""
+        """Refuse to start from weights that the run would write over."""
         if settings.initial_weights is None:
             return
         weights = Path(settings.initial_weights).expanduser().resolve()
@@ -70,7 +70,7 @@ class RunFolder:
             )
 
     def settings(self) -> TrainSettings:
-        """Returns what was asked; no model that it names is imported.
+        """Return what was asked; no model that it names is imported.
 
         Raises:
             UsageError: if it cannot be read, or does not hold here.
@@ -99,7 +99,7 @@ class RunFolder:
         records: list[Record],
         skipped: Sequence[object] = (),
     ) -> None:
-        """Makes the folder, or brings it to the state that a run goes on from: `records` and no result."""
+        """Make the folder, or bring it to the state that a run goes on from: `records` and no result."""
         self.path.mkdir(parents=True, exist_ok=True)
         sweep(self.path)
         for name in ("metrics.jsonl", WEIGHTS, "skipped_files.txt"):
@@ -112,17 +112,17 @@ class RunFolder:
             write_atomic(self.path / "skipped_files.txt", "".join(f"{printable(str(file))}\n" for file in skipped))
 
     def write_records(self, records: list[Record]) -> None:
-        """Writes all records so far."""
+        """Write all records so far."""
         write_atomic(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
 
     def finish(self, model: nn.Module, evaluation: Mapping[str, float]) -> None:
-        """Writes the weights, then the evaluation that marks the run as finished."""
+        """Write the weights, then the evaluation that marks the run as finished."""
         weights = {name: value.contiguous() for name, value in model.state_dict().items()}
         write_atomic(self.path / WEIGHTS, save(weights))
         write_json(self.path / "evaluation.json", dict(evaluation))
 
     def add_to_evaluation(self, values: Mapping[str, float]) -> None:
-        """Writes more numbers, or new ones of the same names, into the evaluation."""
+        """Write more numbers, or new ones of the same names, into the evaluation."""
         write_json(self.path / "evaluation.json", self.evaluation() | dict(values))
 
     @property
@@ -131,7 +131,7 @@ class RunFolder:
         return (self.path / "evaluation.json").exists()
 
     def config(self) -> dict[str, Any]:
-        """Returns the settings as they were written, unchecked.
+        """Return the settings as they were written, unchecked.
 
         Raises:
             Damaged: naming the file, if it cannot be read; so do the other files.
@@ -139,7 +139,7 @@ class RunFolder:
         return self._read("config.json")
 
     def records(self) -> list[Record]:
-        """Returns the records so far, oldest first."""
+        """Return the records so far, oldest first."""
         try:
             return read_json_lines(self.path / "metrics.jsonl")
         except FileNotFoundError:
@@ -148,11 +148,11 @@ class RunFolder:
             raise Damaged(f"metrics.jsonl: {error}") from error
 
     def evaluation(self) -> dict[str, float]:
-        """Returns the final evaluation, name -> value."""
+        """Return the final evaluation, name -> value."""
         return self._read("evaluation.json")
 
     def environment(self) -> dict[str, Any]:
-        """Returns the conditions the run was made under."""
+        """Return the conditions the run was made under."""
         return self._read("environment.json")
 
     def _read(self, name: str) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class RunFolder:
 
 
 def check_same(there: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
-    """Refuses a folder that holds a run with other settings."""
+    """Refuse a folder that holds a run with other settings."""
     for name in wanted:
         if there.get(name) != wanted[name]:
             raise UsageError(
@@ -174,6 +174,6 @@ def check_same(there: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path
 
 
 def to_config(settings: Recipe) -> dict[str, Any]:
-    """Returns what was run or measured, as JSON has it."""
+    """Return what was run or measured, as JSON has it."""
     config = {name: value for name, value in asdict(settings).items() if name not in NO_PART}
     return dict(json.loads(json.dumps(config)))

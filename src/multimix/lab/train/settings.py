@@ -5,17 +5,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from multimix.lab.core.checks import check, check_place, check_seed
+from multimix.lab.core.errors import UsageError
 from multimix.lab.train.moments import Length, Moment
-from multimix.lab.train.num_mixes import NumMixes
-from multimix.lab.train.recipe import Recipe
+from multimix.lab.train.phases import NumMixes
+from multimix.lab.train.recipe import OneMethod, Recipe
 from multimix.lab.train.schedule import parse_schedule
 
 if TYPE_CHECKING:
     from multimix.lab.train.method_schedule import MethodSchedule
 
+MOST_REPEATS = 100  # of a sample in a step; beyond, it is wasted work at best, and fills the memory at worst
+
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(Recipe):
+class TrainSettings(Recipe, OneMethod):
     """One run.
 
     Args:
@@ -32,7 +35,6 @@ class TrainSettings(Recipe):
 
     data: str = "digits"
     data_options: dict[str, bool | int | float | str] = field(default_factory=dict)
-    method: str = "mixup"
     num_mixes: int | str = 5
     seed: int = 0
     out: str
@@ -46,7 +48,7 @@ class TrainSettings(Recipe):
         check_data(self.data, self.data_options)
         check_seed(self.seed)
         object.__setattr__(self, "method", str(self.methods))
-        if not self.mixes.is_constant:
+        if len(self.mixes.values) > 1:
             object.__setattr__(self, "num_mixes", str(self.mixes))
             self._check_moments()
         unit = math.lcm(*self.mixes.values)
@@ -70,11 +72,11 @@ class TrainSettings(Recipe):
                 mixer(self, 1, value, odds)  # the library checks its own settings
 
     def _check_moments(self) -> None:
-        """Refuses moments in epochs where epochs do not all take as many steps."""
-        moments = [Moment.parse("unmixed_first", self.unmixed_first), Moment.parse("unmixed_last", self.unmixed_last)]
+        """Refuse moments in epochs where epochs do not all take as many steps."""
+        moments = [Moment.of_run("unmixed_first", self.unmixed_first), Moment.of_run("unmixed_last", self.unmixed_last)]
         moments += parse_schedule(self.schedule).moments
         check(
-            self.epochs is None and all(moment.percent or moment.amount == 0 for moment in moments),
+            self.epochs is None and all(moment.unit or moment.amount == 0 for moment in moments),
             "a schedule of num_mixes needs a run in steps, and moments in percent",
             "write --steps 1000 and moments such as 50%",
             num_mixes=self.num_mixes,
@@ -107,13 +109,31 @@ class TrainSettings(Recipe):
         return self.batch_size // self.mixes.values[0]
 
     def samples(self, steps: int) -> tuple[tuple[int, int], ...]:
-        """Returns the first step of each phase of a run of so many steps, and the samples of each of its steps."""
+        """Return the first step of each phase of a run of so many steps, and the samples of each of its steps."""
         return tuple((first, self.batch_size // value) for first, value in self.mixes.phases(steps))
 
     def length(self, num_samples: int) -> Length:
-        """Returns the length of the run with a training split of so many samples."""
+        """Return the length of the run with a training split of so many samples."""
         from multimix.lab.data import SampleOrder
 
         steps = self.total_steps(num_samples, self.samples_per_step)
         per_step = SampleOrder.of(num_samples, self.samples(steps), self.seed).start(steps) / steps
         return Length(steps, num_samples / per_step)
+
+    def repeated_samples(self, num_samples: int) -> str | None:
+        """Return a line for a run whose steps hold more samples than there are to train on; None for others.
+
+        Raises:
+            UsageError: if a step holds every sample more than `MOST_REPEATS` times.
+        """
+        per_step = self.batch_size // min(self.mixes.values)
+        times = per_step / num_samples
+        if times > MOST_REPEATS:
+            raise UsageError(
+                f"a step must hold every sample {MOST_REPEATS} times at most, got batch_size={self.batch_size:,}, "
+                f"num_mixes={self.num_mixes} with {num_samples:,} samples to train on: {times:,.0f} times; give a "
+                f"smaller batch_size"
+            )
+        if times <= 1:
+            return None
+        return f"each step holds every sample {times:.1f} times: {per_step:,} samples of {num_samples:,} to train on"

@@ -14,12 +14,39 @@ from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
 from multimix.lab.core.errors import Damaged, UsageError
-from multimix.lab.train.meter import Meter
+from multimix.lab.train.checkpoint import Snapshot
 from multimix.lab.train.run_folder import Record
-from multimix.lab.train.snapshot import Snapshot
-from multimix.lab.train.stopping import JUDGED_BY
 
+JUDGED_BY = "validation_error"  # of a run that stops early: held-out samples of the training split, never the test's
 Kind = tuple[tuple[int, ...], torch.dtype]
+
+
+class Meter:
+    """Loss and accuracy of each step since the last record. Adding waits for nothing; reading waits for the device.
+
+    Args:
+        capacity: Most steps between two records.
+        device: Where the steps are computed.
+    """
+
+    NAMES = ("loss", "mixed_accuracy")
+
+    def __init__(self, capacity: int, device: torch.device) -> None:
+        self.values = torch.zeros(capacity, len(self.NAMES), device=device)
+        self.count = 0
+
+    def add(self, measured: Tensor) -> None:
+        """Note one step: (2,) values in the order of `NAMES`."""
+        self.values[self.count] = measured
+        self.count += 1
+
+    def clear(self) -> None:
+        """Forget all steps."""
+        self.count = 0
+
+    def read(self) -> Tensor:
+        """Return the (steps, 2) values so far, float64 on the CPU."""
+        return self.values[: self.count].to("cpu", torch.float64)
 
 
 @dataclass
@@ -45,7 +72,7 @@ class State:
     times: dict[str, float] = field(default_factory=lambda: {"time_s": 0.0, "cpu_time_s": 0.0})
 
     def own(self) -> dict[str, Tensor]:
-        """Returns a copy of what differs between processes that train together.
+        """Return a copy of what differs between processes that train together.
 
         That is what they measured, and statistics of their parts of the batches: DistributedDataParallel makes those
         alike only in the next training pass, and Puzzle Mix looks at the model before that.
@@ -53,7 +80,7 @@ class State:
         return {"meter": self.meter.read()} | {name: buffer.detach().clone() for name, buffer in self._buffers()}
 
     def snapshot(self, own: Mapping[str, Tensor]) -> Snapshot:
-        """Returns a copy that later steps do not change.
+        """Return a copy that later steps do not change.
 
         Args:
             own: What `own` returns in all processes, by name, (processes, ...).
@@ -71,7 +98,7 @@ class State:
         return Snapshot(tensors, facts)
 
     def check(self, snapshot: Snapshot, total_steps: int, processes: int) -> None:
-        """Refuses a snapshot that this run cannot have written, before anything is changed.
+        """Refuse a snapshot that this run cannot have written, before anything is changed.
 
         Raises:
             Damaged: saying what does not fit.
@@ -107,7 +134,7 @@ class State:
             raise Damaged("it lacks what the optimizer remembers")
 
     def restore(self, snapshot: Snapshot, rank: int) -> None:
-        """Puts a checked snapshot back."""
+        """Put a checked snapshot back."""
         for name, module in self.models.items():
             module.load_state_dict(_under(snapshot.tensors, f"{name}."))
         for name, buffer in self._buffers():

@@ -1,4 +1,4 @@
-"""Settings that were written into a file: whoever wrote it, they are checked like those of a command line."""
+"""Settings from a file, checked like those of a command line."""
 
 from collections.abc import Mapping
 from types import NoneType, UnionType
@@ -12,7 +12,7 @@ MOST_SHOWN = 60  # characters of a wrong value
 
 
 def stored_settings(kind: type[S], values: Mapping[str, Any]) -> S:
-    """Returns settings that a file holds; nothing is imported for them, and nothing opened.
+    """Return settings that a file holds; nothing is imported for them, and nothing opened.
 
     Raises:
         Damaged: if one is unknown, missing, of another type or not what it must be.
@@ -21,7 +21,7 @@ def stored_settings(kind: type[S], values: Mapping[str, Any]) -> S:
     for name, value in values.items():
         if name not in hints:
             raise Damaged(f"it holds the setting {printable(name)!r}, which this version does not know")
-        if not _fits(value, hints[name]):
+        if not fits(value, hints[name]):
             raise Damaged(f"its {name} is {printable(repr(value))[:MOST_SHOWN]}, which is of another type")
     try:
         return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
@@ -31,17 +31,17 @@ def stored_settings(kind: type[S], values: Mapping[str, Any]) -> S:
         raise Damaged(f"its settings cannot be used ({type(error).__name__}: {error})") from error
 
 
-def _fits(value: object, hint: Any) -> bool:
+def fits(value: object, hint: Any) -> bool:
     """Whether a value that JSON knows is of a type; a list may stand for a tuple."""
     kind, inner = get_origin(hint), get_args(hint)
     if hint is Any:
         return True
     if kind in (Union, UnionType):
-        return any(_fits(value, one) for one in inner)
+        return any(fits(value, one) for one in inner)
     if kind in (list, tuple):
-        return isinstance(value, list | tuple) and all(_fits(each, inner[0]) for each in value)
+        return isinstance(value, list | tuple) and all(fits(each, inner[0]) for each in value)
     if kind is dict:
-        return isinstance(value, dict) and all(_fits(each, inner[1]) for each in value.values())
+        return isinstance(value, dict) and all(fits(each, inner[1]) for each in value.values())
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return type(value) is (NoneType if hint is None else hint)

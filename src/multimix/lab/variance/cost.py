@@ -39,7 +39,7 @@ class StepTime:
 
 
 def step_times(probe: Probe, designs: Sequence[Design]) -> list[StepTime]:
-    """Times whole steps: samples, mixing, forward, backward, update (by a rate of zero)."""
+    """Time whole steps: samples, mixing, forward, backward, update (by a rate of zero)."""
     optimizer = build_optimizer(probe.settings, probe.model)
     for group in optimizer.param_groups:
         group["lr"] = 0.0
@@ -88,13 +88,9 @@ class Cost:
     mix_s: float
     error: float
 
-    def of(self, num_pairs: int, num_mixes: int) -> float:
-        """Returns the seconds of a step."""
-        return self.step_s + num_pairs * (self.pair_s + num_mixes * self.mix_s)
-
 
 def fitted(times: Mapping[Design, StepTime]) -> Cost:
-    """Fits the three costs by least squares of relative errors, none below zero."""
+    """Fit the three costs by least squares of relative errors, none below zero."""
     from scipy.optimize import nnls
 
     sizes = np.array([(1, design.num_pairs, design.rows) for design in times], dtype=float)
@@ -104,7 +100,7 @@ def fitted(times: Mapping[Design, StepTime]) -> Cost:
 
 
 def efficiency(ratio: Estimate, time: StepTime, one: StepTime) -> tuple[float, float, float]:
-    """Returns variance × time in units of K = 1, with its 95 % interval.
+    """Return variance × time in units of K = 1, with its 95 % interval.
 
     Args:
         ratio: Of the variances.

@@ -35,7 +35,7 @@ class Design:
 
     @classmethod
     def of(cls, kind: str, num_mixes: int, pairs: int, draw: Sequence[str], norm: str = "batch") -> "Design":
-        """Returns the design of a kind.
+        """Return the design of a kind.
 
         Args:
             kind: One of the three.
@@ -61,7 +61,7 @@ class Design:
 
 
 def designs(settings: VarianceSettings, has_batch_norm: bool) -> list[Design]:
-    """Returns what is measured at each moment.
+    """Return what is measured at each moment.
 
     P pairs × K for each sampling and share, and with the other kind of partners; P/K pairs × K as configured; K P pairs
     × 1 as configured and with one coefficient for the batch, as published; with kept statistics of batch norm, if there
@@ -86,5 +86,5 @@ def designs(settings: VarianceSettings, has_batch_norm: bool) -> list[Design]:
 
 
 def largest_plain(values: Sequence[int]) -> int:
-    """Returns the K that checks are made at: the largest up to 5, or the smallest."""
+    """Return the K that checks are made at: the largest up to 5, or the smallest."""
     return max((k for k in values if k <= 5), default=min(values))

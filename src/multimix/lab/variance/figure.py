@@ -21,7 +21,7 @@ DPI = 150
 
 
 def variance_plot(result: Mapping[str, Any], format: str = "svg") -> bytes:
-    """Draws one panel per moment: V of P pairs × K, and of K P pairs × 1, in units of K = 1, against K.
+    """Draw one panel per moment: V of P pairs × K, and of K P pairs × 1, in units of K = 1, against K.
 
     The shaded band is the 95 % interval; the dotted line the floor, what is left for K to infinity; the triangle on the
     axis is the K with least V × time from as many pairs.

@@ -30,7 +30,7 @@ class Measured:
 
     @classmethod
     def of(cls, gradients: Tensor) -> "Measured":
-        """Estimates from (replicates, D) gradients."""
+        """Estimate from (replicates, D) gradients."""
         return cls(total_variance(gradients), squared_mean(gradients))
 
     @property
@@ -53,7 +53,7 @@ class Floor:
 
 
 def mixer_of(probe: Probe, design: Design) -> MultiMix:
-    """Returns the mixer of a design."""
+    """Return the mixer of a design."""
     drawn = replace(
         probe.settings,
         num_mixes=design.mixes_per_pair,
@@ -67,7 +67,7 @@ def mixer_of(probe: Probe, design: Design) -> MultiMix:
 
 
 def gradients(probe: Probe, design: Design, replicates: int) -> Tensor:
-    """Returns the (replicates, D) gradients of a design's batches.
+    """Return the (replicates, D) gradients of a design's batches.
 
     Raises:
         RunFailed: if one is not finite.
@@ -81,7 +81,7 @@ def gradients(probe: Probe, design: Design, replicates: int) -> Tensor:
 
 
 def floor(probe: Probe, design: Design, replicates: int) -> Floor:
-    """Measures what a design's pairs and partners give whatever the coefficients.
+    """Measure what a design's pairs and partners give whatever the coefficients.
 
     A plan of twice as many i.i.d. mixes is cut into two, at random for each pair, as coefficients come sorted: the same
     pairs, partners and geometry, independent coefficients. With fresh partners the halves may share a cycle, which
@@ -107,13 +107,13 @@ def floor(probe: Probe, design: Design, replicates: int) -> Floor:
 
 
 def clipped(gradients: Tensor, norm: float) -> Tensor:
-    """Returns gradients shortened to a norm."""
+    """Return gradients shortened to a norm."""
     factors: Tensor = (norm / torch.linalg.vector_norm(gradients, dim=1, keepdim=True)).clamp(max=1)
     return gradients * factors
 
 
 def finite(gradients: Tensor) -> Tensor:
-    """Returns gradients as they are.
+    """Return gradients as they are.
 
     Raises:
         RunFailed: if one is not finite.

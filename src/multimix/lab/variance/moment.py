@@ -21,7 +21,7 @@ Json = dict[str, Any]
 def measure_moment(
     probe: Probe, settings: VarianceSettings, on_rows: Callable[[int], None] = lambda rows: None
 ) -> Json:
-    """Measures every design, the floor, what steps cost, and the parts where there are any.
+    """Measure every design, the floor, what steps cost, and the parts where there are any.
 
     Args:
         probe: The model at that moment.
@@ -71,7 +71,7 @@ def measure_moment(
 
 
 def rows_of_moment(probe: Probe, settings: VarianceSettings) -> int:
-    """Returns how many rows the model sees at a moment, about: where there are no parts, fewer."""
+    """Return how many rows the model sees at a moment, about: where there are no parts, fewer."""
     rows = sum(design.rows for design in designs(settings, probe.has_batch_norm))
     return (rows + settings.batch_size * (2 * FLOOR_MIXES + COEFFICIENTS)) * settings.replicates
 

@@ -5,6 +5,7 @@ also need that a mix depends on its pair and one coefficient alone: input mixup,
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -58,7 +59,7 @@ class Parts:
 
 
 def why_not(probe: Probe, replicates: int) -> str | None:
-    """Returns why the parts cannot be had; None if they can."""
+    """Return why the parts cannot be had; None if they can."""
     values = max(PAIRS, replicates) * COEFFICIENTS * probe.empty(0).shape[1]
     if values > MOST_VALUES:
         return f"a table of {values:,} values is too large"
@@ -73,7 +74,7 @@ def why_not(probe: Probe, replicates: int) -> str | None:
 
 
 def parts(probe: Probe, num_pairs: int, num_mixes: int, replicates: int) -> Parts:
-    """Measures the parts, and checks what they predict with P pairs and K mixes.
+    """Measure the parts, and check what they predict with P pairs and K mixes.
 
     Raises:
         RunFailed: if a gradient is not finite.
@@ -86,24 +87,20 @@ def parts(probe: Probe, num_pairs: int, num_mixes: int, replicates: int) -> Part
         for share in ("pair", "batch"):
             design = Design.of(kind, num_mixes, num_pairs, ("iid", share, "same"), norm="kept")
             both = batches.both * num_pairs if share == "batch" else pairs.both
+            predict = partial(predicted, num_pairs=design.num_pairs, num_mixes=design.mixes_per_pair, share=share)
             checks.append(
                 Check(
                     design,
-                    _predicted(design, batches.pair * num_pairs, batches.coefficient, both),
-                    _predicted(design, pairs.pair, pairs.coefficient, pairs.both),
+                    predict(batches.pair * num_pairs, batches.coefficient, both),
+                    predict(pairs.pair, pairs.coefficient, pairs.both),
                     Measured.of(gradients(probe, design, replicates)).variance,
                 )
             )
     return Parts("kept" if probe.has_batch_norm else "none", pairs, batches, num_pairs, checks)
 
 
-def _predicted(design: Design, pair: float, coefficient: float, both: float) -> float:
-    sizes = (design.num_pairs, design.mixes_per_pair)
-    return predicted(pair, coefficient, both, num_pairs=sizes[0], num_mixes=sizes[1], share=design.share)
-
-
 def pair_table(probe: Probe) -> Tensor:
-    """Returns the (pairs, coefficients, D) gradients of independent pairs, all with the same coefficients."""
+    """Return the (pairs, coefficients, D) gradients of independent pairs, all with the same coefficients."""
     mix = mixer_of(probe, Design.of(MIXES, COEFFICIENTS, 2, ("iid", "batch", "same")))
     rows = []
     for x, labels in probe.batches(2, PAIRS):
@@ -113,7 +110,7 @@ def pair_table(probe: Probe) -> Tensor:
 
 
 def batch_table(probe: Probe, num_pairs: int, replicates: int) -> Tensor:
-    """Returns the (batches, coefficients, D) gradients of batches, all with the same coefficients."""
+    """Return the (batches, coefficients, D) gradients of batches, all with the same coefficients."""
     mix = mixer_of(probe, Design.of(MIXES, COEFFICIENTS, num_pairs, ("iid", "batch", "same")))
     table = probe.empty(replicates * COEFFICIENTS)
     for unit, (x, labels) in enumerate(probe.batches(num_pairs, replicates)):

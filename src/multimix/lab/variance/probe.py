@@ -1,7 +1,6 @@
 """The gradient of a step at weights that stand still, computed as training would."""
 
 import copy
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -15,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from multimix import MultiMix, Plan
 from multimix.lab.core.randomness import seed_device, seed_of
 from multimix.lab.data import Batch, Data, SampleOrder, Split
-from multimix.lab.train.learner import Learner
+from multimix.lab.train.learner import Learner, in_parts
 from multimix.lab.train.settings import TrainSettings
 
 
@@ -39,7 +38,7 @@ class Probe:
 
     @classmethod
     def of(cls, learner: Learner, data: Data) -> "Probe":
-        """Returns a probe of a model as it is now."""
+        """Return a probe of a model as it is now."""
         return cls(learner.settings, learner.fabric, copy.deepcopy(learner.bare), data.train, data.num_classes)
 
     @property
@@ -53,19 +52,19 @@ class Probe:
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
     def empty(self, rows: int) -> Tensor:
-        """Returns room for gradients, (rows, D), on the device."""
+        """Return room for gradients, (rows, D), on the device."""
         size = sum(parameter.numel() for parameter in self.parameters)
         return torch.empty(rows, size, device=self.fabric.device)
 
     def set_norm(self, norm: str) -> None:
-        """Has batch norm use the statistics of the batch, as in training ("batch"), or the kept ones ("kept")."""
+        """Have batch norm use the statistics of the batch, as in training ("batch"), or the kept ones ("kept")."""
         self.model.train()
         for module in self.model.modules():
             if isinstance(module, _BatchNorm):
                 module.train(norm == "batch")
 
     def batches(self, num_pairs: int, num: int) -> Iterator[Batch]:
-        """Yields batches of samples drawn independently, with replacement, augmented as in training.
+        """Yield batches of samples drawn independently, with replacement, augmented as in training.
 
         The same sizes give the same batches, so that what is compared can share them.
         """
@@ -75,18 +74,17 @@ class Probe:
         return self.split.subset(chosen).batches(order, range(num))
 
     def plan(self, mix: MultiMix, x: Tensor, labels: Tensor, draw: int) -> Plan:
-        """Draws everything random about a step but dropout; the same draw of as many pairs has the same partners."""
+        """Draw everything random about a step but dropout; the same draw of as many pairs has the same partners."""
         generator = torch.Generator().manual_seed(seed_of(self.settings.seed, "variance mix", draw))
         with self.fabric.autocast():
             return mix.plan(x, labels, model=self.model, generator=generator)
 
     def gradient(self, mix: MultiMix, x: Tensor, labels: Tensor, plan: Plan, draw: int) -> Tensor:
-        """Returns the (D,) gradient of the loss, without weight decay and clipping."""
+        """Return the (D,) gradient of the loss, without weight decay and clipping."""
         seed_device(seed_of(self.settings.seed, "variance model", draw), self.fabric.device)
         kept = [buffer.clone() for buffer in self.model.buffers()]
-        parts = self._parts(plan)
         total = None
-        for part in parts:
+        for part in in_parts(plan, self.settings.micro_batch_size):
             with self.fabric.autocast():
                 logits, y_mix = mix.run(self.model, x, labels, plan=part)
                 loss = F.cross_entropy(logits, y_mix, label_smoothing=self.settings.label_smoothing)
@@ -98,19 +96,13 @@ class Probe:
         return total
 
     def row_gradients(self, mix: MultiMix, x: Tensor, labels: Tensor, plan: Plan) -> Tensor:
-        """Returns the (rows, D) gradients of the loss of each mixed row, where rows do not depend on each other."""
+        """Return the (rows, D) gradients of the loss of each mixed row, where rows do not depend on each other."""
         with self.fabric.autocast():
             logits, y_mix = mix.run(self.model, x, labels, plan=plan)
             losses = F.cross_entropy(
                 logits, y_mix, label_smoothing=self.settings.label_smoothing, reduction="none"
             ).unbind()
         return torch.stack([self._gradient_of(loss, keep=True) for loss in losses])
-
-    def _parts(self, plan: Plan) -> list[Plan]:
-        """A step in the parts that training would make it in."""
-        most = self.settings.micro_batch_size
-        num = 1 if most is None else math.ceil(plan.num_pairs / max(1, most // plan.num_mixes))
-        return [plan] if num == 1 else plan.split(num)
 
     def _gradient_of(self, loss: Tensor, keep: bool = False) -> Tensor:
         gradients = torch.autograd.grad(loss, self.parameters, retain_graph=keep, allow_unused=True)
@@ -124,7 +116,7 @@ class Probe:
 
 
 def chosen_mixes(plan: Plan, which: Tensor) -> Plan:
-    """Returns the plan of some of a plan's mixes: the same pairs, partners and geometry.
+    """Return the plan of some of a plan's mixes: the same pairs, partners and geometry.
 
     Args:
         plan: The whole.

@@ -23,13 +23,15 @@ An estimate is {"value", "low", "high", "n"}: a 95 % interval from n replicates;
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric import Fabric
+
 from multimix.lab.core.atomic_files import write_atomic, write_json
-from multimix.lab.core.errors import Damaged, UsageError
+from multimix.lab.core.errors import Damaged, RunFailed, UsageError
 from multimix.lab.core.json_file import read_json
 from multimix.lab.core.lock import locked
 from multimix.lab.core.machine import check_device, environment
@@ -37,21 +39,22 @@ from multimix.lab.core.processes import launched
 from multimix.lab.core.progress_bar import Advance
 from multimix.lab.core.randomness import private_random_state
 from multimix.lab.core.ranks import num_processes
-from multimix.lab.data import Data
+from multimix.lab.data import Data, SampleOrder
 from multimix.lab.metrics import evaluate
 from multimix.lab.models import import_model
+from multimix.lab.train.initial_weights import model_at_start
+from multimix.lab.train.learner import Learner
 from multimix.lab.train.moments import Moment
 from multimix.lab.train.progress import duration
 from multimix.lab.train.run import open_data_of
 from multimix.lab.train.run_folder import check_same, to_config
-from multimix.lab.train.step_size import repeated_samples
+from multimix.lab.train.settings import TrainSettings
 from multimix.lab.variance.cost import step_times
 from multimix.lab.variance.designs import designs
 from multimix.lab.variance.figure import variance_plot
 from multimix.lab.variance.moment import Json, measure_moment, rows_of_moment
 from multimix.lab.variance.probe import Probe
 from multimix.lab.variance.settings import VarianceSettings
-from multimix.lab.variance.training import trained
 
 FILE, PICTURE = "variance.json", "variance.png"
 
@@ -64,7 +67,7 @@ def measure(
     data: Data | None = None,
     advance: Advance = lambda what, share: None,
 ) -> Json:
-    """Trains one run and measures its gradients' variance; what was measured before is read.
+    """Train one run and measure its gradients' variance; what was measured before is read.
 
     Args:
         settings: What to measure.
@@ -91,10 +94,10 @@ def measure(
     fabric = launched(settings.device, settings.precision)
     data = (data or open_data_of(settings.run, 1)).to(fabric.device)
     data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
-    if line := repeated_samples(settings.run, len(data.train)):
+    if line := settings.run.repeated_samples(len(data.train)):
         log(line)
     length = settings.run.length(len(data.train))
-    stops = sorted((min(length.steps, round(Moment.parse("at", at).step(length))), at) for at in settings.at)
+    stops = sorted((min(length.steps, round(Moment.of_run("at", at).step(length))), at) for at in settings.at)
     result: dict[str, Any] = {"settings": asked, "environment": environment(fabric.device, 1), "command": command}
     result["moments"] = []
     with locked(folder, log), private_random_state(fabric.device):
@@ -133,7 +136,7 @@ def _measured_before(file: Path, asked: Json, on_moment: Callable[[Json], None])
 
 
 def _forecast(probe: Probe, settings: VarianceSettings, steps: int, log: Callable[[str], None]) -> int:
-    """Says how much is to be computed, and about how long it takes; returns the rows."""
+    """Say how much is to be computed, and about how long it takes; return the rows."""
     asked = designs(settings, probe.has_batch_norm)
     training = steps * settings.batch_size
     total = training + rows_of_moment(probe, settings) * len(settings.at)
@@ -143,3 +146,38 @@ def _forecast(probe: Probe, settings: VarianceSettings, steps: int, log: Callabl
         f"{total:,} rows, about {duration(math.ceil(total * time.median_s / asked[0].rows))}"
     )
     return total
+
+
+def trained(
+    settings: TrainSettings,
+    fabric: Fabric,
+    data: Data,
+    stops: Sequence[int],
+    on_step: Callable[[], None] = lambda: None,
+) -> Iterator[Learner]:
+    """Yield what learns, after so many updates, in rising order; the updates are those of `multimix train`.
+
+    Args:
+        settings: The run's.
+        fabric: Device and precision.
+        data: What is trained on.
+        stops: Updates after which it is yielded.
+        on_step: Called after each update.
+
+    Raises:
+        UsageError: if the data, the model and the length of the run do not fit together.
+        RunFailed: if a weight is no longer finite.
+    """
+    length = settings.length(len(data.train))
+    learner = Learner.build(settings, fabric, model_at_start(settings, data, fabric), data.num_classes, length)
+    order = SampleOrder(len(data.train), settings.samples_per_step, settings.seed)
+    batches = data.train.batches(order, range(max(stops)))
+    done = 0
+    for stop in stops:
+        for _ in range(stop - done):
+            learner.update(done, *next(batches))
+            done += 1
+            on_step()
+        if not all(parameter.isfinite().all() for parameter in learner.bare.parameters()):
+            raise RunFailed(f"the weights must stay finite, got some that are not by step {stop}; lower learning_rate")
+        yield learner

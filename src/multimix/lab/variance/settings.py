@@ -44,7 +44,7 @@ class VarianceSettings(Recipe):
         for num_mixes in self.num_mixes:
             check_at_least_one("num_mixes", num_mixes)
         object.__setattr__(self, "num_mixes", tuple(sorted({1, *self.num_mixes})))
-        object.__setattr__(self, "at", tuple(str(Moment.parse("at", moment)) for moment in self.at))
+        object.__setattr__(self, "at", tuple(str(Moment.of_run("at", moment)) for moment in self.at))
         check(len(self.num_mixes) > 1, "num_mixes must name a K above 1", "try 1,5", num_mixes=self.num_mixes)
         check(len(self.at) > 0, "at must name at least one moment", "try 100%", at=())
         check(len(set(self.at)) == len(self.at), "at must differ from each other", "drop one", at=self.at)

@@ -17,7 +17,7 @@ COLOURS = {"below": "green", "above": "red", "not distinguishable": ""}
 
 
 def print_moment(moment: Json, console: Console) -> None:
-    """Prints the tables of a moment and what they say of the paper's propositions."""
+    """Print the tables of a moment and what they say of the paper's propositions."""
     rest = f"  step {moment['step']}, epoch {moment['epoch']:.1f}, test error {moment['error']:.1%}"
     console.print(Text.assemble((moment["at"], "bold underline"), rest), soft_wrap=True)
     for table in (_by_k(moment), _at_a_price(moment), _checks(moment)):
@@ -29,7 +29,7 @@ def print_moment(moment: Json, console: Console) -> None:
 
 
 def legend(replicates: int) -> str:
-    """Returns what the numbers mean."""
+    """Return what the numbers mean."""
     return (
         f"V: variance of one batch's gradient; 95 % intervals by the jackknife over {replicates} batches. Green is "
         f"below, red above K = 1 of the same draw. One comparison in twenty is marked by chance alone."

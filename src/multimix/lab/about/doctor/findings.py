@@ -1,13 +1,12 @@
 """Everything in order, and what is wrong in a line each."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from multimix.kernels.family import chosen
-from multimix.lab.about.doctor.kernels import puzzle_solver, used_kernels
-from multimix.lab.about.doctor.machine import data_cache, device_name, devices, machine
+from multimix.lab.about.doctor.machine import data_cache, device_name, devices, machine, puzzle_solver, used_kernels
 from multimix.lab.about.doctor.selftest import Check, checks
 from multimix.lab.about.doctor.versions import Package, packages, versions
 from multimix.lab.about.mixing_speed import Speed, mixing_speed
@@ -46,17 +45,17 @@ class Findings:
     tried: list[Tried]
     wrong: list[str]
 
-    def to_config(self) -> dict[str, Any]:
-        """Returns plain values."""
-        return asdict(self)
-
 
 def examine() -> Findings:
-    """Looks at everything, and tries every method on every device: some ten seconds."""
+    """Look at everything, and try every method on every device: some ten seconds."""
     found = devices()
     tried = [_try(method, device) for device in found for method in METHODS]
     asked, cache = packages(), data_cache()
     family, wrong_family = _kernel_family()
+    wrong_cache = [
+        f"decoded samples must be kept in a folder that can be written, got {cache['folder']}; set MULTIMIX_CACHE to "
+        "another one, or to off"
+    ] * (not cache["writable"])
     return Findings(
         versions=versions(),
         packages=asked,
@@ -64,10 +63,10 @@ def examine() -> Findings:
         devices={str(device): device_name(device) for device in found},
         puzzle_solvers={str(device): puzzle_solver(device) for device in found},
         kernel_family=family,
-        kernels=[asdict(kernel) for kernel in used_kernels()],
+        kernels=used_kernels(),
         data_cache=cache,
         tried=tried,
-        wrong=[*wrong_family, *_wrong_packages(asked), *_wrong_cache(cache), *_wrong_checks(tried)],
+        wrong=[*wrong_family, *_wrong_packages(asked), *wrong_cache, *_wrong_checks(tried)],
     )
 
 
@@ -78,7 +77,7 @@ def _try(method: str, device: torch.device) -> Tried:
 
 
 def _kernel_family() -> tuple[str, list[str]]:
-    """Returns the family of kernels, and what is wrong with the one that was asked for."""
+    """Return the family of kernels, and what is wrong with the one that was asked for."""
     try:
         return chosen(), []
     except ValueError as error:
@@ -91,15 +90,6 @@ def _wrong_packages(asked: list[Package]) -> list[str]:
         f"pip install '{package.name}{package.asked}'"
         for package in asked
         if not package.fits
-    ]
-
-
-def _wrong_cache(cache: dict[str, Any]) -> list[str]:
-    if cache["writable"]:
-        return []
-    return [
-        f"decoded samples must be kept in a folder that can be written, got {cache['folder']}; set MULTIMIX_CACHE to "
-        "another one, or to off"
     ]
 
 

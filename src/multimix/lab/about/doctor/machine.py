@@ -1,18 +1,19 @@
-"""On what is computed, with how many threads, and where is anything kept?"""
+"""On what is computed, with how many threads and which kernels, and where is anything kept?"""
 
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from multimix.lab.core.machine import processor
+from multimix.lab.core.machine import cores, processor
 from multimix.lab.data.cache import cache_folder
 
 
 def devices() -> list[torch.device]:
-    """Returns everything that can compute here, the CPU first."""
+    """Return everything that can compute here, the CPU first."""
     found = [torch.device("cpu")]
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if accelerator is not None:
@@ -21,19 +22,18 @@ def devices() -> list[torch.device]:
 
 
 def device_name(device: torch.device) -> str:
-    """Returns what a device is."""
+    """Return what a device is."""
     if device.type == "cpu":
         return processor()
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def machine() -> dict[str, Any]:
-    """Returns the system, its cores, and how many threads PyTorch and the compiled kernels take."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """Return the system, its cores, and how many threads PyTorch and the compiled kernels take."""
     return {
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": os.cpu_count(),
-        "usable_cores": usable,
+        "usable_cores": cores(),
         "threads": torch.get_num_threads(),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),
         "instructions": torch.backends.cpu.get_cpu_capability(),
@@ -41,7 +41,7 @@ def machine() -> dict[str, Any]:
 
 
 def data_cache() -> dict[str, Any]:
-    """Returns where decoded samples are kept (None: nowhere), how much, and whether more can be."""
+    """Return where decoded samples are kept (None: nowhere), how much, and whether more can be."""
     folder = cache_folder()
     if folder is None:
         return {"folder": None, "bytes": 0, "writable": True}
@@ -50,5 +50,39 @@ def data_cache() -> dict[str, Any]:
 
 
 def _nearest(folder: Path) -> Path:
-    """Returns the folder itself or, where it is not there yet, the one it would be made in."""
+    """Return the folder itself or, where it is not there yet, the one it would be made in."""
     return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def used_kernels() -> list[dict[str, str | None]]:
+    """Return the name of each compiled kernel that was called so far, and the folder that keeps its machine code.
+
+    The folder is None where no folder can be written, so that every process compiles the kernel again.
+    """
+    modules = [(name, module) for name, module in sorted(sys.modules.items()) if name.startswith("multimix.")]
+    return [
+        {"name": f"{name.removeprefix('multimix.')}.{function}", "folder": _folder(kernel)}
+        for name, module in modules
+        for function, kernel in vars(module).items()
+        if _was_called(kernel) and kernel.__module__ == name
+    ]
+
+
+def puzzle_solver(device: torch.device) -> str:
+    """Return what found Puzzle Mix's masks on a device, once they were asked for."""
+    module, how = (
+        ("multimix.puzzle.solver_cpu", "exact, compiled")
+        if device.type == "cpu"
+        else ("multimix.puzzle.solver_torch", "PyTorch, a fixed number of steps")
+    )
+    return how if module in sys.modules else "not used"
+
+
+def _was_called(kernel: Any) -> bool:
+    """Whether this is a kernel that was called from Python; those have let go of the interpreter's lock."""
+    return bool(getattr(kernel, "signatures", ())) and bool(getattr(kernel, "targetoptions", {}).get("nogil"))
+
+
+def _folder(kernel: Any) -> str | None:
+    folder = kernel.stats.cache_path
+    return folder if folder is not None and os.access(folder, os.W_OK) else None

@@ -7,7 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from multimix.lab.about.doctor.findings import Findings, Tried
+from multimix.lab.about.doctor.findings import Findings
 from multimix.lab.about.doctor.versions import ABSENT, Package
 from multimix.lab.about.mixing_speed import NUM_MIXES, SHAPE
 
@@ -15,13 +15,16 @@ WIDEST = 120  # columns; longer lines are hard to read
 
 
 def print_findings(found: Findings, console: Console) -> None:
-    """Prints everything, and last what is wrong."""
+    """Print everything, and last what is wrong."""
     console.print(screen(found), width=min(console.width, WIDEST))
 
 
 def screen(found: Findings) -> RenderableType:
-    """Returns what is to be seen."""
-    parts: list[RenderableType] = [_facts(found), *[_tried(device, found) for device in found.devices], _verdict(found)]
+    """Return what is to be seen."""
+    verdict = Text("All is well.", "green")
+    if found.wrong:
+        verdict = Text(f"{len(found.wrong)} thing(s) wrong:", "bold red")
+    parts: list[RenderableType] = [_facts(found), *[_tried(device, found) for device in found.devices], verdict]
     return Group(*[item for part in parts for item in (part, Text(""))][:-1])
 
 
@@ -92,19 +95,7 @@ def _tried(device: str, found: Findings) -> Table:
     table.add_column("mixing", justify="right")
     table.add_column("with drawing", justify="right")
     for item in rows:
-        table.add_row(item.method, *map(_mark, (check.wrong for check in item.checks)), *_speed(item))
+        marks = [Text("wrong", "bold red") if check.wrong else Text("yes", "green") for check in item.checks]
+        speed = () if item.speed is None else (f"{item.speed.mixing:.2f}", f"{item.speed.whole:.2f}")
+        table.add_row(item.method, *marks, *speed)
     return table
-
-
-def _mark(wrong: str) -> Text:
-    return Text("wrong", "bold red") if wrong else Text("yes", "green")
-
-
-def _speed(item: Tried) -> tuple[str, str]:
-    return ("", "") if item.speed is None else (f"{item.speed.mixing:.2f}", f"{item.speed.whole:.2f}")
-
-
-def _verdict(found: Findings) -> Text:
-    if found.wrong:
-        return Text(f"{len(found.wrong)} thing(s) wrong:", "bold red")
-    return Text("All is well.", "green")

@@ -36,7 +36,7 @@ class Check:
 
 
 def checks(method: str, device: torch.device) -> list[Check]:
-    """Returns what was found for a method on a device."""
+    """Return what was found for a method on a device."""
     questions: dict[str, Callable[[str, torch.device], str]] = {"labels follow pixels": _labels_follow_pixels}
     if device.type == "cpu":
         questions["kernels equal PyTorch"] = _kernels_equal_torch
@@ -48,7 +48,7 @@ def checks(method: str, device: torch.device) -> list[Check]:
 def _tried(ask: Callable[[str, torch.device], str], method: str, device: torch.device) -> str:
     try:
         return ask(method, device)
-    except Exception as error:  # a broken installation breaks in its own ways, and each is to be told
+    except Exception as error:  # a broken installation may raise anything, and all of it is reported
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
@@ -85,7 +85,7 @@ def _noise() -> tuple[Tensor, Tensor]:
 
 
 def _mixed(method: str, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns a batch mixed by a seed that is always the same."""
+    """Return a batch mixed by a seed that is always the same."""
     saliency = torch.rand(PAIRS, *SPATIAL, generator=torch.Generator().manual_seed(SEED)).to(x.device)
     mix = MultiMix(method, num_mixes=NUM_MIXES, num_classes=CLASSES)
     return mix.run(Layers(), x, y, saliency=saliency, generator=torch.Generator().manual_seed(SEED))

@@ -30,14 +30,14 @@ class Package:
 
 
 def versions() -> dict[str, str]:
-    """Returns what everything is made of."""
+    """Return what everything is made of."""
     return {"multimix": __version__, "python": platform.python_version()} | {
         name: installed(name) for name in ("torch", "numpy", "numba")
     }
 
 
 def packages() -> list[Package]:
-    """Returns all packages that multimix's metadata name; none where it was never installed."""
+    """Return all packages that multimix's metadata name; none where it was never installed."""
     try:
         return [package for line in requires("multimix") or [] if (package := _package(line)) is not None]
     except PackageNotFoundError:
@@ -57,5 +57,5 @@ def _package(line: str) -> Package | None:
 
 
 def _extra(marker: str) -> str:
-    """Returns the extra in a marker such as `extra == "lab"`."""
+    """Return the extra in a marker such as `extra == "lab"`."""
     return marker.rpartition("extra ==")[2].strip(" \"'")

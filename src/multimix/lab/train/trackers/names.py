@@ -15,7 +15,7 @@ TRACKERS: dict[str, tuple[str, ...]] = {
 
 
 def check_installed(trackers: Sequence[str]) -> None:
-    """Refuses trackers whose packages are not there.
+    """Refuse trackers whose packages are not there.
 
     Raises:
         UsageError: naming what is missing.

@@ -27,7 +27,7 @@ class Csv:
         self._write()
 
     def finish(self, evaluation: Mapping[str, float] | None) -> None:
-        """Leaves the file as it is."""
+        """Leave the file as it is."""
 
     def _write(self) -> None:
         table = io.StringIO()

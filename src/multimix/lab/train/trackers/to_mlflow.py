@@ -65,7 +65,7 @@ class Mlflow:
         self._client.log_batch(self._run, [Metric(name, values[name], now, self._step) for name in new])
 
     def _found(self) -> str | None:
-        """Returns the id of this folder's run, if this store has it."""
+        """Return the id of this folder's run, if this store has it."""
         stored = stored_id(self._folder / "mlflow_run_id")
         if stored is None:
             return None

@@ -39,13 +39,13 @@ class Trackers:
         self.finish(None)
 
     def log(self, record: Record) -> None:
-        """Gives a record to all."""
+        """Give a record to all."""
         for name, tracker in list(self._open.items()):
             with self._left_out_if_it_fails(name):
                 tracker.log(record)
 
     def finish(self, evaluation: Mapping[str, float] | None) -> None:
-        """Gives the final evaluation to all and closes them; later calls do nothing."""
+        """Give the final evaluation to all and close them; later calls do nothing."""
         for name, tracker in list(self._open.items()):
             with self._left_out_if_it_fails(name):
                 tracker.finish(evaluation)

@@ -1,4 +1,4 @@
-"""What a tracker is: told the settings and the records so far when it is made, then each record, then the end."""
+"""What a tracker is: made with the settings and the records so far, then given each record, then the end."""
 
 import re
 from collections.abc import Mapping
@@ -19,19 +19,19 @@ class Tracker(Protocol):
     """
 
     def log(self, record: Record) -> None:
-        """Takes down one more record."""
+        """Take down one more record."""
 
     def finish(self, evaluation: Mapping[str, float] | None) -> None:
-        """Takes down the final evaluation, None if the run did not get there, and closes."""
+        """Take down the final evaluation, None if the run did not get there, and close."""
 
 
 def name_of(settings: TrainSettings) -> str:
-    """Returns what a run is called: as its folder."""
+    """Return what a run is called: as its folder."""
     return Path(settings.out).resolve().name
 
 
 def stored_id(file: Path) -> str | None:
-    """Returns the id of a run that a tracker left in its folder; None where there is none that it can have written.
+    """Return the id of a run that a tracker left in its folder; None where there is none that it can have written.
 
     It becomes part of the names of files that are removed: letters and digits cannot lead out of the folder.
     """
@@ -43,7 +43,7 @@ def stored_id(file: Path) -> str | None:
 
 
 def parameters(settings: TrainSettings) -> dict[str, Any]:
-    """Returns the settings that a result depends on, flat: data_options.padding and the like."""
+    """Return the settings that a result depends on, flat: data_options.padding and the like."""
     result: dict[str, Any] = {}
     for name, value in to_config(settings).items():
         options = {f"{name}.{key}": option for key, option in value.items()} if isinstance(value, dict) else None
@@ -52,10 +52,10 @@ def parameters(settings: TrainSettings) -> dict[str, Any]:
 
 
 def metrics(record: Record) -> Record:
-    """Returns a record without the step, which trackers keep apart."""
+    """Return a record without the step, which trackers keep apart."""
     return {name: value for name, value in record.items() if name != "step"}
 
 
 def final(evaluation: Mapping[str, float]) -> dict[str, float]:
-    """Returns the final evaluation under names that no record has."""
+    """Return the final evaluation under names that no record has."""
     return {f"final/{name}": value for name, value in evaluation.items()}

@@ -4,7 +4,8 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ class Command:
     try_out: Callable[[Any, Console], int] | None = None
 
 
+def _say(console: Console, line: str) -> None:
+    console.print(printable(line), soft_wrap=True)
+
+
 def _train(settings: TrainSettings, console: Console) -> int:
     from multimix.lab.core.processes import destroy_process_group
     from multimix.lab.train.run import train
@@ -53,7 +58,7 @@ def _train(settings: TrainSettings, console: Console) -> int:
     finally:
         destroy_process_group()
     said = "finished" if done else "was finished before, nothing to do"
-    console.print(f"{printable(settings.out)}: {said}", soft_wrap=True)
+    _say(console, f"{settings.out}: {said}")
     return 0
 
 
@@ -61,7 +66,7 @@ def _try_training(settings: TrainSettings, console: Console) -> int:
     from multimix.lab.train.dry_run import dry_run
 
     for line in dry_run(settings):
-        console.print(printable(line), soft_wrap=True)
+        _say(console, line)
     return 0
 
 
@@ -98,7 +103,7 @@ def _report(settings: ReportSettings, console: Console) -> int:
 
     made = make(settings, warn)
     for file in made.files:
-        console.print(f"Report: {printable(str(file))}", soft_wrap=True)
+        _say(console, f"Report: {file}")
     return 1 if made.left_out else 0
 
 
@@ -106,13 +111,10 @@ def _preview(settings: PreviewSettings, console: Console) -> int:
     from multimix.lab.core.progress_bar import bar
     from multimix.lab.preview.make import preview
 
-    def log(line: str) -> None:
-        console.print(printable(line), soft_wrap=True)
-
     with bar(console) as advance:
-        notes = preview(settings, log, advance)
+        notes = preview(settings, advance)
     for line in notes:
-        console.print(printable(line), soft_wrap=True)
+        _say(console, line)
     return 0
 
 
@@ -121,14 +123,11 @@ def _variance(settings: VarianceSettings, console: Console) -> int:
     from multimix.lab.variance.run import FILE, PICTURE, measure
     from multimix.lab.variance.terminal import legend, print_moment
 
-    def log(line: str) -> None:
-        console.print(printable(line), soft_wrap=True)
-
     command = shlex.join(["multimix", *sys.argv[1:]])
     with bar(console) as advance:
-        measure(settings, command, log, on_moment=lambda moment: print_moment(moment, console), advance=advance)
-    console.print(legend(settings.replicates), soft_wrap=True)
-    console.print(f"{printable(settings.out)}: {FILE} and {PICTURE}", soft_wrap=True)
+        measure(settings, command, partial(_say, console), partial(print_moment, console=console), advance=advance)
+    _say(console, legend(settings.replicates))
+    _say(console, f"{settings.out}: {FILE} and {PICTURE}")
     return 0
 
 
@@ -145,7 +144,7 @@ def _doctor(settings: DoctorSettings, console: Console) -> int:
 
     found = examine()
     if settings.json:
-        print(json.dumps(found.to_config(), indent=2))
+        print(json.dumps(asdict(found), indent=2))
     else:
         print_findings(found, console)
     for line in found.wrong:

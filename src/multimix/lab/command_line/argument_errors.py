@@ -1,4 +1,8 @@
-"""From the parser's complaints about a command line to this program's words."""
+"""From the parser's complaints about a command line to this program's words.
+
+jsonargparse raises one type of error, whose only content is a message; `explained` reads it. It decides on the words
+alone: a message that no pattern fits is shown as it is, with the same exit code.
+"""
 
 import difflib
 import re
@@ -7,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from multimix.lab.commands import COMMANDS, Command
+from multimix.lab.command_line.commands import COMMANDS, Command
 from multimix.suggest import nearest
 
 # What a value must be, and one that it could be where there is no default, by how the type is written.
@@ -21,17 +25,17 @@ KINDS = {
 
 
 def list_settings(command: Command) -> list[str]:
-    """Returns the settings that are lists."""
+    """Return the settings that are lists."""
     return [item.name for item in fields(command.settings) if "tuple" in str(item.type)]
 
 
 def command_in(arguments: Sequence[str]) -> str | None:
-    """Returns the subcommand of a command line."""
+    """Return the subcommand of a command line."""
     return next((argument for argument in arguments if argument in COMMANDS), None)
 
 
 def explained(message: str, arguments: Sequence[str]) -> str:
-    """Returns what is wrong with a command line, and what to do."""
+    """Return what is wrong with a command line, and what to do."""
     name = command_in(arguments)
     if found := re.search(r"invalid choice: '(\S+)'", message):
         return f"the command must be one of {', '.join(COMMANDS)}, got {found[1]}; {_one_of(found[1])}"
@@ -49,7 +53,7 @@ def _one_of(name: str) -> str:
 
 
 def _unknown(name: str, setting: str) -> str:
-    """Names the setting with these initials, the nearest one, or the option that is called so."""
+    """Name the setting with these initials, the nearest one, or the option that is called so."""
     if setting == "dry_run":
         return f"--dry-run takes no value, got one for multimix {name}; leave it out"
     known = [item.name for item in fields(COMMANDS[name].settings)]
@@ -80,19 +84,6 @@ def _stray(name: str, word: str) -> str:
     return f"{name} takes {takes}, got {word!r}; leave it out, or join values by commas, as in --flag a,b"
 
 
-def _one_dash(name: str, word: str) -> str:
-    return f"a flag must begin with two dashes, got -{word}; see multimix {name} --help"
-
-
-def _missing(name: str, settings: str) -> str:
-    return f"{name} needs {settings.replace(f'{name}.', '').strip()}; see multimix {name} --help"
-
-
-def _valueless(name: str, flag: str) -> str:
-    flag = flag.replace("_", "-")
-    return f"a flag must be followed by its value, got {flag} alone; see multimix {name} --help"
-
-
 def _wrong_value(name: str, setting: str, value: str) -> str:
     item = next(item for item in fields(COMMANDS[name].settings) if item.name == setting)
     written = item.type.__name__ if isinstance(item.type, type) and "[" not in str(item.type) else str(item.type)
@@ -121,17 +112,21 @@ def _default(item: "Field[Any]") -> str | None:
     return str(item.default).lower() if isinstance(item.default, bool) else str(item.default)
 
 
-def _config(name: str, content: str) -> str:
-    return f"config must be a YAML file of settings, got {' '.join(content.split())}; write name: value, one a line"
-
-
 EXPLANATIONS: dict[str, Callable[..., str]] = {
     r"unrecognized arguments: --([\w.]+)": _unknown,
     r"not accept option '([\w.]+)": _unknown,
-    r"unrecognized arguments: -(\S+)": _one_dash,
+    r"unrecognized arguments: -(\S+)": lambda name, word: (
+        f"a flag must begin with two dashes, got -{word}; see multimix {name} --help"
+    ),
     r"unrecognized arguments: (\S+)": _stray,
-    r"are required:(.*)": _missing,
-    r"argument (--?\S+): expected one argument": _valueless,
+    r"are required:(.*)": lambda name, settings: (
+        f"{name} needs {settings.replace(f'{name}.', '').strip()}; see multimix {name} --help"
+    ),
+    r"argument (--?\S+): expected one argument": lambda name, flag: (
+        f"a flag must be followed by its value, got {flag.replace('_', '-')} alone; see multimix {name} --help"
+    ),
     r'Parser key "(\w+)".*value: (.*)': _wrong_value,
-    r"Unexpected config: (.*)": _config,
+    r"Unexpected config: (.*)": lambda name, content: (
+        f"config must be a YAML file of settings, got {' '.join(content.split())}; write name: value, one a line"
+    ),
 }

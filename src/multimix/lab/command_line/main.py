@@ -19,7 +19,7 @@ PACKAGES = (  # of multimix[lab], as they are imported
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program and returns its exit code."""
+    """Run the program and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "--version" in given:
         print(f"multimix {__version__}")
@@ -46,9 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _call(given: Sequence[str]) -> int:
-    """Does what the arguments ask for."""
-    from multimix.lab.arguments import DRY_RUN, parse
-    from multimix.lab.commands import COMMANDS
+    """Do what the arguments ask for."""
+    from multimix.lab.command_line.commands import COMMANDS
+    from multimix.lab.command_line.parse import DRY_RUN, parse
     from multimix.lab.core.plain_console import PlainConsole
 
     console = PlainConsole(

@@ -10,16 +10,17 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
 
-from multimix.lab.commands import COMMANDS, Command
-from multimix.lab.config_file import check_config
+from multimix.lab.command_line.argument_errors import command_in, explained, list_settings
+from multimix.lab.command_line.commands import COMMANDS, Command
+from multimix.lab.command_line.config_file import check_config
 from multimix.lab.core.errors import UsageError
-from multimix.lab.wrong_arguments import command_in, explained, list_settings
 
 DRY_RUN = "--dry-run"
+FIRST = ("help", "data", "model", "method", "methods", "num_mixes", "steps", "out")  # in the help of a command
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, Any]:
-    """Returns the subcommand and its settings.
+    """Return the subcommand and its settings.
 
     Raises:
         UsageError: if there is something wrong with the arguments.
@@ -45,7 +46,7 @@ class _Parser(ArgumentParser):
 
 @cache  # it takes a tenth of a second to make
 def _parser(called: str | None) -> ArgumentParser:
-    """Returns a parser of all commands, with the settings of the one that is called."""
+    """Return a parser of all commands, with the settings of the one that is called."""
     parser = _Parser(
         prog="multimix",
         description="Mixup with K ordered interpolations per pair.",
@@ -68,22 +69,29 @@ def _add_settings(parser: ArgumentParser, command: Command) -> None:
     if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
         parser.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")
     parser.add_class_arguments(command.settings, skip=set(command.positional))
+    # argparse shows what was added first, and fields of base classes come first.
+    for actions in (parser._actions, *(group._group_actions for group in parser._action_groups)):
+        actions.sort(key=lambda action: _place(action.dest) if action.option_strings else -1)
+
+
+def _place(setting: str) -> int:
+    return FIRST.index(setting) if setting in FIRST else len(FIRST)
 
 
 def _configs(arguments: Sequence[str]) -> list[str]:
-    """Returns the files of settings that are named."""
+    """Return the files of settings that are named."""
     joined = [argument.partition("=")[2] for argument in arguments if argument.startswith("--config=")]
     return joined + [name for flag, name in pairwise(arguments) if flag == "--config"]
 
 
 def _typed_as_key(argument: str) -> str:
-    """Returns --batch-size=12 as --batch_size=12: flags are keys."""
+    """Return --batch-size=12 as --batch_size=12: flags are keys."""
     flag, equals, value = argument.partition("=")
     return "--" + flag[2:].replace("-", "_") + equals + value if flag.startswith("--") else argument
 
 
 def _as_typed(arguments: Sequence[str]) -> list[str]:
-    """Returns the arguments as the parser wants them: values of list settings, a,b, as [a,b]; --switch as a yes."""
+    """Return the arguments as the parser wants them: values of list settings, a,b, as [a,b]; --switch as a yes."""
     command = command_in(arguments)
     kinds = {f"--{item.name}": item.type for item in fields(COMMANDS[command].settings)} if command else {}
     lists = {f"--{name}" for name in list_settings(COMMANDS[command])} if command else set()
