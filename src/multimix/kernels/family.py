@@ -1,8 +1,9 @@
 """Which kernels mix a batch: those of its device, or PyTorch's own operations.
 
 `MULTIMIX_KERNELS` chooses for the whole process, and is read once: `auto` (the default) takes the CPU kernels for
-batches on the CPU and PyTorch elsewhere; `torch` takes PyTorch everywhere; `cpu` is the CPU kernels by name; `triton`
-is refused until there are such kernels. Puzzle Mix's masks are found by the same solver in any case.
+batches on the CPU, Triton's on a GPU where they can be used, and PyTorch elsewhere; `torch` takes PyTorch everywhere;
+`cpu` the CPU kernels, and PyTorch on a GPU; `triton` is as `auto`, but where the kernels cannot be used it is an error,
+and with `TRITON_INTERPRET=1` also batches on the CPU go through Triton's kernels, in its interpreter.
 """
 
 import os
@@ -15,12 +16,16 @@ import torch
 from torch import Tensor
 
 from multimix.host import has_tangent, in_transform
+from multimix.kernels.triton import available
 from multimix.plan import Plan
 from multimix.suggest import check_option
 
 VARIABLE = "MULTIMIX_KERNELS"
 FAMILIES = ("auto", "torch", "cpu", "triton")
-TABLES = {"cpu": "multimix.kernels.cpu.table"}  # what each family can mix: imported when first used
+TABLES = {  # what each family can mix: imported when first used
+    "cpu": "multimix.kernels.cpu.table",
+    "triton": "multimix.kernels.triton.table",
+}
 
 Blend = Callable[[Tensor, Plan, Tensor, torch.memory_format, bool], None]
 """Fill a buffer: `(x, plan, out, layout, fresh)`, both tensors contiguous in that memory format, out just allocated or
@@ -32,25 +37,45 @@ def chosen() -> str:
     """The family that this process shall use.
 
     Raises:
-        ValueError: if the variable names no family, or one that does not exist yet.
+        ValueError: if the variable names no family, or one that cannot be used here.
     """
     return checked_family(os.environ.get(VARIABLE) or "auto")
 
 
 def checked_family(name: str) -> str:
-    """The name of a family that there is."""
+    """The name of a family that can be used."""
     check_option(VARIABLE, name, FAMILIES)
-    if name == "triton":
-        raise ValueError(
-            f'{VARIABLE} must name kernels that there are, got {VARIABLE}="triton", whose kernels for masks are '
-            f'missing in this version; unset it, or set "auto", "torch" or "cpu"'
-        )
+    if name != "triton":
+        return name
+    if not available.interpreted() and not torch.cuda.is_available():
+        _refuse_triton("no GPU was found, and no TRITON_INTERPRET=1, which runs them on the CPU, slowly")
+    if available.interpreted() and (why := available.why_not(torch.device("cpu"))):
+        _refuse_triton(why)
     return name
 
 
 def family_of(device: torch.device) -> str:
-    """The family that mixes on a device."""
-    return "cpu" if device.type == "cpu" and chosen() != "torch" else "torch"
+    """The family that mixes on a device: cpu, triton or torch."""
+    name = chosen()
+    if device.type == "cpu" and name != "torch":
+        return "triton" if name == "triton" and available.interpreted() else "cpu"
+    if device.type != "cuda" or name not in ("auto", "triton"):
+        return "torch"
+    if name == "triton" and (why := available.why_not(device)):
+        _refuse_triton(why)
+    return "triton" if available.usable(device) else "torch"
+
+
+def missing(device: torch.device) -> str:
+    """Why PyTorch has to mix on a GPU where Triton's kernels would; empty elsewhere."""
+    return available.why_not(device) if device.type == "cuda" and chosen() == "auto" else ""
+
+
+def _refuse_triton(why: str) -> None:
+    raise ValueError(
+        f'{VARIABLE} must name kernels that can be used here, got {VARIABLE}="triton": {why}; unset it, or set "auto", '
+        f'"torch" or "cpu"'
+    )
 
 
 def find_kernel(x: Tensor, plan: Plan) -> Blend | None:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from multimix.kernels.family import chosen
-from multimix.lab.about.doctor.kernels import puzzle_solver, used_kernels
+from multimix.lab.about.doctor.kernels import device_kernels, puzzle_solver, used_kernels
 from multimix.lab.about.doctor.machine import data_cache, device_name, devices, machine
 from multimix.lab.about.doctor.selftest import Check, checks
 from multimix.lab.about.doctor.versions import Package, packages, versions
@@ -39,6 +39,7 @@ class Findings:
     packages: list[Package]
     machine: dict[str, Any]
     devices: dict[str, str]
+    device_kernels: dict[str, str]
     puzzle_solvers: dict[str, str]
     kernel_family: str
     kernels: list[dict[str, Any]]
@@ -62,6 +63,7 @@ def examine() -> Findings:
         packages=asked,
         machine=machine(),
         devices={str(device): device_name(device) for device in found},
+        device_kernels={str(device): device_kernels(device) for device in found},
         puzzle_solvers={str(device): puzzle_solver(device) for device in found},
         kernel_family=family,
         kernels=[asdict(kernel) for kernel in used_kernels()],

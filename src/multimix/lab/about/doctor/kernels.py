@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from multimix.kernels.family import family_of, missing
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -30,6 +32,15 @@ def used_kernels() -> list[Kernel]:
         for function, kernel in vars(module).items()
         if _was_called(kernel) and kernel.__module__ == name
     ]
+
+
+def device_kernels(device: torch.device) -> str:
+    """Returns the family of kernels that mixes on a device and, on a GPU without Triton, why."""
+    try:
+        family, why = family_of(device), missing(device)
+    except ValueError:  # one of the findings
+        return "unknown"
+    return f"{family} ({why})" if why else family
 
 
 def puzzle_solver(device: torch.device) -> str:
