@@ -11,6 +11,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from multimix.kernels.triton.cells import next_power
 from multimix.kernels.triton.launch import launch
 
 MOST_PLACES = 256
@@ -129,7 +130,7 @@ def transport_pairs(
     mixes, pairs, *sides = kept.shape
     height, width = saliency.shape[1:]
     places = height * width
-    lanes = max(32, 1 << (places - 1).bit_length())
+    lanes = max(32, next_power(places))
     source = kept.new_empty((mixes, pairs, 2, places), dtype=torch.int32)
     best = kept.new_empty((mixes * pairs * 2, lanes), dtype=torch.int64)
     tensors = kept.contiguous(), saliency.detach().contiguous(), sample, partner, *moves, best, source

@@ -1,7 +1,7 @@
 """The energy of each pair from its saliency and the cells along borders: as `puzzle.energy`, without its tables.
 
-Every block adds up its own four borders, in the order in which the CPU's kernel adds them to it, so that nothing is
-exchanged between threads.
+Every block adds up its own four borders, in the order in which the CPU's kernel adds them to it, so that no block
+waits for another.
 """
 
 from typing import no_type_check
@@ -11,10 +11,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from multimix.kernels.triton.cells import quotient
+from multimix.kernels.triton.cells import next_power, quotient
 from multimix.kernels.triton.launch import launch
 
-BLOCKS = 256  # that a program looks at at once
+LANES = 512  # cells that a program looks at at once
+MOST_BLOCKS = 256  # at once
 PARTS = 1024  # of the range of pixels, read at once
 
 
@@ -28,22 +29,24 @@ def read_cell(cells, at, present, low, limit):
 
 @no_type_check
 @triton.jit
-def border(own, other, before, after, present, channels, plane, along, step, low, limit):
-    """Sums over the cells along a border of the differences p11, p00, p10 and p01."""
-    zero = tl.full(before.shape, 0.0, own.dtype.element_ty)
-    p11, p00, p10, p01 = zero, zero, zero, zero
-    start = plane * 0
-    for _ in range(channels):
-        for m in range(along):
-            at = start + m * step
-            a, b = read_cell(own, at + before, present, low, limit), read_cell(own, at + after, present, low, limit)
-            c, d = read_cell(other, at + before, present, low, limit), read_cell(other, at + after, present, low, limit)
-            p11 += tl.abs(a - b)
-            p00 += tl.abs(c - d)
-            p10 += tl.abs(a - d)
-            p01 += tl.abs(c - b)
-        start += plane
-    return p11, p00, p10, p01
+def border(
+    own, other, before, after, present, channels, plane, along, step, low, limit, COUNT: tl.constexpr, SUB: tl.constexpr
+):
+    """Sums over the cells along each border, and all channels, of the differences p11, p00, p10 and p01."""
+    p11 = tl.zeros([COUNT, SUB], own.dtype.element_ty)
+    p00, p10, p01 = p11, p11, p11
+    for first in range(0, channels * along, SUB):
+        number = first + tl.arange(0, SUB)[None, :]
+        inside = present[:, None] & (number < channels * along)
+        at = number // along * plane + number % along * step
+        one, next_one = at + before[:, None], at + after[:, None]
+        a, b = read_cell(own, one, inside, low, limit), read_cell(own, next_one, inside, low, limit)
+        c, d = read_cell(other, one, inside, low, limit), read_cell(other, next_one, inside, low, limit)
+        p11 += tl.where(inside, tl.abs(a - b), 0.0)
+        p00 += tl.where(inside, tl.abs(c - d), 0.0)
+        p10 += tl.where(inside, tl.abs(a - d), 0.0)
+        p01 += tl.where(inside, tl.abs(c - b), 0.0)
+    return tl.sum(p11, axis=1), tl.sum(p00, axis=1), tl.sum(p10, axis=1), tl.sum(p01, axis=1)
 
 
 @no_type_check
@@ -90,6 +93,7 @@ def fold_pairs(
     OWN: tl.constexpr,
     CONTENTS: tl.constexpr,
     BLOCKS: tl.constexpr,
+    SUB: tl.constexpr,
     PARTS: tl.constexpr,
 ):
     """Fill gains and weights of some blocks of a pair.
@@ -133,20 +137,20 @@ def fold_pairs(
         last, bottom = wide - 1, (tall - 1) * line
         # above, to the left, to the right, below: the order in which the CPU's kernel comes by
         p11, p00, p10, p01 = border(
-            own, other, corner - line, corner, inside & (row > 0), channels, plane, wide, 1, low, limit
+            own, other, corner - line, corner, inside & (row > 0), channels, plane, wide, 1, low, limit, BLOCKS, SUB
         )
         value = (value + along * (p10 + p00 - p01 - p11)).to(dtype)
         p11, p00, p10, p01 = border(
-            own, other, corner - 1, corner, inside & (column > 0), channels, plane, tall, line, low, limit
+            own, other, corner - 1, corner, inside & (column > 0), channels, plane, tall, line, low, limit, BLOCKS, SUB
         )
         value = (value + across * (p10 + p00 - p01 - p11)).to(dtype)
         p11, p00, p10, p01 = border(
-            own, other, corner + last, corner + wide, to_right, channels, plane, tall, line, low, limit
+            own, other, corner + last, corner + wide, to_right, channels, plane, tall, line, low, limit, BLOCKS, SUB
         )
         value = (value + across * (p01 + p00 - p10 - p11)).to(dtype)
         beside = tl.maximum(beside + across * (p10 + p01 - p11 - p00), 0.0).to(dtype)
         p11, p00, p10, p01 = border(
-            own, other, corner + bottom, corner + bottom + line, to_below, channels, plane, wide, 1, low, limit
+            own, other, corner + bottom, corner + bottom + line, to_below, channels, plane, wide, 1, low, limit, BLOCKS, SUB
         )
         value = (value + along * (p01 + p00 - p10 - p11)).to(dtype)
         below = tl.maximum(below + along * (p10 + p01 - p11 - p00), 0.0).to(dtype)
@@ -181,9 +185,11 @@ def fold_energy(
     sizes = height, width, cells.shape[1], cells.shape[2] // height, cells.shape[3] // width, len(ranges)
     tensors = share, cells, ranges, partner if sample is None else sample, partner, gain, right, down
     numbers = (*_two_floats(strength), *_two_floats(amount))
-    chunks = -(-height * width // BLOCKS)
+    blocks = min(next_power(height * width), MOST_BLOCKS)
+    along = next_power(cells.shape[1] * max(sizes[3], sizes[4]))
+    shape = {"BLOCKS": blocks, "SUB": min(along, LANES // blocks), "PARTS": PARTS, "num_warps": 8}
     flags = {"OWN": sample is None, "CONTENTS": contents is not None}
-    launch(fold_pairs, (pairs, chunks), *tensors, *sizes, *numbers, **flags, BLOCKS=BLOCKS, PARTS=PARTS)
+    launch(fold_pairs, (pairs, -(-height * width // blocks)), *tensors, *sizes, *numbers, **flags, **shape)
     return gain, right, down
 
 

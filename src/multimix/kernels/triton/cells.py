@@ -71,3 +71,8 @@ def quotient(a, b):
         return a / b
     else:
         return tl.div_rn(a, b)
+
+
+def next_power(number: int) -> int:
+    """The next power of two."""
+    return 1 << (number - 1).bit_length()

@@ -8,7 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 from multimix.grid import Axis
-from multimix.kernels.triton.cells import bounds_of, quotient, sums
+from multimix.kernels.triton.cells import bounds_of, next_power, quotient, sums
 from multimix.kernels.triton.launch import launch
 
 LANES = 1024  # positions that a program looks at at once
@@ -127,15 +127,10 @@ def _sizes(rows: Axis, columns: Axis) -> tuple[tuple[int, ...], dict[str, int]]:
     """The axes as numbers, the positions of the largest cell, and how many of both a program looks at at once."""
     tall, wide = (-(-(-(-axis.size // axis.blocks)) // axis.cells) for axis in (rows, columns))
     positions = tall * wide
-    cells = min(_power(rows.total * columns.total), MOST_CELLS)
+    cells = min(next_power(rows.total * columns.total), MOST_CELLS)
     sizes = (*_triple(rows), *_triple(columns), positions)
-    return sizes, {"CELLS": cells, "SUB": min(_power(positions), LANES // cells)}
+    return sizes, {"CELLS": cells, "SUB": min(next_power(positions), LANES // cells), "num_warps": 8}
 
 
 def _triple(axis: Axis) -> tuple[int, int, int]:
     return axis.size, axis.blocks, axis.cells
-
-
-def _power(number: int) -> int:
-    """The next power of two."""
-    return 1 << (number - 1).bit_length()
