@@ -11,7 +11,7 @@ from jaxtyping import install_import_hook
 # The rooms behind the door; at the door itself wrong types must meet the library's own messages. Must come before
 # anything imports multimix. Tests marked `unchecked` run in a process without it (tests/test_unchecked.py): the
 # checks cannot be traced by torch.compile, and take random numbers themselves.
-PUZZLE = [f"puzzle.{room}" for room in ("cells", "energy", "saliency", "solver_cpu", "solver_torch", "transport_torch")]
+PUZZLE = [f"puzzle.{room}" for room in ("cells", "energy", "saliency", "solver_cpu", "where")]
 ROOMS = ["coefficients", "grid", "pairing", "contrast", "masks", "plan", "blend", "targets", "methods.step", *PUZZLE]
 CHECKED = not os.environ.get("MULTIMIX_UNCHECKED")
 if CHECKED:

@@ -14,7 +14,6 @@ from torch import Tensor
 from multimix.kernels.triton.cells import next_power
 from multimix.kernels.triton.launch import launch
 
-MOST_PLACES = 256
 NOBODY = tl.constexpr(0x7FFFFFFFFFFFFFFF)
 
 

@@ -7,6 +7,7 @@ from functools import cache
 import torch
 
 LEAST = (3, 3)  # the first with `tl.gather`
+MOST_PLACES = 256  # blocks of a mask, or places that blocks move to, up to which a program finds them
 
 
 def interpreted() -> bool:

@@ -150,7 +150,19 @@ def fold_pairs(
         value = (value + across * (p01 + p00 - p10 - p11)).to(dtype)
         beside = tl.maximum(beside + across * (p10 + p01 - p11 - p00), 0.0).to(dtype)
         p11, p00, p10, p01 = border(
-            own, other, corner + bottom, corner + bottom + line, to_below, channels, plane, wide, 1, low, limit, BLOCKS, SUB
+            own,
+            other,
+            corner + bottom,
+            corner + bottom + line,
+            to_below,
+            channels,
+            plane,
+            wide,
+            1,
+            low,
+            limit,
+            BLOCKS,
+            SUB,
         )
         value = (value + along * (p01 + p00 - p10 - p11)).to(dtype)
         below = tl.maximum(below + along * (p10 + p01 - p11 - p00), 0.0).to(dtype)
@@ -189,7 +201,7 @@ def fold_energy(
     along = next_power(cells.shape[1] * max(sizes[3], sizes[4]))
     shape = {"BLOCKS": blocks, "SUB": min(along, LANES // blocks), "PARTS": PARTS, "num_warps": 8}
     flags = {"OWN": sample is None, "CONTENTS": contents is not None}
-    launch(fold_pairs, (pairs, -(-height * width // blocks)), *tensors, *sizes, *numbers, **flags, **shape)
+    launch(fold_pairs, (pairs, triton.cdiv(height * width, blocks)), *tensors, *sizes, *numbers, **flags, **shape)
     return gain, right, down
 
 

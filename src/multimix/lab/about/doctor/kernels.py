@@ -45,12 +45,11 @@ def device_kernels(device: torch.device) -> str:
 
 def puzzle_solver(device: torch.device) -> str:
     """Returns what found Puzzle Mix's masks on a device, once they were asked for."""
-    module, how = (
-        ("multimix.puzzle.solver_cpu", "exact, compiled")
-        if device.type == "cpu"
-        else ("multimix.puzzle.solver_torch", "PyTorch, a fixed number of steps")
-    )
-    return how if module in sys.modules else "not used"
+    if "multimix.kernels.triton.cut" in sys.modules and family_of(device) == "triton":
+        return "exact, Triton"
+    if "multimix.puzzle.solver_cpu" not in sys.modules:
+        return "not used"
+    return "exact, compiled" if device.type == "cpu" else "exact, on the CPU"
 
 
 def _was_called(kernel: Any) -> bool:
