@@ -20,9 +20,11 @@ def solved_here(device: torch.device, places: int) -> bool:
 
     Where they cannot be used at all, that is said once, as a warning.
     """
-    if device.type not in ("cpu", "cuda"):  # a GPU without Triton is spoken of where kernels are chosen
+    if family_of(device) == "triton":
+        return places <= MOST_PLACES
+    if device.type not in ("cpu", "cuda"):  # of a GPU of CUDA that is said where its kernels are chosen
         _warn(device.type)
-    return family_of(device) == "triton" and places <= MOST_PLACES
+    return False
 
 
 @cache
