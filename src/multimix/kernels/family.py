@@ -54,6 +54,7 @@ def checked_family(name: str) -> str:
     return name
 
 
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def family_of(device: torch.device) -> str:
     """The family that mixes on a device: cpu, triton or torch."""
     name = chosen()
@@ -79,19 +80,38 @@ def _refuse_triton(why: str) -> None:
 
 
 def find_kernel(x: Tensor, plan: Plan) -> Blend | None:
-    """The kernel for a batch and a plan; None where PyTorch mixes.
+    """The kernel for a batch and a plan, to fill a buffer; None where there is none.
 
-    Kernels read plain memory: no gradient may be asked for, and nobody may trace or transform the code.
+    It reads plain memory: no gradient may be asked for, and nobody may trace or transform the code.
     """
-    if type(x) is not Tensor or torch.compiler.is_compiling() or in_transform():
-        return None
-    if x._is_zerotensor() or has_tangent(x) or (x.requires_grad and torch.is_grad_enabled()):
+    if torch.compiler.is_compiling() or not _is_plain(x) or (x.requires_grad and torch.is_grad_enabled()):
         return None
     family = family_of(x.device)
     if family not in TABLES:
         return None
     found: Blend | None = _table(family).find(plan.mask, x.dtype)
     return found
+
+
+def find_operator(x: Tensor, plan: Plan) -> Callable[[], Tensor] | None:
+    """What mixes a batch by a plan where gradients are asked for or the code is traced; None: PyTorch's own operations.
+
+    Tangents and transforms of torch.func would be lost on it.
+    """
+    if not _is_plain(x) or family_of(x.device) != "triton":
+        return None
+    from multimix.kernels.triton.operators import mixed
+    from multimix.kernels.triton.table import find_work
+
+    work = find_work(plan.mask, x.dtype)
+    return None if work is None else lambda: mixed(x, plan, work)
+
+
+def _is_plain(x: Tensor) -> bool:
+    """Whether x is what it seems to be: no other kind of tensor, in no transform, with no tangent."""
+    if type(x) is not Tensor or in_transform():
+        return False
+    return torch.compiler.is_compiling() or not (x._is_zerotensor() or has_tangent(x))
 
 
 @cache
