@@ -54,7 +54,6 @@ def checked_family(name: str) -> str:
     return name
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def family_of(device: torch.device) -> str:
     """The family that mixes on a device: cpu, triton or torch."""
     name = chosen()
@@ -65,6 +64,10 @@ def family_of(device: torch.device) -> str:
     if name == "triton" and (why := available.why_not(device)):
         _refuse_triton(why)
     return "triton" if available.usable(device) else "torch"
+
+
+# What torch.compiler.assume_constant_result sets; that would import the whole compiler here and now.
+family_of._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def missing(device: torch.device) -> str:
@@ -98,13 +101,18 @@ def find_operator(x: Tensor, plan: Plan) -> Callable[[], Tensor] | None:
 
     Tangents and transforms of torch.func would be lost on it.
     """
-    if not _is_plain(x) or family_of(x.device) != "triton":
+    if not takes_triton(x):
         return None
     from multimix.kernels.triton.operators import mixed
     from multimix.kernels.triton.table import find_work
 
     work = find_work(plan.mask, x.dtype)
     return None if work is None else lambda: mixed(x, plan, work)
+
+
+def takes_triton(x: Tensor) -> bool:
+    """Whether Triton's kernels may read x: it is on a device that has them, and nobody transforms it."""
+    return _is_plain(x) and family_of(x.device) == "triton"
 
 
 def _is_plain(x: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""Mixing as an operator of PyTorch: differentiable, any number of times, and one node in a compiled graph.
+"""Mixing as operators of PyTorch: differentiable, any number of times, and one node each in a compiled graph.
 
 The blend is linear in the batch: its backward pass is its transpose, whose backward pass is the blend.
 """
@@ -22,6 +22,12 @@ def mixed(x: Tensor, plan: Plan, work: Work) -> Tensor:
     """The K * P mixed rows of a plan, in x's memory format."""
     rows: Tensor = _mix(x, plan.sample, plan.partner, *_spelled(work), plan.num_mixes, len(x))
     return rows
+
+
+def softened(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Tensor:
+    """Integer labels as those of the K * P mixed rows, (K * P, C); nan where a label is no class."""
+    labels: Tensor = _soften(y, plan.sample, plan.partner, plan.weight, num_classes, dtype)
+    return labels
 
 
 def _spelled(work: Work) -> tuple[Any, ...]:
@@ -56,6 +62,27 @@ def _spread(grad: Tensor, sample: Tensor | None, partner: Tensor, *planned: Any)
     return out
 
 
+@torch.library.custom_op(
+    "multimix::soften",
+    mutates_args=(),
+    schema="(Tensor y, Tensor? sample, Tensor partner, Tensor weight, SymInt num_classes, ScalarType dtype) -> Tensor",
+)
+def _soften(
+    y: Tensor, sample: Tensor | None, partner: Tensor, weight: Tensor, num_classes: int, dtype: torch.dtype
+) -> Tensor:
+    from multimix.kernels.triton.labels import soften  # imports triton
+
+    out = _soft_shape(y, sample, partner, weight, num_classes, dtype)
+    soften(y, sample, partner, weight, out)
+    return out
+
+
+def _soft_shape(
+    y: Tensor, sample: Tensor | None, partner: Tensor, weight: Tensor, num_classes: int, dtype: torch.dtype
+) -> Tensor:
+    return torch.empty((weight.numel(), num_classes), dtype=dtype, device=y.device)
+
+
 def _mixed_shape(x: Tensor, sample: Tensor | None, partner: Tensor, *planned: Any) -> Tensor:
     return _rows_like(x, planned[-2] * partner.shape[-1])
 
@@ -88,5 +115,6 @@ def _backward(transpose: Any) -> Any:
 
 _mix.register_fake(_mixed_shape)
 _spread.register_fake(_spread_shape)
+_soften.register_fake(_soft_shape)
 _mix.register_autograd(_backward(_spread), setup_context=_remember)
 _spread.register_autograd(_backward(_mix), setup_context=_remember)
