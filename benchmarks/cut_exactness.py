@@ -17,13 +17,13 @@ import sys
 
 import torch
 import torch.nn.functional as F
-from multimix.puzzle.blocks import cut as grid_of
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from benchmarks.puzzle import images
 from benchmarks.puzzle import saliency as random_saliency
 from benchmarks.timing import table
+from multimix.grid import cut as grid_of
 from multimix.puzzle.energy import Energy, block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
 from multimix.puzzle.solve import solve_levels

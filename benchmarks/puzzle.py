@@ -30,7 +30,6 @@ from multimix.lab.models.preact_resnet18 import PreActResNet18
 from multimix.masks import Blocks
 from multimix.puzzle.energy import Energy, block_saliency, pair_energy, thresholds
 from multimix.puzzle.solve import solve_levels
-from multimix.puzzle.solver_torch import solve_two_levels_batched
 from multimix.puzzle.transport import transport
 
 K = 5
@@ -150,7 +149,7 @@ def energies(pairs: int, grid: int, kind: str) -> tuple[Energy, Tensor]:
 
 
 def masks(budget_s: float) -> list[Row]:
-    """Masks alone, 128 pairs: K = 5 against K = 1, three levels, and tensor operations."""
+    """Masks alone, 128 pairs: K = 5 against K = 1, and three levels."""
     rows: list[Row] = []
     for grid in GRIDS:
         for kind in SALIENCIES:
@@ -162,18 +161,15 @@ def masks(budget_s: float) -> list[Row]:
                     "K = 1": lambda p=problem, t=limits: solve_levels(*p, t[2:3]),
                     "K = 5": lambda p=problem, t=limits: solve_levels(*p, t),
                     "3 levels, K = 5": lambda p=problem, t=limits, s=spread: solve_levels(*p, t, s),
-                    "PyTorch, K = 5": lambda p=problem, t=limits: solve_two_levels_batched(*p, t),
                 },
                 budget_s,
             )
-            wrong = (solve_two_levels_batched(*problem, limits) != solve_levels(*problem, limits).bool()).float().mean()
             rows.append(
                 {
                     "grid": f"{grid} x {grid}",
                     "saliency": kind,
                     **{f"{name}, ms": f"{1e3 * t:.2f}" for name, t in seconds.items()},
                     "K = 5 / K = 1": f"{seconds['K = 5'] / seconds['K = 1']:.2f}",
-                    "blocks wrong in PyTorch": f"{wrong:.3%}",
                 }
             )
     return rows

@@ -8,14 +8,14 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-# The rooms behind the door; at the door itself wrong types must meet the library's own messages. Must come before
-# anything imports multimix. Tests marked `unchecked` run in a process without it (tests/test_unchecked.py): the
+# The modules behind the public functions; of those themselves wrong types must meet the library's own messages. Must come
+# before anything imports multimix. Tests marked `unchecked` run in a process without it (tests/test_unchecked.py): the
 # checks cannot be traced by torch.compile, and take random numbers themselves.
-PUZZLE = [f"puzzle.{room}" for room in ("cells", "energy", "saliency", "solver_cpu", "solver_torch", "transport_torch")]
-ROOMS = ["coefficients", "grid", "pairing", "contrast", "masks", "plan", "blend", "targets", "methods.step", *PUZZLE]
+PUZZLE = [f"puzzle.{name}" for name in ("cells", "energy", "saliency", "solver_cpu", "where")]
+HOOKED = ["coefficients", "grid", "pairing", "contrast", "masks", "plan", "blend", "targets", "methods.step", *PUZZLE]
 CHECKED = not os.environ.get("MULTIMIX_UNCHECKED")
 if CHECKED:
-    install_import_hook([f"multimix.{room}" for room in ROOMS], "beartype.beartype")
+    install_import_hook([f"multimix.{name}" for name in HOOKED], "beartype.beartype")
 
 
 # One thread is enough for what is tested; the cores are for tests side by side.

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from multimix import CutMix, FMix, GridMix, MixUp, MultiMix, PuzzleMix, ResizeMix, SaliencyMix, SmoothMix
+from multimix import CutMix, FMix, GridMix, MixUp, MultiMix, ResizeMix, SaliencyMix, SmoothMix
 
 # The compiler itself warns, differently from release to release.
 pytestmark = [pytest.mark.unchecked, pytest.mark.filterwarnings("default")]
@@ -57,20 +57,6 @@ def test_apply_reads_no_value(method, with_out):
     assert x_mix.shape == (24, 3, 10, 12)
     assert y_mix.shape == (24, 10)
     assert {x_mix.device.type, y_mix.device.type} == {"meta"}
-
-
-@pytest.mark.parametrize(
-    "options", [{"grid": 16}, {"grid": (2, 16), "levels": 3}, {"grid": (2, 4), "transport_size": 2}], ids=str
-)
-def test_planning_puzzle_mix_reads_no_value(options, monkeypatch):
-    monkeypatch.setattr("multimix.puzzle.solver_torch._steps", lambda gain: 3)  # each takes a while without values
-    mix = MultiMix(PuzzleMix(**options), num_mixes=3, num_classes=10)
-    x, y = torch.empty(8, 3, 18, 16, device="meta"), torch.empty(8, dtype=torch.long, device="meta")
-    for seed in range(3):  # several grids
-        generator = torch.Generator().manual_seed(seed)
-        x_mix, y_mix = mix(x, y, saliency=torch.empty(8, 18, 16, device="meta"), generator=generator)
-        assert x_mix.shape == (24, 3, 18, 16)
-        assert y_mix.shape == (24, 10)
 
 
 @pytest.mark.parametrize("method", ["mixup", CutMix(boxes="inside"), MixUp(alpha=0.3)], ids=str)

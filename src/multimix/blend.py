@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from multimix.host import is_lazy_view
-from multimix.kernels.family import find_kernel
+from multimix.kernels.family import find_kernel, find_operator
 from multimix.plan import Plan
 from multimix.shapes import memory_format
 
@@ -32,6 +32,9 @@ def blend(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
             out = torch.empty((rows, *x.shape[1:]), dtype=x.dtype, device=x.device, memory_format=layout)
         kernel(x.contiguous(memory_format=layout), plan, out, layout, fresh)
         return out
+    operator = find_operator(x, plan)
+    if operator is not None:
+        return operator() if out is None else out.copy_(operator())
     if out is None:
         return plan.mask.blend(x, plan.sample, plan.partner).flatten(0, 1).contiguous(memory_format=layout)
     plan.mask.blend(x, plan.sample, plan.partner, out.view(plan.num_mixes, plan.num_pairs, *x.shape[1:]))

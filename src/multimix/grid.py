@@ -1,6 +1,7 @@
 """How an image is cut into blocks and cells, whatever its size."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -65,10 +66,11 @@ def cut(spatial: tuple[int, ...], n: int) -> tuple[Axis, Axis]:
     return Axis(height, min(n, height) if len(spatial) == 2 else 1), Axis(width, n)
 
 
+@lru_cache(maxsize=256)
 def cell_edges(axis: Axis, device: torch.device) -> Int64[Tensor, "cells1"]:
-    """`axis.edges()` as a tensor."""
-    host = torch.tensor(axis.edges(), dtype=torch.int64, device="cpu")
-    return to_device(host, device)
+    """`axis.edges()` as a tensor, which stays on the device: nothing is copied in a later step."""
+    with torch.inference_mode(False):
+        return to_device(torch.tensor(axis.edges(), dtype=torch.int64, device="cpu"), device)
 
 
 def cell_of(edges: Int64[Tensor, "cells1"], size: int) -> Int64[Tensor, "size"]:

@@ -1,12 +1,14 @@
 """Labels follow pixels; and a training accuracy that means something."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from multimix.blend import blend
 from multimix.host import is_readable
-from multimix.kernels.family import family_of
+from multimix.kernels.family import family_of, takes_triton
 from multimix.masks import Constant
 from multimix.masks.mask import lerp
 from multimix.plan import Plan
@@ -35,13 +37,15 @@ def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dty
         y = torch.nn.functional.one_hot(y.long(), num_classes).movedim(-1, 1).to(_soft_dtype(dtype))
     else:
         assert num_classes is not None
-        return _soft_labels(y.long(), plan, num_classes, _soft_dtype(dtype))
+        return _soft_labels(y, plan, num_classes, _soft_dtype(dtype))
     if dense and plan.mask.spatial is not None:
         spatial = y.shape[y.ndim - len(plan.mask.spatial) :]
         return blend(y.reshape(len(y), -1, *spatial), plan).reshape(-1, *y.shape[1:])
+    ends = plan.mask.ends if isinstance(plan.mask, Constant) else (True, True)
+    if takes_triton(y):
+        return blend(y, replace(plan, mask=Constant(plan.weight, ends)))
     weight = plan.weight.to(y.dtype).reshape(*plan.weight.shape, *[1] * (y.ndim - 1))
     own = y if plan.sample is None else y[plan.sample]
-    ends = plan.mask.ends if isinstance(plan.mask, Constant) else (True, True)
     return lerp(y[plan.partner], own, weight, ends).flatten(0, 1)
 
 
@@ -50,13 +54,22 @@ def _soft_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def _soft_labels(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:
-    """Two scatters into zeros: no one-hot tensor is made."""
+    """Two scatters into zeros: no one-hot tensor is made. Where no value can be checked, what is no class gives nan."""
+    if takes_triton(y):
+        from multimix.kernels.triton.operators import softened
+
+        return softened(y, plan, num_classes, dtype)
+    y = y.long()
     if type(y) is Tensor and is_readable(y) and family_of(y.device) == "cpu":
         return _soft_labels_compiled(y, plan, num_classes, dtype)
     weight = plan.weight.to(dtype)[..., None]
     own = (y if plan.sample is None else y[plan.sample]).expand(weight.shape[:2])[..., None]
     partner = y[plan.partner].expand(weight.shape[:2])[..., None]
     soft = torch.zeros((*weight.shape[:2], num_classes), dtype=dtype, device=y.device)
+    if not is_readable(y):
+        strange = [(classes < 0) | (classes >= num_classes) for classes in (own, partner)]
+        own, partner = (classes.clamp(0, num_classes - 1) for classes in (own, partner))
+        soft = soft.masked_fill(strange[0] | strange[1], torch.nan)
     soft = soft.scatter_add(2, own, weight)  # not in place: vmap has no room in zeros that are not its own
     return soft.scatter_add_(2, partner, 1 - weight).flatten(0, 1)
 

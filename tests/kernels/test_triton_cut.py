@@ -1,16 +1,10 @@
 """The Triton kernels' masks are the CPU solver's, bit for bit, in Triton's interpreter: a process of its own."""
 
 import importlib.util
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from in_interpreter import run
 
-TESTS = Path(__file__).parents[1]
-SCRIPT = Path(__file__).with_name("interpreted.py")
 GRIDS = ("2 x 2", "3 x 4", "4 x 4", "1 x 7", "5 x 1")
 
 pytestmark = pytest.mark.skipif(
@@ -20,20 +14,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def found():
-    """What `interpreted.py` prints. TRITON_INTERPRET must be set before the kernels are imported."""
-    path = os.pathsep.join(
-        [str(TESTS.parent), str(TESTS.parent / "src"), str(TESTS / "puzzle"), os.environ.get("PYTHONPATH", "")]
-    )
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": path}
-    done = subprocess.run(
-        [sys.executable, "-W", "error::RuntimeWarning", str(SCRIPT)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-5000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    """What `interpreted.py` prints."""
+    return run("interpreted.py", "-W", "error::RuntimeWarning", kernels="cpu")  # the CPU solver is the oracle
 
 
 @pytest.mark.parametrize("grid", GRIDS)

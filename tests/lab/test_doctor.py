@@ -2,6 +2,7 @@
 
 import io
 import json
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from multimix.kernels.family import checked_family
 from multimix.lab.about.doctor import examine
-from multimix.lab.about.doctor.machine import data_cache
+from multimix.lab.about.doctor.machine import data_cache, device_kernels
 from multimix.lab.about.doctor.screen import print_findings
 from multimix.lab.about.doctor.selftest import checks
 from multimix.lab.about.doctor.versions import ABSENT, Package
@@ -69,6 +70,7 @@ def test_what_is_there_as_json(few, capsys):
     assert told["machine"]["threads"] == torch.get_num_threads()
     assert told["puzzle_solvers"]["cpu"] == "exact, compiled"
     assert told["kernel_family"] == "auto"
+    assert told["device_kernels"]["cpu"] == "cpu"
     used = {kernel["name"] for kernel in told["kernels"]}
     assert {"kernels.cpu.streamed._lerp", "kernels.cpu.streamed._cut", "kernels.cpu.cut.solve_pairs"} <= used
     assert [(item["method"], item["device"]) for item in told["tried"][:2]] == [("mixup", "cpu"), ("cutmix", "cpu")]
@@ -87,6 +89,7 @@ def test_the_screen(few, width):
         "data cache",
         "MULTIMIX_KERNELS=auto",
         "off (MULTIMIX_CACHE)",
+        "kernels: cpu",
         "Self-test on cpu",
         "puzzlemix",
         "All is well.",
@@ -129,6 +132,18 @@ def test_kernels_that_are_not_there_are_a_finding(few, monkeypatch, capsys):
     monkeypatch.setattr("multimix.lab.about.doctor.findings.chosen", lambda: checked_family("numba"))
     assert main(["doctor"]) == 1
     assert "multimix: MULTIMIX_KERNELS must be one of auto, torch, cpu, triton" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("auto", "torch (no compiler)"), ("torch", "torch"), ("triton", "unknown")]
+)
+def test_kernels_of_a_gpu_are_told(monkeypatch, value, shown):
+    monkeypatch.setattr("multimix.kernels.family.chosen", lambda: value)
+    monkeypatch.setattr("multimix.kernels.triton.available.why_not", lambda device: "no compiler")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        told = device_kernels(torch.device("cuda", 0))
+    assert told == shown
 
 
 @pytest.mark.parametrize(

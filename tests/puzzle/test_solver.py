@@ -12,7 +12,7 @@ from oracles import binary_energy, cut, level_cut, level_energy, smallest_minimi
 from problems import KINDS, problem
 
 from multimix.puzzle import solve_masks
-from multimix.puzzle.solver_cpu import solve_three_levels
+from multimix.puzzle.solver_cpu import solve_three_levels, solve_two_levels
 
 # Pairs per kind and grid: a sample by default; MULTIMIX_PUZZLE_PAIRS=250 makes it more than ten thousand pairs.
 PAIRS = int(os.environ.get("MULTIMIX_PUZZLE_PAIRS", "4"))
@@ -193,3 +193,38 @@ def test_a_forked_process_starts_threads_of_its_own():
 
 def problem_of(kind, pairs):
     return problem(np.random.default_rng(0), kind, pairs, 8, 8)[:4]
+
+
+def whole_numbers(pairs=4, height=4, width=3):
+    """gain, right, down, thresholds, spread: small integers, so that they can be scaled without rounding."""
+    rng = np.random.default_rng(5)
+    sizes = {"gain": (-8, height, width), "right": (0, height, width - 1), "down": (0, height - 1, width)}
+    gain, right, down = (rng.integers(low, 9, (pairs, *size)).astype(float) for low, *size in sizes.values())
+    thresholds = np.sort(rng.integers(-9, 10, (7, pairs)), axis=0).astype(float)
+    thresholds[0], thresholds[-1] = -np.inf, np.inf
+    right[0, 0, 0] = np.inf
+    return [torch.from_numpy(a) for a in (gain, right, down, thresholds, np.full(pairs, 2.0))]
+
+
+@pytest.mark.parametrize("exponent", [-1073, -1000, -300, 300, 1019])
+@pytest.mark.parametrize("levels", [2, 3])
+def test_masks_are_the_same_at_any_scale_that_float64_holds(levels, exponent):
+    terms = whole_numbers()
+    scaled = [torch.from_numpy(np.ldexp(t.numpy(), exponent)) for t in terms]
+    masks = solve_three_levels(*scaled) if levels == 3 else solve_two_levels(*scaled[:4])
+    assert torch.equal(masks, solve_three_levels(*terms) if levels == 3 else solve_two_levels(*terms[:4]))
+    assert len(masks.unique()) == levels
+
+
+def test_weights_and_thresholds_far_above_the_gains():
+    gain = 1e-310 * torch.tensor([[[3.0, -1.0, 1.0]]], dtype=torch.float64)
+    down = gain.new_zeros(1, 0, 3)
+    limits = torch.tensor([[-1e300], [0.5e-310], [2e-310], [1e300]], dtype=torch.float64)
+    glued = solve_two_levels(gain, gain.new_full((1, 1, 2), 1e300), down, limits)
+    assert glued[:, 0, 0].tolist() == [[True] * 3, [True] * 3, [False] * 3, [False] * 3]
+    free = solve_two_levels(gain, gain.new_zeros(1, 1, 2), down, limits)
+    assert free[:, 0, 0].tolist() == [[True] * 3, [True, False, True], [True, False, False], [False] * 3]
+    flat = solve_two_levels(
+        0 * gain, gain.new_ones(1, 1, 2), down, torch.tensor([[-1e-310], [0.0], [1e-310]], dtype=torch.float64)
+    )
+    assert flat[:, 0, 0].tolist() == [[True] * 3, [False] * 3, [False] * 3]

@@ -9,7 +9,6 @@ from scipy.optimize import linear_sum_assignment
 
 from multimix.puzzle.moves import moves
 from multimix.puzzle.transport import transport
-from multimix.puzzle.transport_torch import transport_batched
 
 
 def masks(rng, mixes, pairs, height, width, whole):
@@ -26,25 +25,13 @@ def test_auction_equals_its_dense_form_on_every_visible_block(grid, kind, whole)
     pairs = 12
     blocks = saliency(rng, kind, pairs, *grid).astype(np.float32)
     kept, partner = masks(rng, 2, pairs, *grid, whole), torch.from_numpy(rng.permutation(pairs))
-    problem = kept, whole, torch.from_numpy(blocks), torch.arange(pairs), partner, 0.8
-    source = transport(*problem)
-    assert torch.equal(source, transport_batched(*problem, moves(*grid, 0.8)))
+    source = transport(kept, whole, torch.from_numpy(blocks), torch.arange(pairs), partner, 0.8)
     for k, p in np.ndindex(2, pairs):
         share = kept[k, p].numpy()
         for which, (visible, row) in enumerate(((share > 0, p), (share < whole, int(partner[p])))):
             expected = auction(visible, blocks[row], 0.8, max(grid))
             shown = source[k, p, which].numpy()
             assert (shown == expected)[visible.ravel()].all()
-
-
-@pytest.mark.parametrize("cost", [0.0, 0.05, 3.0])
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_batched_auction_equals_the_compiled_one_at_any_cost(kind, cost):
-    rng = np.random.default_rng(KINDS.index(kind))
-    blocks = torch.from_numpy(saliency(rng, kind, 9, 6, 8)).float()
-    kept, partner = masks(rng, 2, 9, 3, 4, 1), torch.arange(9).roll(1)
-    problem = kept, 1, blocks, torch.arange(9), partner, cost
-    assert torch.equal(transport(*problem), transport_batched(*problem, moves(6, 8, cost)))
 
 
 def test_blocks_without_saliency_stay_where_they_are():

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from multimix.grid import cell_edges, cut
@@ -15,10 +15,11 @@ from multimix.host import in_transform
 from multimix.masks import Blocks
 from multimix.methods.method import Method
 from multimix.methods.step import Step, checked_alpha
-from multimix.puzzle.energy import Energy, block_saliency, pair_energy, thresholds
+from multimix.puzzle.energy import block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
 from multimix.puzzle.solve import solve_levels
 from multimix.puzzle.transport import transport
+from multimix.puzzle.where import CPU, moved_together, solved_here
 from multimix.scalars import as_integer, as_number
 from multimix.shapes import spatial_shape, to_device, widest
 
@@ -48,8 +49,8 @@ class PuzzleMix(Method):
         transport_cost: price of a move across the whole grid, in shares of an image's saliency (`t_eps`: 0.8).
         transport_size: side in positions of what is moved; None: the mask's own blocks (`t_size`: 4 / own blocks / own
             blocks).
-        levels: 3: a block may be half of each image; 2: it is of one (`n_labels`: 3 / 3 / 3). Both are exact on the
-            CPU; 3 had the lower error where they were compared (docs/puzzle-mix.md), 2 has masks in less time.
+        levels: 3: a block may be half of each image; 2: it is of one (`n_labels`: 3 / 3 / 3). Both are exact;
+            3 had the lower error where they were compared (docs/puzzle-mix.md), 2 has masks in less time.
         criterion: the loss whose gradient is the saliency.
         saliency_chunk: rows at a time when the gradient is taken; None: all.
         saliency_resolution: 0.5 takes it from images of half the size, at a quarter of the cost.
@@ -144,27 +145,43 @@ class PuzzleMix(Method):
         importance = block_saliency(step.saliency, rows, columns)
         own = sample if partner is not step.partner else None
         energy = pair_energy(x, importance, own, partner, rows, columns, self.beta, self.gamma, self.neighbourhood)
-        kept = self._kept(step, energy, lam)
-        source = None
-        if self.transport:
-            if self.transport_size is not None:
-                rows, columns = rows.divided(self.transport_size), columns.divided(self.transport_size)
-                importance = block_saliency(step.saliency, rows, columns)
-            rule = "exact" if self.transport == "exact" else "auction"
-            source = transport(kept, self.levels - 1, importance, sample, partner, self.transport_cost, rule)
-            source = source.view(mixes, len(x), 2, -1)
+        if self.transport and self.transport_size is not None:
+            rows, columns = rows.divided(self.transport_size), columns.divided(self.transport_size)
+            importance = block_saliency(step.saliency, rows, columns)
+        terms = [energy.gain, energy.right, energy.down, importance, sample, partner]
+        if not self._solved_on(x.device, energy.gain[0].numel(), rows.total * columns.total):
+            terms = moved_together(terms, CPU)  # the only wait of a plan
+        kept, *moved = moved_together(self._solved(lam, *terms), x.device)
         kept = kept.view(mixes, len(x), *kept.shape[2:])
+        source = moved[0].view(mixes, len(x), 2, -1) if moved else None
         down, across = cell_edges(rows, x.device), cell_edges(columns, x.device)
         return Blocks(kept, self.levels - 1, down, across, source, step.spatial)
 
-    def _kept(self, step: Step, energy: Energy, lam: Tensor) -> UInt8[Tensor, "K P h w"]:
-        """The masks, as integers from 0 to `levels - 1`."""
-        pairs, *sides = energy.gain.shape
-        limits = thresholds(lam, self.eta, math.prod(sides))
-        limits = to_device(limits.to(widest(energy.gain.device)), energy.gain.device)
-        spread = self.eta / math.prod(sides) * math.log(2)
-        spreads = limits.new_full((pairs,), spread) if self.levels == 3 else None
-        return solve_levels(energy.gain, energy.right, energy.down, limits, spreads)
+    def _solved_on(self, device: torch.device, blocks: int, places: int) -> bool:
+        """Whether masks and moves are found on a device, for which the host need not wait."""
+        here = solved_here(device, max(blocks, places if self.transport else 1))
+        return here and self.transport != "exact"
+
+    def _solved(
+        self,
+        lam: Float64[Tensor, "K P"],
+        gain: Tensor,
+        right: Tensor,
+        down: Tensor,
+        importance: Tensor,
+        sample: Tensor,
+        partner: Tensor,
+    ) -> list[Tensor]:
+        """The masks, as integers from 0 to `levels - 1`; and the block shown at each place, if blocks move."""
+        blocks = gain[0].numel()
+        spread = lam.new_full((1, len(gain)), self.eta / blocks * math.log(2))
+        limits = torch.cat([thresholds(lam, self.eta, blocks), spread]).to(widest(gain.device))
+        limits = to_device(limits, gain.device)
+        kept = solve_levels(gain, right, down, limits[:-1], limits[-1] if self.levels == 3 else None)
+        if not self.transport:
+            return [kept]
+        rule = "exact" if self.transport == "exact" else "auction"
+        return [kept, transport(kept, self.levels - 1, importance, sample, partner, self.transport_cost, rule)]
 
     def _grids(self, x: Tensor) -> list[int]:
         """The grids that fit."""

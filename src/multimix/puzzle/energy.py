@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from multimix.grid import Axis, as_images, cell_areas
+from multimix.kernels.family import family_of
 from multimix.puzzle.cells import cell_means
 
 
@@ -41,6 +42,10 @@ class Energy:
 
 def block_saliency(saliency: Float[Tensor, "B *spatial"], rows: Axis, columns: Axis) -> Float[Tensor, "B h w"]:
     """The share of an image's saliency in each cell; uniform where an image has none, or one that is not finite."""
+    if family_of(saliency.device) == "triton":
+        from multimix.kernels.triton.pooling import saliency_shares  # only where there is Triton
+
+        return saliency_shares(as_images(saliency.detach()[:, None]).resolve_neg(), rows, columns)
     means = cell_means(as_images(saliency[:, None]), rows, columns)[:, 0]
     if rows.even and columns.even:
         total = means.sum((1, 2), keepdim=True)
@@ -76,12 +81,12 @@ def pair_energy(
         gamma: how much the contents of the images say about it, 0 to 1.
         neighbourhood: positions on either side of a border that are compared, and averaged along it.
     """
+    if family_of(saliency.device) == "triton":
+        return _folded_at_once(x, saliency, sample, partner, rows, columns, beta, gamma, neighbourhood)
     if sample is None:
         sample = torch.arange(len(partner), device=partner.device)
     gain = saliency[sample] - saliency[partner]
-    blocks = rows.blocks * columns.blocks
-    # beta / (16 n) on n x n blocks; on a series the border weighs as much against a block's mean saliency.
-    strength = beta * columns.blocks / (16 * blocks)
+    strength = _strength(rows, columns, beta)
     right = gain.new_full((len(gain), rows.blocks, columns.blocks - 1), strength)
     down = gain.new_full((len(gain), rows.blocks - 1, columns.blocks), strength)
     if gamma > 0:
@@ -96,6 +101,34 @@ def pair_energy(
         else:
             fold(cells, sample, partner, scale, gain, right, down)
     return Energy(gain, right, down)
+
+
+def _strength(rows: Axis, columns: Axis, beta: float) -> float:
+    """beta / (16 n) on n x n blocks; on a series a border weighs as much against a block's mean saliency."""
+    return beta * columns.blocks / (16 * rows.blocks * columns.blocks)
+
+
+def _folded_at_once(
+    x: Tensor,
+    saliency: Float[Tensor, "B h w"],
+    sample: Int64[Tensor, "P"] | None,
+    partner: Int64[Tensor, "P"],
+    rows: Axis,
+    columns: Axis,
+    beta: float,
+    gamma: float,
+    neighbourhood: int,
+) -> Energy:
+    """`pair_energy` in two kernels; the sums are rounded in another order."""
+    from multimix.kernels.triton.borders import fold_energy  # only where there is Triton
+    from multimix.kernels.triton.pooling import cell_means_and_ranges
+
+    contents = None
+    if gamma > 0:
+        images, r, c = as_images(x.detach()).resolve_neg(), rows.divided(neighbourhood), columns.divided(neighbourhood)
+        contents = cell_means_and_ranges(images, r, c, saliency.dtype)
+    strength = _strength(rows, columns, beta)
+    return Energy(*fold_energy(saliency, contents, sample, partner, strength, strength * gamma / 2))
 
 
 def fold(

@@ -4,7 +4,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
+from multimix.shapes import to_device
 
 
 class Moves(NamedTuple):
@@ -35,3 +39,11 @@ def moves(height: int, width: int, cost: float) -> Moves:
     order = order[price.ravel()[order] < 1]
     downwards, rightwards = (a.ravel()[order].astype(np.int32) for a in (down, right))
     return Moves(downwards, rightwards, price.ravel()[order], side)
+
+
+@lru_cache(maxsize=64)
+def moves_on(device: torch.device, height: int, width: int, cost: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The columns of `moves` on a device, where they stay: nothing is copied in a later step."""
+    with torch.inference_mode(False):
+        down, right, price = (to_device(torch.from_numpy(a), device) for a in moves(height, width, cost)[:3])
+    return down, right, price

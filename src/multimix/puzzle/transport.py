@@ -12,8 +12,9 @@ Reference: Kim et al., 2020, Puzzle Mix, arXiv 2009.06962, sec. 4.3, algorithm 1
 from jaxtyping import Float, Int32, Int64
 from torch import Tensor
 
-from multimix.puzzle.moves import moves
-from multimix.puzzle.transport_torch import transport_batched
+from multimix.puzzle.moves import moves, moves_on
+from multimix.puzzle.where import CPU, moved_together, solved_here
+from multimix.shapes import to_device
 
 
 def transport(
@@ -38,15 +39,22 @@ def transport(
         partner: rows of saliency they mix with.
         cost: price of a move across the whole grid, relative to all of an image's saliency.
         rule: `"auction"`, or `"exact"` for the cheapest assignment of blocks to visible places, found on the CPU.
+
+    Returns:
+        The block shown at each place, bit for bit the same on every device.
     """
-    table = moves(*saliency.shape[1:], float(cost))
+    height, width = saliency.shape[1:]
+    device, table = kept.device, moves(height, width, float(cost))
+    if rule != "exact" and solved_here(device, height * width):
+        from multimix.kernels.triton.auction import transport_pairs  # only where there is Triton
+
+        columns = moves_on(device, height, width, float(cost))
+        return transport_pairs(kept, whole, saliency, sample, partner, columns, table.rounds)
+    kept, saliency, sample, partner = moved_together([kept, saliency, sample, partner], CPU)
     if rule == "exact":
         from multimix.puzzle.assignment import assign
 
-        host = [t.cpu() for t in (kept, saliency, sample, partner)]
-        return assign(host[0], whole, host[1], host[2], host[3], table).to(kept.device)
-    if kept.device.type == "cpu":
-        from multimix.kernels.cpu.auction import transport_compiled  # numba takes half a second to import
+        return to_device(assign(kept, whole, saliency, sample, partner, table), device)
+    from multimix.kernels.cpu.auction import transport_compiled  # numba takes half a second to import
 
-        return transport_compiled(kept, whole, saliency, sample, partner, table)
-    return transport_batched(kept, whole, saliency, sample, partner, cost, table)
+    return to_device(transport_compiled(kept, whole, saliency, sample, partner, table), device)

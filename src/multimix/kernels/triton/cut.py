@@ -5,11 +5,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from multimix.kernels.triton.available import MOST_PLACES
 from multimix.kernels.triton.integers import HEADER
+from multimix.kernels.triton.launch import launch
 from multimix.kernels.triton.prove import prove
 from multimix.kernels.triton.repair import repair
-
-MOST_BLOCKS = 256
 
 
 class Effort(NamedTuple):
@@ -38,13 +38,13 @@ def cut_with_effort(
     """`cut_pairs`, and what it took."""
     pairs, height, width = gain.shape
     num_mixes, layers = len(thresholds), 1 if spread is None else 2
-    if height * width > MOST_BLOCKS:
+    if height * width > MOST_PLACES:
         raise ValueError(
-            f"a grid must have at most {MOST_BLOCKS} blocks, got gain: {tuple(gain.shape)}; "
-            f"solve larger ones with multimix.puzzle.solver_torch"
+            f"a grid must have at most {MOST_PLACES} blocks, got gain: {tuple(gain.shape)}; "
+            f"multimix.puzzle.solve has larger ones solved on the CPU"
         )
     kept = gain.new_empty((num_mixes, pairs, height, width), dtype=torch.uint8)
-    effort = Effort(*gain.new_zeros((2, pairs), dtype=torch.int32))
+    effort = Effort(*gain.new_empty((2, pairs), dtype=torch.int32))
     if kept.numel() == 0:
         return kept, effort
     lanes = lanes_of(height * width)
@@ -59,9 +59,8 @@ def cut_with_effort(
     momentum = most_momentum(height, width, layers)
     shape = {"HEIGHT": height, "WIDTH": width, "LANES": lanes, "LAYERS": layers, "num_warps": lanes // 32}
     scratch = (amounts, weights, limits, flows)
-    with torch.cuda.device_of(gain):  # type: ignore[no-untyped-call]  # Triton launches on the current device
-        prove[(pairs,)](*energy, kept, *scratch, effort.steps, num_mixes, pairs, most, momentum, **shape)
-        repair[(pairs,)](kept, *scratch, *effort, num_mixes, pairs, **shape)
+    launch(prove, (pairs,), *energy, kept, *scratch, *effort, num_mixes, pairs, most, momentum, **shape)
+    launch(repair, (pairs,), kept, *scratch, *effort, num_mixes, pairs, **shape)
     return kept, effort
 
 

@@ -1,4 +1,4 @@
-"""A pair's energy in integers, the same as those of `puzzle.kernel`: masks that tie on the CPU tie here.
+"""A pair's energy in integers, the same as those of `kernels.cpu.cut`: masks that tie on the CPU tie here.
 
 What is read may hold anything, because no value is looked at by the host: what is no number or too large counts as 0,
 so that sums do not overflow and every loop ends.
@@ -73,12 +73,16 @@ def load_weights(right, down, pair, lane, limit, HEIGHT: tl.constexpr, WIDTH: tl
 @no_type_check
 @triton.jit
 def store_thresholds(thresholds, num_mixes, pairs, pair, unit, lowest, highest, limits):
-    """The thresholds as integers; below the range of the amounts they keep all, from its top on nothing."""
+    """The thresholds as integers; below the range of the amounts, be it by less than a unit, they keep all.
+
+    From its top on they keep nothing.
+    """
     bottom, top = rounded(lowest * unit), rounded(highest * unit)
     for k in range(num_mixes):
-        t = rounded(tl.load(thresholds + k * pairs + pair).to(tl.float64) * unit)
+        threshold = tl.load(thresholds + k * pairs + pair).to(tl.float64)
+        t = rounded(threshold * unit)
         inside = tl.where(t < top, tl.maximum(t, bottom), top)
-        tl.store(limits + HEADER + k, tl.where(t < bottom, bottom - 1, inside).to(tl.int64))
+        tl.store(limits + HEADER + k, tl.where(threshold < lowest, bottom - 1, inside).to(tl.int64))
     tl.store(limits, bottom.to(tl.int64))
     tl.store(limits + 1, top.to(tl.int64))
 

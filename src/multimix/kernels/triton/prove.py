@@ -66,6 +66,7 @@ def prove(
     limits,
     flows,
     steps,
+    sweeps,
     num_mixes,
     pairs,
     most_steps,
@@ -75,7 +76,7 @@ def prove(
     LANES: tl.constexpr,
     LAYERS: tl.constexpr,
 ):
-    """Fill `kept[:, pair]`, and `steps[pair]` with the steps it took; -1 if there is no proof.
+    """Fill `kept[:, pair]`, and `steps[pair]` with the steps it took; -1 if there is no proof. No sweep was made yet.
 
     The integers of the pair, and its flows if there is no proof, are left in `amounts`, `weights`, `limits`, `flows`
     for `repair`.
@@ -122,5 +123,6 @@ def prove(
         mask = above(level, bottom, top, tl.load(limits + HEADER + k), LAYERS)
         store_mask(mask, kept + (k * pairs + pair) * HEIGHT * WIDTH, lane, HEIGHT * WIDTH, LAYERS)
     tl.store(steps + pair, tl.where(leaks == 0, taken, -1))
+    tl.store(sweeps + pair, 0)
     for family in tl.static_range(FAMILIES):
         tl.store(flows + (pair * FAMILIES + family) * LANES + lane, integer[family], mask=(lane >= 0) & (leaks != 0))

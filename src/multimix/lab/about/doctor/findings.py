@@ -6,7 +6,15 @@ from typing import Any
 import torch
 
 from multimix.kernels.family import chosen
-from multimix.lab.about.doctor.machine import data_cache, device_name, devices, machine, puzzle_solver, used_kernels
+from multimix.lab.about.doctor.machine import (
+    data_cache,
+    device_kernels,
+    device_name,
+    devices,
+    machine,
+    puzzle_solver,
+    used_kernels,
+)
 from multimix.lab.about.doctor.selftest import Check, checks
 from multimix.lab.about.doctor.versions import Package, packages, versions
 from multimix.lab.about.mixing_speed import Speed, mixing_speed
@@ -38,6 +46,7 @@ class Findings:
     packages: list[Package]
     machine: dict[str, Any]
     devices: dict[str, str]
+    device_kernels: dict[str, str]
     puzzle_solvers: dict[str, str]
     kernel_family: str
     kernels: list[dict[str, Any]]
@@ -61,6 +70,7 @@ def examine() -> Findings:
         packages=asked,
         machine=machine(),
         devices={str(device): device_name(device) for device in found},
+        device_kernels={str(device): device_kernels(device) for device in found},
         puzzle_solvers={str(device): puzzle_solver(device) for device in found},
         kernel_family=family,
         kernels=used_kernels(),

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from multimix.kernels.family import family_of, missing
 from multimix.lab.core.machine import cores, processor
 from multimix.lab.data.cache import cache_folder
 
@@ -68,14 +69,22 @@ def used_kernels() -> list[dict[str, str | None]]:
     ]
 
 
+def device_kernels(device: torch.device) -> str:
+    """Return the family of kernels that mixes on a device and, on a GPU without Triton, why."""
+    try:
+        family, why = family_of(device), missing(device)
+    except ValueError:  # one of the findings
+        return "unknown"
+    return f"{family} ({why})" if why else family
+
+
 def puzzle_solver(device: torch.device) -> str:
     """Return what found Puzzle Mix's masks on a device, once they were asked for."""
-    module, how = (
-        ("multimix.puzzle.solver_cpu", "exact, compiled")
-        if device.type == "cpu"
-        else ("multimix.puzzle.solver_torch", "PyTorch, a fixed number of steps")
-    )
-    return how if module in sys.modules else "not used"
+    if "multimix.kernels.triton.cut" in sys.modules and family_of(device) == "triton":
+        return "exact, Triton"
+    if "multimix.puzzle.solver_cpu" not in sys.modules:
+        return "not used"
+    return "exact, compiled" if device.type == "cpu" else "exact, on the CPU"
 
 
 def _was_called(kernel: Any) -> bool:

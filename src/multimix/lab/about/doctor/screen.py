@@ -44,7 +44,8 @@ def _facts(found: Findings) -> Table:
     table.add_row("system", f"{machine['system']}, {machine['instructions']}")
     table.add_row("cores", f"{machine['usable_cores']} of {machine['cores']} may be used; {threads}{limit}")
     for device, name in found.devices.items():
-        table.add_row(device, f"{name}; masks of Puzzle Mix: {found.puzzle_solvers[device]}")
+        kernels, solver = found.device_kernels[device], found.puzzle_solvers[device]
+        table.add_row(device, Text(f"{name}; kernels: {kernels}; masks of Puzzle Mix: {solver}", overflow="fold"))
     table.add_row("kernels", Text(_kernels(found), overflow="fold"))
     table.add_row("data cache", Text(_data_cache(found), overflow="fold"))
     return table

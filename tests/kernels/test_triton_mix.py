@@ -1,0 +1,28 @@
+"""Triton's kernels mix as PyTorch and the CPU do, in Triton's interpreter: a process of its own."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).with_name("on_triton.py")
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("triton") is None, reason="needs triton, which PyTorch brings where it has CUDA"
+)
+def test_mixing_in_the_interpreter():
+    environment = os.environ | {
+        "TRITON_INTERPRET": "1",
+        "MULTIMIX_KERNELS": "triton",
+        "MULTIMIX_UNCHECKED": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]]),
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(SCRIPT)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, cwd=ROOT)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
