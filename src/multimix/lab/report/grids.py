@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from multimix.lab.report import words
-from multimix.lab.report.metrics import MAIN, metric_of, themes
+from multimix.lab.report.metrics import main_metrics, metric_of, tables
 from multimix.lab.report.table import TableRow
 from multimix.lab.statistics import Interval, power
 
@@ -79,10 +79,10 @@ def grids(rows: Sequence[TableRow]) -> Iterator[Grid]:
     """Yields the tables of one data set: results, themes that were evaluated, certainty, costs."""
     yield _grid(_main(rows), rows)
     names = [name for row in rows for name in row.metrics]
-    for theme, shown in themes(names):
+    for title, shown in tables(names):
         those = [row for row in rows if any(name in row.metrics for name in shown)]
         cells = {metric_of(name).title: _metric_cell(name) for name in shown}
-        yield _grid(Columns(theme, cells), those)
+        yield _grid(Columns(title, cells), those)
     compared = [row for row in rows if "error" in row.changes]
     if compared:
         yield _grid(_certainty(compared), compared)
@@ -141,8 +141,8 @@ def _style(row: TableRow, name: str) -> str:
 
 
 def _main(rows: Sequence[TableRow]) -> Columns:
-    metrics = {metric.title: _metric_cell(name) for name, metric in MAIN.items()}
-    error = MAIN["error"].title
+    metrics = {metric.title: _metric_cell(name) for name, metric in main_metrics().items()}
+    error = metric_of("error").title
     title, times = words.main_time(rows)
     return Columns(
         "Results",
