@@ -20,10 +20,9 @@ from multimix.lab.evaluate.corruptions.elastic import elastic_transform
 from multimix.lab.evaluate.corruptions.fog import fog
 from multimix.lab.evaluate.corruptions.frost import frost
 from multimix.lab.evaluate.corruptions.glass import glass_blur
-from multimix.lab.evaluate.corruptions.jpeg import jpeg_compression
 from multimix.lab.evaluate.corruptions.motion import motion_blur
 from multimix.lab.evaluate.corruptions.noise import gaussian_noise, impulse_noise, shot_noise, speckle_noise
-from multimix.lab.evaluate.corruptions.pixelate import pixelate
+from multimix.lab.evaluate.corruptions.pillow import jpeg_compression, pixelate
 from multimix.lab.evaluate.corruptions.snow import snow
 from multimix.lab.evaluate.corruptions.spatter import spatter
 from multimix.lab.evaluate.corruptions.zoom import zoom_blur
