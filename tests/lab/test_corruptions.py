@@ -20,17 +20,14 @@ from multimix.lab.data.prepare import LogSpectrogram, Normalise, Standardise, Wa
 from multimix.lab.evaluate import corruption as corruption_module
 from multimix.lab.evaluate.corruption import Corruption
 from multimix.lab.evaluate.corruptions import CORRUPTIONS, EXTRA, MAIN, SEVERITIES, corrupt
-from multimix.lab.evaluate.corruptions.blur import disk
+from multimix.lab.evaluate.corruptions.blur import disk, enlarged, moved, sources
 from multimix.lab.evaluate.corruptions.colour import luma
+from multimix.lab.evaluate.corruptions.digital import _sampled
 from multimix.lab.evaluate.corruptions.draws import Draws
 from multimix.lab.evaluate.corruptions.edges import canny
-from multimix.lab.evaluate.corruptions.elastic import _sampled
 from multimix.lab.evaluate.corruptions.filters import gaussian
-from multimix.lab.evaluate.corruptions.fog import plasma
-from multimix.lab.evaluate.corruptions.glass import sources
-from multimix.lab.evaluate.corruptions.motion import moved
 from multimix.lab.evaluate.corruptions.sound import SOUND, corrupt_sound
-from multimix.lab.evaluate.corruptions.zoom import enlarged
+from multimix.lab.evaluate.corruptions.weather import plasma
 from multimix.lab.evaluate.samples import spread_indices
 
 ALL = sorted(CORRUPTIONS)

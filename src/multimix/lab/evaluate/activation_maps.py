@@ -41,11 +41,11 @@ class ActivationMaps:
         self._hook.remove()
 
     def of(self, classes: Tensor) -> Tensor:
-        """Returns the (N, h, w) maps of one class each, from the last forward pass."""
+        """Return the (N, h, w) maps of one class each, from the last forward pass."""
         return torch.einsum("nchw,nc->nhw", self._features.float(), self._linear.weight[classes].float())
 
     def check(self, logits: Tensor) -> None:
-        """Refuses a model whose logits are not what the maps add up to.
+        """Refuse a model whose logits are not what the maps add up to.
 
         Raises:
             UsageError: if something else comes between the feature map and the logits.

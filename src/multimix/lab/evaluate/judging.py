@@ -13,7 +13,7 @@ MOST_NUMBERS = 1 << 23  # in the samples of one forward pass: bounds the memory 
 
 @contextmanager
 def judged(model: nn.Module) -> Iterator[None]:
-    """Puts a model into evaluation mode, without gradients, within the block."""
+    """Put a model into evaluation mode, without gradients, within the block."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -25,5 +25,5 @@ def judged(model: nn.Module) -> Iterator[None]:
 
 
 def rows_at_once(sample_shape: torch.Size) -> int:
-    """Returns how many samples pass through a model at once."""
+    """Return how many samples pass through a model at once."""
     return max(1, min(MOST_ROWS, MOST_NUMBERS // prod(sample_shape)))

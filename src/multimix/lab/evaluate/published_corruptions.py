@@ -36,7 +36,7 @@ class PublishedCorruptions:
 
     @classmethod
     def open(cls, folder: str, split: Split, num_samples: int | None) -> "PublishedCorruptions":
-        """Opens the fifteen main types and as many of the extra ones as there are.
+        """Open the fifteen main types and as many of the extra ones as there are.
 
         Raises:
             UsageError: if files are missing, or not of this split.
@@ -60,7 +60,7 @@ class PublishedCorruptions:
         return cls(images, split, spread_indices(split.labels, num_samples))
 
     def samples(self) -> Iterator[tuple[str, int, Tensor, Tensor]]:
-        """Yields type, severity, what the model gets, and labels."""
+        """Yield type, severity, what the model gets, and labels."""
         device, pixels = self.split.labels.device, self.split.pixels
         assert pixels is not None
         for name, images in self.images.items():
@@ -72,7 +72,7 @@ class PublishedCorruptions:
 
 
 def _array(file: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Opens an array of bytes without reading it; nothing in it is run."""
+    """Open an array of bytes without reading it; nothing in it is run."""
     try:
         array: Any = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from multimix.lab.data import Split
+from multimix.lab.evaluate.judging import judged
 
 GRID = 200  # points per side
 MARGIN = 0.1  # around the points, in units of their spread
@@ -60,16 +61,13 @@ def boundary(model: nn.Module, split: Split, title: str = "") -> str:
     return svg[svg.index("<svg") :]
 
 
-@torch.no_grad()
 def probabilities_on_grid(model: nn.Module, low: Tensor, high: Tensor) -> Tensor:
     """Returns the (GRID, GRID, C) probabilities, rows from the bottom up; the model stays in the mode it was in."""
     steps = torch.linspace(0, 1, GRID, device=low.device)
     across, up = (low[axis] + (high[axis] - low[axis]) * steps for axis in (0, 1))
     points = torch.stack(torch.meshgrid(across, up, indexing="xy"), dim=-1)
-    was_training = model.training
-    model.eval()
-    logits: Tensor = model(points.reshape(-1, 2))
-    model.train(was_training)
+    with judged(model):
+        logits: Tensor = model(points.reshape(-1, 2))
     return logits.softmax(dim=1).reshape(GRID, GRID, -1)
 
 

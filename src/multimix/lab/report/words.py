@@ -118,11 +118,6 @@ def time(value: Interval | None) -> str:
     return "" if value is None else with_interval(value, digits=1)
 
 
-def ratio(value: float | None) -> str:
-    """Returns a ratio of training times."""
-    return "" if value is None else f"{value:.2f}"
-
-
 def count(value: int) -> str:
     """Returns a count short enough for a column."""
     return f"{value / 1000:,.0f} k" if value >= 10_000 else str(value)

@@ -11,7 +11,7 @@ TRUNCATE = 4.0  # standard deviations, scikit-image's choice
 
 
 def gaussian(x: Tensor, sigma: float, border: str = "nearest", truncate: float = TRUNCATE) -> Tensor:
-    """Returns (..., H, W) blurred by a Gaussian, cut off as scipy does.
+    """Return (..., H, W) blurred by a Gaussian, cut off as scipy does.
 
     Args:
         x: Images.
@@ -42,6 +42,6 @@ def _gaussian_matrix(length: int, sigma: float, border: str, truncate: float) ->
 
 
 def kernel_1d(sigma: float, size: int) -> Tensor:
-    """Returns a Gaussian of an odd number of taps that sum to 1."""
+    """Return a Gaussian of an odd number of taps that sum to 1."""
     taps = [math.exp(-0.5 * ((tap - size // 2) / sigma) ** 2) for tap in range(size)]
     return torch.tensor([tap / sum(taps) for tap in taps])
