@@ -1,4 +1,4 @@
-"""Additions from outside, made as CONTRIBUTING says, work like those that are here: a method, a mask, an evaluator."""
+"""A new method and a new kind of mask, brought from outside as CONTRIBUTING says, mix like those that are here."""
 
 import json
 from dataclasses import dataclass

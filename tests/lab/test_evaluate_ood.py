@@ -117,7 +117,7 @@ def test_images_in_a_folder_are_cropped_by_its_options(tmp_path):
         for side in range(10, 20):
             Image.new("RGB", (side, side), (side, 0, 0)).save(tmp_path / name / f"{side}.png")
     place = {"ood_data": f"folder:{tmp_path}"}
-    with pytest.raises(UsageError, match=r"must have one size .* set the option size"):
+    with pytest.raises(UsageError, match=r"must have one size .* options are --ood-data-options.NAME"):
         ood(**place).check(open_data("digits"))
     values = ood(**place, ood_data_options={"size": 8})(SureOfBright(), data(torch.full((3, 1, 4, 4), 0.5)))
     assert values == {"ood_auroc": 1.0}  # all of the folder is darker

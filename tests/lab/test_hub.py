@@ -90,7 +90,7 @@ def test_bad_rows(tmp_path, capsys):
     ("options", "message"),
     [
         ({"label": "lable"}, r"label must be a column of hf:.*, got label='lable'; choose one of image, kind"),
-        ({}, r"hf:.* must have one column of labels, got none; set the option label of the data set"),
+        ({}, r"hf:.* must have one column of labels, got none; pass --data-options.label"),
     ],
 )
 def test_columns_that_are_not_there(tmp_path, options, message):

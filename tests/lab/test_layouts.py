@@ -243,9 +243,7 @@ def test_a_folder_of_images_of_all_sizes(tmp_path):
     for name in ("ant", "bee"):
         for number in range(5):
             layouts.jpeg(tmp_path / name / f"{number}.jpg", number, 20 + number, 30)
-    with pytest.raises(
-        UsageError, match=r"must have one size unless .*, got 30 × 2.*; set the option size of the data set"
-    ):
+    with pytest.raises(UsageError, match=r"must have one size unless .*, got 30 × 2.*; pass --data-options.size"):
         open_data(f"folder:{tmp_path}")
     assert open_data(f"folder:{tmp_path}", {"size": 16}).sample_shape == (3, 16, 16)
 

@@ -29,7 +29,7 @@ def other(monkeypatch):
         return HeldSplit((noise + 90 * labels.view(-1, 1, 1, 1)).byte(), labels, Normalise((0.5,) * 3, (0.3,) * 3))
 
     data = Data(split(50), split(201), 3)
-    monkeypatch.setattr(module, "open_other", lambda name, options, root: data)
+    monkeypatch.setattr(module, "open_other", lambda *given: data)
     return data
 
 

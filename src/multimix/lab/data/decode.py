@@ -132,7 +132,7 @@ def usual_image(blobs: Blobs, what: str, any_size: bool = False) -> images.Whole
         sizes = ", ".join(f"{wide} × {high}" for _, high, wide in list(counts)[:3])
         raise UsageError(
             f"images of {what} must have one size unless they are to be cropped and scaled, got {sizes}, …; "
-            f"set the option size of the data set, such as 224"
+            f"pass --data-options.size, such as 224"
         )
     return images.WholeImage(channels, height, width)
 

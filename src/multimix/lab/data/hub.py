@@ -284,7 +284,7 @@ def _label_column(name: str, dataset: "datasets.Dataset") -> str:
 
     labels = [k for k, v in dataset.features.items() if isinstance(v, datasets.ClassLabel)]
     plain = [k for k in dataset.features if k in ("label", "labels", "cls")]
-    return _only(name, "labels", labels or plain, "set the option label of the data set")
+    return _only(name, "labels", labels or plain, "pass --data-options.label")
 
 
 def _only(name: str, kind: str, columns: list[str], remedy: str) -> str:

@@ -80,7 +80,7 @@ class OutOfDistribution(Evaluator):
 
     @property
     def _other(self) -> Data:
-        return open_other(self.ood_data, self.ood_data_options, self.data_root)
+        return open_other("--ood-data", self.ood_data, self.ood_data_options, self.data_root)
 
 
 def auroc(inside: Tensor, outside: Tensor) -> float:

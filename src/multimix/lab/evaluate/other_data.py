@@ -8,15 +8,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from multimix.lab.core.checks import check
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, Split, open_data
 from multimix.lab.data.prepare import Pixels
 from multimix.lab.evaluate.corruptions.colour import luma
 
 
-def open_other(name: str | None, options: Mapping[str, Any], root: str | None) -> Data:
+def open_other(flag: str, name: str | None, options: Mapping[str, Any], root: str | None) -> Data:
     """Open another data set; for all runs it is opened once.
 
     Args:
+        flag: The flag that names it; its options are <flag>-options.NAME.
         name: As in training; an evaluator that needs a data set is not made without one.
         options: The data set's own options.
         root: Folder of local copies.
@@ -25,7 +27,10 @@ def open_other(name: str | None, options: Mapping[str, Any], root: str | None) -
         UsageError: if it is not there, or cannot be used.
     """
     assert name is not None
-    return _opened(name, tuple(options.items()), root)
+    try:
+        return _opened(name, tuple(options.items()), root)
+    except UsageError as error:
+        raise UsageError(f"{error} (of {flag}, whose options are {flag}-options.NAME)") from error
 
 
 @lru_cache(maxsize=2)  # one for each evaluator that has another data set

@@ -95,7 +95,7 @@ class Transfer(Evaluator):
 
     @property
     def _other(self) -> Data:
-        return open_other(self.transfer_data, self.transfer_data_options, self.data_root)
+        return open_other("--transfer-data", self.transfer_data, self.transfer_data_options, self.data_root)
 
     def _error_after(self, model: nn.Module, data: Data, other: Data) -> float:
         """Fine-tune a model and return its test error."""

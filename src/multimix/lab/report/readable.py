@@ -19,7 +19,7 @@ BINS = ("count", "confidence", "accuracy")
 
 
 def number(value: object, what: str, least: float = -LARGEST) -> float:
-    """Returns a number that can be computed with.
+    """Return a number that can be computed with.
 
     Raises:
         Damaged: if it is none; so do the other functions.
@@ -30,45 +30,45 @@ def number(value: object, what: str, least: float = -LARGEST) -> float:
 
 
 def numbers(value: object, what: str) -> dict[str, float]:
-    """Returns named numbers."""
+    """Return named numbers."""
     return {printable(name): number(inner, name) for name, inner in mapping(value, what).items()}
 
 
 def whole(value: object, what: str, least: int = 0) -> int:
-    """Returns a whole number."""
+    """Return a whole number."""
     if not isinstance(value, int):
         raise Damaged(f"{what} is {printable(repr(value))[:40]}, which is no whole number")
     return int(number(value, what, least))
 
 
 def text(value: object, what: str) -> str:
-    """Returns a text as it may be shown."""
+    """Return a text as it may be shown."""
     if not isinstance(value, str):
         raise Damaged(f"{what} is no text")
     return printable(value)
 
 
 def texts(value: object, what: str) -> list[str]:
-    """Returns texts as they may be shown."""
+    """Return texts as they may be shown."""
     return [text(each, what) for each in sequence(value, what)]
 
 
 def mapping(value: object, what: str) -> dict[str, Any]:
-    """Returns an object of JSON."""
+    """Return an object of JSON."""
     if not isinstance(value, dict):
         raise Damaged(f"{what} is no object")
     return value
 
 
 def sequence(value: object, what: str) -> list[Any]:
-    """Returns a list of JSON."""
+    """Return a list of JSON."""
     if not isinstance(value, list | tuple):
         raise Damaged(f"{what} is no list")
     return list(value)
 
 
 def evaluation(values: Mapping[str, Any]) -> dict[str, float]:
-    """Returns a run's final numbers; the bars of reliability diagrams are whole."""
+    """Return a run's final numbers; the bars of reliability diagrams are whole."""
     if len(values) > MOST_NUMBERS:
         raise Damaged(f"evaluation has {len(values):,} numbers, more than {MOST_NUMBERS:,}")
     found = numbers(dict(values), "evaluation")
@@ -83,13 +83,13 @@ def evaluation(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def cost(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
-    """Returns what a run cost."""
+    """Return what a run cost."""
     found = numbers(dict(values), "cost")
     return {name: number(found.get(name), name, MOMENTS if name.endswith("_s") else 1) for name in names}
 
 
 def environment(values: object) -> dict[str, Any]:
-    """Returns the conditions of a run, as they may be shown."""
+    """Return the conditions of a run, as they may be shown."""
     conditions = mapping(printable_inside(values), "environment")
     for name in CONDITIONS:
         if not isinstance(conditions.get(name), str | int):
@@ -99,7 +99,7 @@ def environment(values: object) -> dict[str, Any]:
 
 
 def method(value: object) -> str:
-    """Returns the name of a method, or a schedule of such."""
+    """Return the name of a method, or a schedule of such."""
     name = text(value, "method")
     try:
         MethodSchedule.parse(name)
@@ -109,7 +109,7 @@ def method(value: object) -> str:
 
 
 def control(value: object) -> str:
-    """Returns what is held equal, empty for nothing."""
+    """Return what is held equal, empty for nothing."""
     name = text(value, "control")
     if name not in ("", *CONTROLS):
         raise Damaged(f"control is {name!r}, which is none of {', '.join(CONTROLS)}")
@@ -117,7 +117,7 @@ def control(value: object) -> str:
 
 
 def settings(values: object) -> dict[str, Any]:
-    """Returns a comparison's settings, as they may be shown."""
+    """Return a comparison's settings, as they may be shown."""
     found = mapping(printable_inside(values), "settings")
     for name, kind in (("data", list), ("data_options", dict), ("method_options", dict), ("model", str)):
         if name in found and not isinstance(found[name], kind):
@@ -128,7 +128,7 @@ def settings(values: object) -> dict[str, Any]:
 
 
 def curve(lines: Mapping[str, Sequence[object]]) -> dict[str, list[float]]:
-    """Returns the lines of a curve, all of the same length, over steps that rise."""
+    """Return the lines of a curve, all of the same length, over steps that rise."""
     found = {name: [number(value, name) for value in sequence(line, name)] for name, line in lines.items()}
     steps = found["step"]
     if not steps or {len(line) for line in found.values()} != {len(steps)}:

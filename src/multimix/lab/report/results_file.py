@@ -28,13 +28,13 @@ FORMAT = "multimix results 1"
 
 
 def write_results(path: Path, comparisons: Sequence[Results]) -> None:
-    """Writes comparisons, whole or not at all."""
+    """Write comparisons, whole or not at all."""
     head = f'{{"format": {_json(FORMAT)}, "multimix": {_json(installed("multimix"))}, "comparisons": [\n'
     write_atomic(path, head + ",\n".join(map(_comparison, comparisons)) + "\n]}\n")
 
 
 def read_results(path: Path) -> list[Results]:
-    """Reads the comparisons of a file.
+    """Read the comparisons of a file.
 
     Raises:
         UsageError: if it is no such file.
@@ -69,9 +69,7 @@ def _comparison(results: Results) -> str:
 
 
 def _environments(results: Results) -> list[dict[str, Any]]:
-    met: list[dict[str, Any]] = []
-    for row in results.rows:
-        met += [run.environment for run in row.runs if run.environment not in met]
+    met = [run.environment for row in results.rows for run in row.runs]
     return [environment for i, environment in enumerate(met) if environment not in met[:i]]
 
 
@@ -93,7 +91,7 @@ def _run(run: Result, environments: Sequence[Mapping[str, Any]]) -> dict[str, An
 
 
 def _folded(evaluation: Mapping[str, float]) -> dict[str, dict[str, list[float | None]]]:
-    """Returns the numbers by bin as lists."""
+    """Return the numbers by bin as lists."""
     folded: dict[str, dict[str, list[float | None]]] = {}
     for full_name, value in evaluation.items():
         if not is_bin(full_name):

@@ -30,7 +30,7 @@ class Sources:
 
     @classmethod
     def read(cls, names: Sequence[str]) -> "Sources":
-        """Reads them; one that is damaged is left out, as long as another is not.
+        """Read them; one that is damaged is left out, as long as another is not.
 
         Raises:
             UsageError: if one is none of what can be reported, or all are damaged.
@@ -57,7 +57,7 @@ class Sources:
 
 
 def _readers(name: str) -> list[Callable[[Sources, Path], None]]:
-    """Returns what reads a source; a folder may be of two kinds."""
+    """Return what reads a source; a folder may be of two kinds."""
     path = Path(name)
     if path.is_file() and path.name == VARIANCE:
         return [Sources._add_variance]

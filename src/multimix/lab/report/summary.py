@@ -10,7 +10,7 @@ SIGNIFICANCE = 0.05
 
 
 def summary(rows: Sequence[TableRow]) -> list[str]:
-    """Returns the sentences for one data set; what speaks against K > 1 stands beside what speaks for it."""
+    """Return the sentences for one data set; what speaks against K > 1 stands beside what speaks for it."""
     return [*_answers(rows), *_lowest(rows), *_extremes(rows), *_counts(rows), *_power(rows)]
 
 
@@ -33,7 +33,7 @@ def _capital(sentence: str) -> str:
 
 
 def _well_known(rows: Sequence[TableRow]) -> list[TableRow]:
-    """Returns the rows with the most seeds: a row with fewer is extreme more easily."""
+    """Return the rows with the most seeds: a row with fewer is extreme more easily."""
     most = max((len(row.results) for row in rows), default=0)
     return [row for row in rows if len(row.results) == most]
 
