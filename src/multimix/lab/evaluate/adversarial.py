@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import Data
+from multimix.lab.evaluate.evaluation_mode import evaluation_mode
 from multimix.lab.evaluate.evaluator import Evaluator, percent
-from multimix.lab.evaluate.judging import judged
 from multimix.lab.evaluate.samples import pixels_of, spread
 
 Classifier = Callable[[Tensor], Tensor]  # pixels in [0, 1], (N, ...), to logits, (N, C)
@@ -127,7 +127,7 @@ class Adversarial(Evaluator):
         }
         wrong = dict.fromkeys(attacks, 0)
         total = 0
-        with judged(model):
+        with evaluation_mode(model):
             for x, labels in split.chunks(ROWS):
                 pixels = prepare.of(x)
                 total += len(labels)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from multimix.lab.data import Data, Split
 from multimix.lab.evaluate.corruptions import CORRUPTIONS, MAIN, SEVERITIES, check_images, corrupt
 from multimix.lab.evaluate.corruptions.sound import SOUND, check_sound, corrupt_sound
+from multimix.lab.evaluate.evaluation_mode import evaluation_mode, rows_at_once
 from multimix.lab.evaluate.evaluator import Evaluator, percent
-from multimix.lab.evaluate.judging import judged, rows_at_once
-from multimix.lab.evaluate.published_corruptions import PublishedCorruptions
+from multimix.lab.evaluate.published_corruptions import open_published, published_samples
 from multimix.lab.evaluate.samples import pixels_of, spread
 
 Corrupted = Iterator[tuple[str, int, Tensor, Tensor]]  # type, severity, samples, labels
@@ -51,7 +51,7 @@ class Corruption(Evaluator):
             UsageError: if that is so.
         """
         if self.corruptions is not None:
-            PublishedCorruptions.open(self.corruptions, data.test, self.num_samples)
+            open_published(self.corruptions, data.test)
         elif data.test.pixels is None:
             check_sound(data.test.sample_shape)
         else:
@@ -69,8 +69,8 @@ class Corruption(Evaluator):
         """
         self.check(data)
         if self.corruptions is not None:
-            published = PublishedCorruptions.open(self.corruptions, data.test, self.num_samples)
-            return _means(_errors(model, published.samples()), MAIN)
+            images = open_published(self.corruptions, data.test)
+            return _means(_errors(model, published_samples(images, data.test, self.num_samples)), MAIN)
         if data.test.pixels is None:
             return _means(_errors(model, self._sound(data.test)), SOUND)
         return _means(_errors(model, self._images(data.test)), MAIN)
@@ -87,7 +87,7 @@ class Corruption(Evaluator):
             yield name, severity, pixels.as_input(x / 255), labels
 
     def _kept(self, split: Split) -> Corrupted:
-        """Return corrupted images as bytes; the last are kept, as making them takes longer than judging a model."""
+        """Return corrupted images as bytes; the last are kept, as making them takes longer than evaluating a model."""
         few = spread(split, self.num_samples)
         if len(few) * prod(few.sample_shape) * len(SEVERITIES) * len(CORRUPTIONS) > MOST_BYTES:
             return self._made(few)
@@ -121,7 +121,7 @@ def _each(split: Split, names: Collection[str], corrupted: Callable[[Tensor, str
 def _errors(model: nn.Module, samples: Corrupted) -> dict[str, dict[int, float]]:
     """Return the error by type and severity."""
     wrong: dict[str, dict[int, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
-    with judged(model):
+    with evaluation_mode(model):
         for name, severity, x, labels in samples:
             wrong[name][severity].append(model(x).argmax(dim=1) != labels)
     return {

@@ -15,8 +15,8 @@ from multimix import CutMix, MultiMix, Plan
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import Data
+from multimix.lab.evaluate.evaluation_mode import evaluation_mode
 from multimix.lab.evaluate.evaluator import Evaluator, percent
-from multimix.lab.evaluate.judging import judged
 from multimix.lab.evaluate.samples import spread
 
 GRID = tuple(number / 10 for number in range(1, 10))
@@ -65,7 +65,7 @@ class Linearity(Evaluator):
         def predict(x: Tensor) -> Tensor:
             return model(x).double().softmax(dim=1)  # type: ignore[no-any-return]
 
-        with judged(model):
+        with evaluation_mode(model):
             for number, x in enumerate(self._samples(data)):
                 generator = torch.Generator().manual_seed(seed_of(self.seed, "pairs", number))
                 cut = x.ndim > 2

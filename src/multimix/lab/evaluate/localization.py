@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data
 from multimix.lab.evaluate.activation_maps import ActivationMaps
+from multimix.lab.evaluate.evaluation_mode import evaluation_mode, rows_at_once
 from multimix.lab.evaluate.evaluator import Evaluator, percent
-from multimix.lab.evaluate.judging import judged, rows_at_once
 from multimix.lab.evaluate.samples import numbered
 
 BOX_FILTER = 3  # cells of the map that are averaged
@@ -64,7 +64,7 @@ class Localization(Evaluator):
         boxes, seen = _boxes(data)
         test, boxes = data.test.subset(seen.nonzero().squeeze(1)), boxes[seen]
         kept, found, right, known = [], [], [], []
-        with judged(model), ActivationMaps(model) as maps:
+        with evaluation_mode(model), ActivationMaps(model) as maps:
             for x, numbers in numbered(test).chunks(rows_at_once(test.sample_shape)):
                 labels = test.labels.to(x.device)[numbers]
                 logits = model(x)

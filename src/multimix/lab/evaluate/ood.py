@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from multimix.lab.core.checks import check
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import Data
+from multimix.lab.evaluate.evaluation_mode import evaluation_mode
 from multimix.lab.evaluate.evaluator import Evaluator, percent
-from multimix.lab.evaluate.judging import judged
 from multimix.lab.evaluate.other_data import fitted, open_other
 from multimix.lab.evaluate.samples import pixels_of
 from multimix.lab.evaluate.settings import NOISE
@@ -59,7 +59,7 @@ class OutOfDistribution(Evaluator):
 
     def __call__(self, model: nn.Module, data: Data) -> dict[str, float]:
         """Return the area under the ROC curve."""
-        with judged(model):
+        with evaluation_mode(model):
             inside = [_confidence(model, x) for x, _ in data.test.chunks(ROWS)]
             outside = [_confidence(model, x) for x in self._samples(data, inside[0].device)]
         return {"ood_auroc": auroc(torch.cat(inside), torch.cat(outside))}

@@ -14,8 +14,8 @@ from multimix.lab.core.checks import check
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.core.randomness import private_random_state, seed_device, seed_of
 from multimix.lab.data import Data, SampleOrder
+from multimix.lab.evaluate.evaluation_mode import evaluation_mode, rows_at_once
 from multimix.lab.evaluate.evaluator import Evaluator, percent
-from multimix.lab.evaluate.judging import judged, rows_at_once
 from multimix.lab.evaluate.other_data import check_fits, fitted, open_other
 
 MOMENTUM = 0.9
@@ -105,7 +105,7 @@ class Transfer(Evaluator):
         batches = other.train.batches(order, range(self.transfer_steps))
         self.fine_tune(model, ((fitted(x, there, here, shape), labels) for x, labels in batches))
         wrong = 0
-        with judged(model):
+        with evaluation_mode(model):
             for x, labels in other.test.chunks(rows_at_once(data.sample_shape)):
                 wrong += int((model(fitted(x, there, here, shape)).argmax(dim=1) != labels).sum())
         return wrong / len(other.test)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from multimix.lab.data import Split
-from multimix.lab.evaluate.judging import judged
+from multimix.lab.evaluate.evaluation_mode import evaluation_mode
 
 GRID = 200  # points per side
 MARGIN = 0.1  # around the points, in units of their spread
@@ -66,7 +66,7 @@ def probabilities_on_grid(model: nn.Module, low: Tensor, high: Tensor) -> Tensor
     steps = torch.linspace(0, 1, GRID, device=low.device)
     across, up = (low[axis] + (high[axis] - low[axis]) * steps for axis in (0, 1))
     points = torch.stack(torch.meshgrid(across, up, indexing="xy"), dim=-1)
-    with judged(model):
+    with evaluation_mode(model):
         logits: Tensor = model(points.reshape(-1, 2))
     return logits.softmax(dim=1).reshape(GRID, GRID, -1)
 

@@ -18,7 +18,8 @@ def takeaway(rows: Sequence[TableRow]) -> str:
     varied = [row for row in rows if row.row.variant and "error" in row.changes]
     compared = [row for row in rows if not row.row.variant and "error" in row.changes]
     if varied:
-        return " ".join(filter(None, [takeaway(compared) if compared else "", _about_variants(varied)]))
+        about = f"Error with a variant against the same row without: {'; '.join(findings_of_variants(varied))}."
+        return f"{takeaway(compared)} {about}" if compared else about
     if not compared:
         return "There is nothing to compare yet: that takes finished runs with K = 1 and with another K."
     return f"{question(compared)} {'; '.join(findings(compared))}: {advice(compared)}."
@@ -32,21 +33,14 @@ def question(compared: Sequence[TableRow]) -> str:
 def findings(compared: Sequence[TableRow]) -> list[str]:
     """Return the answer for each control."""
     controls = dict.fromkeys(row.row.control for row in compared)
-    return [_finding(control, [row for row in compared if row.row.control == control]) for control in controls]
+    by_control = {control: [row for row in compared if row.row.control == control] for control in controls}
+    return [f"with {QUESTIONS[control]}, at {cost(rows)}, {_verdicts(rows)}" for control, rows in by_control.items()]
 
 
 def findings_of_variants(varied: Sequence[TableRow]) -> list[str]:
     """Return the answer for each variant."""
     names = dict.fromkeys(row.row.variant for row in varied)
     return [f"{name} {_verdicts([row for row in varied if row.row.variant == name])}" for name in names]
-
-
-def _about_variants(rows: Sequence[TableRow]) -> str:
-    return f"Error with a variant against the same row without: {'; '.join(findings_of_variants(rows))}."
-
-
-def _finding(control: str, rows: Sequence[TableRow]) -> str:
-    return f"with {QUESTIONS[control]}, at {cost(rows)}, {_verdicts(rows)}"
 
 
 def cost(rows: Sequence[TableRow]) -> str:

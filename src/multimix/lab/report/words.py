@@ -1,13 +1,13 @@
 """The table in words: the same on the terminal and on the page."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.table import Change, TableRow
 from multimix.lab.statistics import Interval, verdict
 
+CONDITIONS = "{device}, {processor}, {threads} thread(s) per run, {jobs} run(s) at a time, torch {torch}"
 MAX_WAITED = 0.1  # share of the training time; a process that has a core to itself stays below a few percent
 
 
@@ -126,7 +126,7 @@ def count(value: int) -> str:
 def conditions(rows: Sequence[TableRow]) -> str:
     """Return under what conditions the training times were measured, and warns where they cannot be relied on."""
     results = [run for row in rows for run in row.results]
-    found = sorted({_conditions(run.environment) for run in results})
+    found = sorted({CONDITIONS.format_map(run.environment) for run in results})
     if not found:
         return ""
     if len(found) > 1:
@@ -156,9 +156,3 @@ def waited(rows: Sequence[TableRow]) -> float:
     time_s = sum(run.cost["time_s"] * run.environment["threads"] for run in results)
     share = 1 - sum(run.cost["cpu_time_s"] for run in results) / time_s
     return share if share > MAX_WAITED else 0.0
-
-
-def _conditions(environment: Mapping[str, Any]) -> str:
-    return "{device}, {processor}, {threads} thread(s) per run, {jobs} run(s) at a time, torch {torch}".format_map(
-        environment
-    )

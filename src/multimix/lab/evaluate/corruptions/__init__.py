@@ -1,4 +1,4 @@
-"""Nineteen ways in which images go bad in the world, five severities each.
+"""Nineteen corruptions of images, five severities each.
 
 References:
     Hendrycks and Dietterich, 2019, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations,

@@ -1,7 +1,7 @@
-"""Seven ways in which recordings go bad, five severities each, for spectrograms and waveforms as a model gets them.
+"""Seven corruptions of sound, five severities each, for spectrograms and waveforms as a model gets them.
 
-There is no published set for these, so types and constants are multimix's own. Each sample has mean 0 and standard
-deviation 1 before. Silence is a spectrogram's lowest value, and 0 in a waveform.
+No set is published, so types and constants are multimix's own. Samples are expected to have mean 0 and standard
+deviation 1. Silence is a spectrogram's lowest value, and 0 in a waveform.
 """
 
 from collections.abc import Callable
@@ -82,7 +82,7 @@ SOUND: dict[str, Callable[[Tensor, int, Draws], Tensor]] = {
     "low_pass": low_pass,
     "reverberation": reverberation,
 }
-SHORTEST = 8  # moments
+SHORTEST = 8  # points in time
 
 
 def check_sound(shape: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""A model as it is when it is judged: in evaluation mode, without gradients, and afterwards as it was before."""
+"""A model in evaluation mode, without gradients, and afterwards in the mode it was in; how many samples at once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ MOST_NUMBERS = 1 << 23  # in the samples of one forward pass: bounds the memory 
 
 
 @contextmanager
-def judged(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Put a model into evaluation mode, without gradients, within the block."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
