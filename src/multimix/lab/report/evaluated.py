@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
 from multimix.lab.evaluate.evaluators import EVALUATORS
 from multimix.lab.report.metrics import metric_of
+from multimix.lab.report.terminal import new_table, width_needed
 
 Results = Mapping[str, Mapping[str, float]]  # numbers by name, of each run by its name
 
@@ -28,13 +27,14 @@ def print_evaluated(results: Results, evaluators: Sequence[str], console: Consol
         if evaluator in evaluators
     ]
     whole = _table(results, [name for group in groups for name in group])
-    fits = Measurement.get(console, console.options.update(width=10_000), whole).maximum <= console.width
-    for table in [whole] if fits else [_table(results, group) for group in groups]:
+    for table in (
+        [whole] if width_needed(whole, console) <= console.width else [_table(results, group) for group in groups]
+    ):
         console.print(table)
 
 
 def _table(results: Results, names: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = new_table()
     table.add_column("run", no_wrap=True)
     for name in names:
         table.add_column(metric_of(name).column, justify="right", vertical="bottom", no_wrap=True)

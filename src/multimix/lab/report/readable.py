@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from multimix.lab.compare.settings import CONTROLS
 from multimix.lab.core.errors import Damaged, UsageError
@@ -16,6 +16,9 @@ MOST_NUMBERS = 1000  # of a run; all evaluators together give about 400
 MOST_DIGITS = 3  # of a bin's number
 MOMENTS = 1e-9  # seconds: no run takes less
 BINS = ("count", "confidence", "accuracy")
+KINDS = {dict: "object", list: "list", str: "text"}
+
+T = TypeVar("T", dict[str, Any], list[Any], str)
 
 
 def number(value: object, what: str, least: float = -LARGEST) -> float:
@@ -31,7 +34,7 @@ def number(value: object, what: str, least: float = -LARGEST) -> float:
 
 def numbers(value: object, what: str) -> dict[str, float]:
     """Return named numbers."""
-    return {printable(name): number(inner, name) for name, inner in mapping(value, what).items()}
+    return {printable(name): number(inner, name) for name, inner in typed(value, dict, what).items()}
 
 
 def whole(value: object, what: str, least: int = 0) -> int:
@@ -41,30 +44,21 @@ def whole(value: object, what: str, least: int = 0) -> int:
     return int(number(value, what, least))
 
 
+def typed(value: object, kind: type[T], what: str) -> T:
+    """Return an object, a list or a text of JSON."""
+    if not isinstance(value, kind):
+        raise Damaged(f"{what} is no {KINDS[kind]}")
+    return value
+
+
 def text(value: object, what: str) -> str:
     """Return a text as it may be shown."""
-    if not isinstance(value, str):
-        raise Damaged(f"{what} is no text")
-    return printable(value)
+    return printable(typed(value, str, what))
 
 
 def texts(value: object, what: str) -> list[str]:
     """Return texts as they may be shown."""
-    return [text(each, what) for each in sequence(value, what)]
-
-
-def mapping(value: object, what: str) -> dict[str, Any]:
-    """Return an object of JSON."""
-    if not isinstance(value, dict):
-        raise Damaged(f"{what} is no object")
-    return value
-
-
-def sequence(value: object, what: str) -> list[Any]:
-    """Return a list of JSON."""
-    if not isinstance(value, list | tuple):
-        raise Damaged(f"{what} is no list")
-    return list(value)
+    return [text(each, what) for each in typed(value, list, what)]
 
 
 def evaluation(values: Mapping[str, Any]) -> dict[str, float]:
@@ -90,7 +84,7 @@ def cost(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
 
 def environment(values: object) -> dict[str, Any]:
     """Return the conditions of a run, as they may be shown."""
-    conditions = mapping(printable_inside(values), "environment")
+    conditions = typed(printable_inside(values), dict, "environment")
     for name in CONDITIONS:
         if not isinstance(conditions.get(name), str | int):
             raise Damaged(f"environment has no {name}")
@@ -118,7 +112,7 @@ def control(value: object) -> str:
 
 def settings(values: object) -> dict[str, Any]:
     """Return a comparison's settings, as they may be shown."""
-    found = mapping(printable_inside(values), "settings")
+    found = typed(printable_inside(values), dict, "settings")
     for name, kind in (("data", list), ("data_options", dict), ("method_options", dict), ("model", str)):
         if name in found and not isinstance(found[name], kind):
             raise Damaged(f"the setting {name} is of another type")
@@ -129,7 +123,7 @@ def settings(values: object) -> dict[str, Any]:
 
 def curve(lines: Mapping[str, Sequence[object]]) -> dict[str, list[float]]:
     """Return the lines of a curve, all of the same length, over steps that rise."""
-    found = {name: [number(value, name) for value in sequence(line, name)] for name, line in lines.items()}
+    found = {name: [number(value, name) for value in typed(line, list, name)] for name, line in lines.items()}
     steps = found["step"]
     if not steps or {len(line) for line in found.values()} != {len(steps)}:
         raise Damaged("its curve has lines of different lengths, or none")

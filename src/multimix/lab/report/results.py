@@ -109,8 +109,8 @@ class Curve:
         """
         if stored is None:
             return None
-        lines = readable.mapping(stored, "curve")
-        return cls(**readable.curve({item.name: lines.get(item.name, ()) for item in fields(cls)}))
+        lines = readable.typed(stored, dict, "curve")
+        return cls(**readable.curve({item.name: lines.get(item.name, []) for item in fields(cls)}))
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,10 @@ def print_tables(rows: Sequence[TableRow], console: Console) -> None:
     cells = _cells(rows)
     groups = by_data(rows)
     for dispensable in DISPENSABLE:
-        if dispensable in cells and max(_needed(_table(group, cells), console) for _, group in groups) > console.width:
+        if (
+            dispensable in cells
+            and max(width_needed(_table(group, cells), console) for _, group in groups) > console.width
+        ):
             del cells[dispensable]
     for data, group in groups:
         if data:
@@ -60,7 +63,7 @@ def _cells(rows: Sequence[TableRow]) -> dict[str, Cell]:
 
 
 def _table(rows: Sequence[TableRow], cells: dict[str, Cell]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = new_table()
     for title in cells:
         table.add_column(title, justify="left" if title in TEXTS else "right", no_wrap=title in HEADS)
     for row in rows:
@@ -72,7 +75,12 @@ def _table(rows: Sequence[TableRow], cells: dict[str, Cell]) -> Table:
     return table
 
 
-def _needed(table: Table, console: Console) -> int:
+def new_table() -> Table:
+    """Return an empty table as all are drawn: a line below the titles, little space."""
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def width_needed(table: Table, console: Console) -> int:
     """Return the width at which no cell wraps."""
     return Measurement.get(console, console.options.update(width=10_000), table).maximum
 
