@@ -37,6 +37,7 @@ def test_options_come_from_the_settings_and_have_the_same_defaults(name):
     given = vars(asked(name, seed=3, num_samples=7, data_root="there"))
     (built,) = build_evaluators(asked(name, seed=3, num_samples=7, data_root="there")).values()
     assert {item.name: getattr(built, item.name) for item in fields(built)}.items() <= given.items()
+    assert name in EvaluateSettings.__doc__
     plain, defaults = (
         EVALUATORS[name](**{key: value for key, value in OTHER.items() if key in vars(built)}),
         asked(name),

@@ -76,10 +76,8 @@ class Corruption(Evaluator):
         return _means(_errors(model, self._images(data.test)), MAIN)
 
     def _sound(self, split: Split) -> Corrupted:
-        def corrupted(x: Tensor, name: str, severity: int, first: int) -> Tensor:
-            return corrupt_sound(x, name, severity, self.seed, first)
-
-        return _each(spread(split, self.num_samples), SOUND, corrupted)
+        few = spread(split, self.num_samples)
+        return _each(few, SOUND, lambda x, name, severity, first: corrupt_sound(x, name, severity, self.seed, first))
 
     def _images(self, split: Split) -> Corrupted:
         pixels = pixels_of(split, "corruption")
