@@ -23,13 +23,9 @@ def _answers(rows: Sequence[TableRow]) -> Iterator[str]:
     if plain:
         yield f"{question(plain)} {advice(plain)}."
         for finding in findings(plain):
-            yield f"{_capital(finding)}."
+            yield f"{finding[:1].upper()}{finding[1:]}."
     for finding in findings_of_variants(varied):
         yield f"Error with a variant against the same row without: {finding}."
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
 
 
 def _well_known(rows: Sequence[TableRow]) -> list[TableRow]:
