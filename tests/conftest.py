@@ -8,8 +8,8 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-# The modules behind the public functions; of those themselves wrong types must meet the library's own messages. Must come
-# before anything imports multimix. Tests marked `unchecked` run in a process without it (tests/test_unchecked.py): the
+# The modules behind the public functions, whose own messages wrong types must meet. This must come before anything
+# imports multimix. Tests marked `unchecked` run in a process without it (tests/test_unchecked.py): the
 # checks cannot be traced by torch.compile, and take random numbers themselves.
 PUZZLE = [f"puzzle.{name}" for name in ("cells", "energy", "saliency", "solver_cpu", "where")]
 HOOKED = ["coefficients", "grid", "pairing", "contrast", "masks", "plan", "blend", "targets", "methods.step", *PUZZLE]

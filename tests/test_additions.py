@@ -1,15 +1,20 @@
 """A new method and a new kind of mask, brought from outside as CONTRIBUTING says, mix like those that are here."""
 
+import json
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from multimix.lab.command_line.cli import main
 from torch import Tensor
 
 from multimix import Choice, MultiMix
 from multimix.kernels.cpu import table
+from multimix.lab.data import Data
+from multimix.lab.evaluate.evaluator import Evaluator, percent
+from multimix.lab.evaluate.evaluators import EVALUATORS
 from multimix.masks.mask import Mask, over_channels, partners, samples
 from multimix.methods import METHODS, Method, Step
 
@@ -94,3 +99,42 @@ def test_a_kernel_is_one_row(monkeypatch):
     mix(x.double(), y)
     mix(x.requires_grad_(), y)
     assert len(calls) == 1
+
+
+@dataclass(frozen=True)
+class Stubbornness(Evaluator):
+    """How often the top class stays when the sample is turned upside down."""
+
+    num_samples: int | None = None
+    lines: int = 8
+    metrics: ClassVar = {"stubbornness": percent("stays upside down", "stays,\nturned, %", "Stubbornness", "higher")}
+
+    def check(self, data: Data) -> None:
+        assert data.sample_shape[1] == self.lines
+
+    def __call__(self, model: torch.nn.Module, data: Data) -> dict[str, float]:
+        x, _ = next(data.test.chunks(self.num_samples or len(data.test)))
+        with torch.no_grad():
+            same = model(x).argmax(dim=1) == model(x.flip(2)).argmax(dim=1)
+        return {"stubbornness": same.double().mean().item()}
+
+
+def test_an_evaluator_from_outside_is_asked_and_reported_by_its_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(EVALUATORS, "stubbornness", Stubbornness)
+    runs, page = tmp_path / "runs", tmp_path / "page.md"
+    tiny = ["--model", "mlp", "--batch-size", "4", "--steps", "2", "--evaluations", "1"]
+    compared = ["--methods", "none", "--seeds", "1", "--jobs", "0"]
+    assert main(["compare", *tiny, *compared, "--out", str(runs)]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(runs), "--with", "stubbornness", "--num-samples", "8"]) == 0
+    value = json.loads((runs / "none-s0" / "evaluation.json").read_text())["stubbornness"]
+    assert 8 * value in range(9)
+    printed = capsys.readouterr().out.splitlines()
+    assert any("turned, %" in line for line in printed)
+    assert printed[-2].split() == ["none-s0", f"{100 * value:.2f}"]
+    assert main(["report", str(runs), "-o", str(page)]) == 0
+    table = page.read_text().partition("### Stubbornness\n\n")[2].splitlines()
+    assert (table[0], table[2]) == (
+        "| method | K | control | n | stays upside down, % |",
+        f"| none | 1 |  | 1 | {100 * value:.2f} |",
+    )

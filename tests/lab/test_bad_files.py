@@ -13,8 +13,7 @@ import torch
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.data import SampleOrder, open_data
 from multimix.lab.data.cifar import CLASSES
-from multimix.lab.evaluate.localization import evaluate_localization
-from multimix.lab.evaluate.settings import EvaluateSettings
+from multimix.lab.evaluate.localization import Localization
 from multimix.lab.models import build_model
 
 
@@ -481,11 +480,10 @@ def test_streamed_boxes_go_with_their_samples(tmp_path, capsys):
     lines[6] = "7 60.0 27.0 10.0 50.0"
     (home / "bounding_boxes.txt").write_text("\n".join(lines))
     data = open_data("cub-200-2011", {"size": 32}, root=tmp_path, on_bad_file="skip")
-    settings = EvaluateSettings(runs=("run",), evaluators=("localization",))
     model = build_model("small-cnn", data.sample_shape, 2)
-    values = evaluate_localization(model, data, settings)
+    values = Localization()(model, data)
     assert "_0003_4.jpg" in capsys.readouterr().err
-    left = evaluate_localization(model, replace(data, test=data.test.subset(torch.tensor([2, 3]))), settings)
+    left = Localization()(model, replace(data, test=data.test.subset(torch.tensor([2, 3]))))
     assert values == left
     assert 0 < values["localization_iou"] < 1
 

@@ -7,9 +7,8 @@ from torch import nn
 
 from multimix.lab.data import Data, HeldSplit
 from multimix.lab.data.prepare import Standardise
-from multimix.lab.evaluate.adversarial import evaluate_adversarial, fgsm, pgd
+from multimix.lab.evaluate.adversarial import Adversarial, fgsm, pgd
 from multimix.lab.evaluate.samples import spread
-from multimix.lab.evaluate.settings import EvaluateSettings
 
 EPS, STEP = 4 / 255, 2 / 255
 WEIGHT = torch.tensor([[2.0, -1.0, 0.5, -3.0]])
@@ -105,7 +104,7 @@ def one_pixel_data(steps):
 def test_the_error_counts_those_within_reach():
     model = OnePixel().train()
     model.other.eval()
-    values = evaluate_adversarial(model, one_pixel_data([-1.0, 1.0, 3.0, 6.0, 10.0]), EvaluateSettings(runs=("r",)))
+    values = Adversarial()(model, one_pixel_data([-1.0, 1.0, 3.0, 6.0, 10.0]))
     assert values == {"error_unattacked": 0.2, "error_fgsm_4": 0.6, "error_fgsm_8": 0.8, "error_pgd_4": 0.6}
     assert [module.training for module in (model, model.layer, model.other)] == [True, True, False]
     assert model.layer.weight.grad is None
@@ -122,7 +121,7 @@ def test_random_starts_depend_on_the_seed_alone(monkeypatch):
     monkeypatch.setattr("multimix.lab.evaluate.adversarial.pgd", watched)
     for seed in (0, 0, 1):
         torch.rand(1)
-        evaluate_adversarial(OnePixel(), one_pixel_data([1.0]), EvaluateSettings(runs=("r",), seed=seed))
+        Adversarial(seed=seed)(OnePixel(), one_pixel_data([1.0]))
     assert seen[0] == seen[1] != seen[2]
 
 
@@ -146,5 +145,5 @@ def evaluated_samples(most):
             met.append(x.detach())
             return super().forward(x)
 
-    evaluate_adversarial(Watched(), one_pixel_data([1.0] * 10), EvaluateSettings(runs=("r",), num_samples=most))
+    Adversarial(num_samples=most)(Watched(), one_pixel_data([1.0] * 10))
     return met[0]

@@ -10,9 +10,8 @@ from torch import nn
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit
 from multimix.lab.data.split import stratified
-from multimix.lab.evaluate.evaluators import CHECKS
-from multimix.lab.evaluate.from_logits import evaluate_calibration, evaluate_error
-from multimix.lab.evaluate.settings import EvaluateSettings
+from multimix.lab.evaluate.calibration import Calibration
+from multimix.lab.evaluate.error import Error
 from multimix.lab.evaluate.temperature import HALVES_SEED, RANGE, cross_fitted, fit_temperature
 from multimix.lab.metrics.calibration import brier, confidence, ece, nll
 from multimix.lab.metrics.error import error_top5
@@ -21,7 +20,7 @@ from multimix.lab.metrics.reliability import reliability
 # Probability of the top class, whether it is right: two samples at 0.9 of which one is right, two at 0.6, both right.
 LOGITS = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]]).log()
 LABELS = torch.tensor([0, 1, 1, 1])
-SETTINGS = EvaluateSettings(runs=("run",))
+CALIBRATION = Calibration()
 
 
 def sure_of(gap, right, wrong):
@@ -42,7 +41,7 @@ def test_top5_error_is_the_share_of_labels_that_are_not_among_five():
 
 def test_top5_error_is_left_out_where_five_are_all():
     for classes, names in ((5, {"error"}), (6, {"error", "error_top5"})):
-        asked = evaluate_error(nn.Identity(), data(torch.eye(classes), torch.arange(classes)), SETTINGS)
+        asked = Error()(nn.Identity(), data(torch.eye(classes), torch.arange(classes)))
         assert set(asked) == names
 
 
@@ -102,9 +101,7 @@ def test_no_sample_has_a_part_in_its_own_temperature():
 
 
 def test_calibration_on_a_validation_split_uses_its_temperature():
-    values = evaluate_calibration(
-        nn.Identity(), data(*sure_of(5.0, 8, 2), validation=sure_of(5.0, right=9, wrong=1)), SETTINGS
-    )
+    values = CALIBRATION(nn.Identity(), data(*sure_of(5.0, 8, 2), validation=sure_of(5.0, right=9, wrong=1)))
     assert values["temperature"] == pytest.approx(5 / math.log(9))
     assert values["nll_scaled"] == pytest.approx(-(8 * math.log(0.9) + 2 * math.log(0.1)) / 10)
     assert values["brier_scaled"] == pytest.approx((8 * 2 * 0.01 + 2 * 2 * 0.81) / 10)
@@ -117,19 +114,19 @@ def test_calibration_on_a_validation_split_uses_its_temperature():
 
 
 def test_calibration_without_one_uses_the_other_half():
-    values = evaluate_calibration(nn.Identity(), data(*sure_of(5.0, 18, 2)), SETTINGS)  # halves of 9 and 1
+    values = CALIBRATION(nn.Identity(), data(*sure_of(5.0, 18, 2)))  # halves of 9 and 1
     assert values["temperature"] == pytest.approx(5 / math.log(9))
     assert values["ece_scaled"] == pytest.approx(0, abs=1e-6)
     assert values["overconfidence"] > 0
-    timid = evaluate_calibration(nn.Identity(), data(*sure_of(0.1, 18, 2)), SETTINGS)
+    timid = CALIBRATION(nn.Identity(), data(*sure_of(0.1, 18, 2)))
     assert timid["overconfidence"] < 0
 
 
 def test_samples_that_cannot_be_halved_are_refused():
     single = data(torch.eye(3), torch.arange(3))
     with pytest.raises(UsageError, match="calibration needs a validation split, or two test samples of a class, got 1"):
-        CHECKS["calibration"](single, SETTINGS)
-    CHECKS["calibration"](replace(single, validation=single.test), SETTINGS)
+        CALIBRATION.check(single)
+    CALIBRATION.check(replace(single, validation=single.test))
 
 
 def test_the_bars_of_the_reliability_diagram():

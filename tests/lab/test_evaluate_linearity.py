@@ -6,18 +6,16 @@ from torch import nn
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit
-from multimix.lab.evaluate.evaluators import CHECKS
 from multimix.lab.evaluate.linearity import (
     CUTMIX,
     GRID,
+    Linearity,
     cutmix_gaps,
     distance,
-    evaluate_linearity,
     straight_gaps,
 )
-from multimix.lab.evaluate.settings import EvaluateSettings
 
-SETTINGS = EvaluateSettings(runs=("run",), evaluators=("linearity",))
+LINEARITY = Linearity()
 
 
 class ColourIsLabel(nn.Module):
@@ -49,7 +47,7 @@ def test_distance_is_the_share_that_must_be_moved():
 
 def test_a_linear_model_has_no_gap():
     model = ColourIsLabel().train()
-    values = evaluate_linearity(model, colours(40), SETTINGS)
+    values = LINEARITY(model, colours(40))
     assert set(values) == {"linearity_gap", "linearity_gap_cutmix", *(f"linearity/{lam}" for lam in GRID)}
     assert values == pytest.approx(dict.fromkeys(values, 0.0), abs=1e-6)
     assert model.training
@@ -69,7 +67,7 @@ def test_two_points_by_hand():
 
 def test_a_curved_model_has_the_gap_of_its_curve():
     # A pair of two colours goes from 0 to 1; one of a colour with itself stays.
-    values = evaluate_linearity(ColourIsLabel(power=2), colours(2), SETTINGS)  # two samples are each other's partner
+    values = LINEARITY(ColourIsLabel(power=2), colours(2))  # two samples are each other's partner
     assert values["linearity/0.3"] == pytest.approx(0.21, abs=1e-6)
     assert values["linearity_gap"] == pytest.approx(sum(lam * (1 - lam) for lam in GRID) / 9, abs=1e-6)
 
@@ -88,7 +86,7 @@ def test_the_blend_along_cutmix_has_the_weights_of_the_boxes():
 
 def test_points_have_no_boxes():
     split = HeldSplit(torch.randn(31, 2), torch.arange(31) % 2)
-    values = evaluate_linearity(nn.Linear(2, 2), Data(split, split, 2), SETTINGS)
+    values = LINEARITY(nn.Linear(2, 2), Data(split, split, 2))
     assert "linearity_gap_cutmix" not in values
     assert 0 < values["linearity_gap"] < 1
 
@@ -98,8 +96,7 @@ def test_pairs_depend_on_the_seed_alone():
     split, values = HeldSplit(images, torch.arange(31) % 3), []
     for seed in (0, 0, 1):
         torch.rand(1)
-        chosen = EvaluateSettings(runs=("run",), evaluators=("linearity",), seed=seed)
-        values.append(evaluate_linearity(model, Data(split, split, 3), chosen))
+        values.append(Linearity(seed=seed)(model, Data(split, split, 3)))
     assert values[0] == values[1]
     assert values[0]["linearity_gap"] != values[2]["linearity_gap"]
     assert values[0]["linearity_gap_cutmix"] != values[2]["linearity_gap_cutmix"]
@@ -116,14 +113,13 @@ def test_partners_come_from_other_classes_though_the_split_is_sorted(monkeypatch
             met.append(x)
             return torch.zeros(len(x), 2)
 
-    evaluate_linearity(Watched(), Data(split, split, 2), SETTINGS)
+    LINEARITY(Watched(), Data(split, split, 2))
     assert {len(x) for x in met} == {9}
     halves = [x for x in met if ((x - 0.5).abs() < 1e-6).all(dim=(1, 2, 3)).any()]
     assert len(halves) >= 7  # in nearly every batch some pair of two classes was met half way
 
 
 def test_one_sample_is_refused():
-    CHECKS["linearity"](colours(2), SETTINGS)
-    few = EvaluateSettings(runs=("run",), evaluators=("linearity",), num_samples=1)
+    LINEARITY.check(colours(2))
     with pytest.raises(UsageError, match="linearity needs at least two test samples, got 1"):
-        CHECKS["linearity"](colours(2), few)
+        Linearity(num_samples=1).check(colours(2))

@@ -8,14 +8,14 @@ from torch import nn
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit, open_data
 from multimix.lab.data.prepare import Standardise
-from multimix.lab.evaluate.evaluators import CHECKS
-from multimix.lab.evaluate.fitted import as_pixels_of
-from multimix.lab.evaluate.ood import auroc, evaluate_ood
+from multimix.lab.evaluate.evaluators import build_evaluators
+from multimix.lab.evaluate.ood import OutOfDistribution, auroc
+from multimix.lab.evaluate.other_data import as_pixels_of
 from multimix.lab.evaluate.settings import EvaluateSettings
 
 
-def settings(**values):
-    return EvaluateSettings(**{"runs": ("run",), "evaluators": ("ood",), "ood_data": "noise", **values})
+def ood(**values):
+    return OutOfDistribution(**{"ood_data": "noise", **values})
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def data(pixels):
 def test_noise_is_uniform_in_the_pixels():
     # Means of 1,024 uniform pixels lie within 0.5 +- 0.05 (5 sigma).
     for value, expected in ((0.56, 1.0), (0.44, 0.0)):
-        values = evaluate_ood(SureOfBright().train(), data(torch.full((30, 1, 32, 32), value)), settings())
+        values = ood()(SureOfBright().train(), data(torch.full((30, 1, 32, 32), value)))
         assert values == {"ood_auroc": expected}
 
 
@@ -88,27 +88,27 @@ def test_noise_depends_on_the_seed_alone():
     values = []
     for seed in (0, 0, 1):
         torch.rand(1)
-        values.append(evaluate_ood(SureOfBright(), home, settings(seed=seed))["ood_auroc"])
+        values.append(ood(seed=seed)(SureOfBright(), home)["ood_auroc"])
     assert values[0] == values[1] != values[2]
 
 
 def test_the_same_samples_cannot_be_told_apart():
     # Digits have a normalization of their own; as pixels of this data they must look the same.
     home = open_data("digits").test
-    values = evaluate_ood(SureOfBright(), data(home.x), settings(ood_data="digits"))
+    values = ood(ood_data="digits")(SureOfBright(), data(home.x))
     assert values["ood_auroc"] == pytest.approx(0.5, abs=0.005)
 
 
 def test_what_is_no_image_is_refused():
     digits, points = open_data("digits"), open_data("synthetic")
-    CHECKS["ood"](digits, settings())
-    CHECKS["ood"](digits, settings(ood_data="digits"))
+    ood().check(digits)
+    ood(ood_data="digits").check(digits)
     with pytest.raises(UsageError, match=r"ood needs images, got samples of shape \(2,\) .* as the run's data"):
-        CHECKS["ood"](points, settings())
+        ood().check(points)
     with pytest.raises(UsageError, match=r"ood needs images, got samples of shape \(2,\) .* as ood_data"):
-        CHECKS["ood"](digits, settings(ood_data="synthetic"))
+        ood(ood_data="synthetic").check(digits)
     with pytest.raises(UsageError, match="cub-200-2011 must be a copy"):
-        CHECKS["ood"](digits, settings(ood_data="cub-200-2011"))
+        ood(ood_data="cub-200-2011").check(digits)
 
 
 def test_images_in_a_folder_are_cropped_by_its_options(tmp_path):
@@ -117,11 +117,9 @@ def test_images_in_a_folder_are_cropped_by_its_options(tmp_path):
         for side in range(10, 20):
             Image.new("RGB", (side, side), (side, 0, 0)).save(tmp_path / name / f"{side}.png")
     place = {"ood_data": f"folder:{tmp_path}"}
-    with pytest.raises(UsageError, match=r"must have one size .* pass --ood-data-options.size"):
-        CHECKS["ood"](open_data("digits"), settings(**place))
-    values = evaluate_ood(
-        SureOfBright(), data(torch.full((3, 1, 4, 4), 0.5)), settings(**place, ood_data_options={"size": 8})
-    )
+    with pytest.raises(UsageError, match=r"must have one size .* options are --ood-data-options.NAME"):
+        ood(**place).check(open_data("digits"))
+    values = ood(**place, ood_data_options={"size": 8})(SureOfBright(), data(torch.full((3, 1, 4, 4), 0.5)))
     assert values == {"ood_auroc": 1.0}  # all of the folder is darker
 
 
@@ -135,6 +133,7 @@ def test_images_in_a_folder_are_cropped_by_its_options(tmp_path):
     ],
 )
 def test_settings_are_checked_when_they_are_made(values, message):
+    given = {"runs": ("run",), "evaluators": ("ood",), "ood_data": "noise", **values}
     with pytest.raises(UsageError) as error:
-        settings(**values)
+        build_evaluators(EvaluateSettings(**given))
     assert message in str(error.value)

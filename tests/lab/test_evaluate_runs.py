@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from multimix.lab.command_line import main as program
 from multimix.lab.command_line.main import main
 from multimix.lab.command_line.parse import parse
 from multimix.lab.evaluate import runs
+from multimix.lab.evaluate.evaluator import Evaluator
 from multimix.lab.evaluate.evaluators import EVALUATORS
 
 ALL = "error,calibration,adversarial,ood,linearity"
@@ -53,6 +55,20 @@ def digests(folder):
 
 def evaluate(*arguments):
     return main(["evaluate", *map(str, arguments)])
+
+
+def put_in_place_of_error(monkeypatch, answer):
+    """Answer `--with error` by a function of (evaluator, model, data)."""
+
+    @dataclass(frozen=True)
+    class Answer(Evaluator):
+        data_root: str | None = None
+        metrics = {}  # noqa: RUF012
+
+        def __call__(self, model, data):
+            return answer(self, model, data)
+
+    monkeypatch.setitem(EVALUATORS, "error", Answer)
 
 
 def test_numbers_are_added_and_nothing_else_is_touched(run, capsys):
@@ -139,7 +155,7 @@ def test_data_are_opened_once_and_held_out_samples_are_those_of_the_run(folders,
     opened, met = [], []
     real = runs.open_data_of
     monkeypatch.setattr(runs, "open_data_of", lambda *given, **more: (opened.append(given), real(*given, **more))[1])
-    monkeypatch.setitem(EVALUATORS, "error", lambda model, data, settings: met.append(data) or {"error": 0.0})
+    put_in_place_of_error(monkeypatch, lambda evaluator, model, data: met.append(data) or {"error": 0.0})
     assert evaluate(folders / "compared", folders / "held-out", "--with", "error") == 0
     assert len(opened) == 2
     assert met[0] is met[1] is met[2]
@@ -155,7 +171,7 @@ def test_data_root_is_the_runs_own_unless_another_is_given(folders, monkeypatch,
     other.mkdir()
     (run / "config.json").write_text(json.dumps(config | {"data_root": str(own)}))
     met = []
-    monkeypatch.setitem(EVALUATORS, "error", lambda model, data, settings: met.append(settings.data_root) or {})
+    put_in_place_of_error(monkeypatch, lambda evaluator, model, data: met.append(evaluator.data_root) or {})
     assert evaluate(run, "--with", "error") == 0
     assert evaluate(run, "--with", "error", "--data-root", other) == 0
     assert met == [str(own), str(other)]
@@ -163,8 +179,8 @@ def test_data_root_is_the_runs_own_unless_another_is_given(folders, monkeypatch,
 
 def test_an_evaluator_sees_the_model_in_evaluation_mode_and_leaves_chance_alone(run, monkeypatch):
     seen = []
-    monkeypatch.setitem(
-        EVALUATORS, "error", lambda model, data, settings: seen.append((model.training, torch.rand(1))) or {}
+    put_in_place_of_error(
+        monkeypatch, lambda evaluator, model, data: seen.append((model.training, torch.rand(1))) or {}
     )
     for seed in (5, 6):
         expected = torch.rand(3, generator=torch.Generator().manual_seed(seed))
@@ -281,7 +297,7 @@ def test_a_folder_that_somebody_writes_is_left_alone(run, capsys):
 
 def test_a_number_that_is_none_is_not_written(run, monkeypatch, capsys):
     before = (run / "evaluation.json").read_bytes()
-    monkeypatch.setitem(EVALUATORS, "error", lambda model, data, settings: {"error": float("nan")})
+    put_in_place_of_error(monkeypatch, lambda evaluator, model, data: {"error": float("nan")})
     assert evaluate(run, "--with", "calibration,error") == 1
     assert "what is measured must be finite, got error=nan for" in capsys.readouterr().err
     assert (run / "evaluation.json").read_bytes() == before

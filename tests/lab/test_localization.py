@@ -7,12 +7,10 @@ from torch import Tensor, nn
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit
 from multimix.lab.evaluate.activation_maps import ActivationMaps
-from multimix.lab.evaluate.evaluators import EVALUATORS
-from multimix.lab.evaluate.localization import evaluate_localization, intersection_over_union, object_boxes
-from multimix.lab.evaluate.settings import EvaluateSettings
+from multimix.lab.evaluate.localization import Localization, intersection_over_union, object_boxes
 from multimix.lab.models import MODELS, build_model
 
-SETTINGS = EvaluateSettings(runs=("run",), evaluators=("localization",))
+LOCALIZATION = Localization()
 SIDE = 24
 
 
@@ -105,7 +103,7 @@ def test_values_by_hand():
         ]
     )
     boxes = [(3, 5, 17, 21), (1, 1, 9, 9), (0, 0, 4, 4), (0, 0, 0, 0)]
-    values = EVALUATORS["localization"](Looker().train(), data_of(x, [0, 1, 2, 0], boxes), SETTINGS)
+    values = LOCALIZATION(Looker().train(), data_of(x, [0, 1, 2, 0], boxes))
     ring = 14 * 16
     overlaps = [1, 24 / (ring + 64 - 24), 0]
     assert values["localization_error"] == pytest.approx(2 / 3)
@@ -115,14 +113,14 @@ def test_values_by_hand():
 
 def test_the_right_place_for_the_wrong_class_is_an_error():
     x = drawn((0, 4, 6, 16, 20), (1, 2, 2, 8, 8))  # class 0 is predicted, and its box is the object's
-    values = evaluate_localization(Looker(), data_of(x, [1], [(3, 5, 17, 21)]), SETTINGS)
+    values = LOCALIZATION(Looker(), data_of(x, [1], [(3, 5, 17, 21)]))
     assert values["localization_error"] == 1
     assert values["localization_iou"] == pytest.approx(1)
 
 
 def test_the_model_is_left_alone():
     model = Looker().train()
-    evaluate_localization(model, data_of(drawn((0, 4, 6, 14, 20)), [0], [(4, 6, 14, 20)]), SETTINGS)
+    LOCALIZATION(model, data_of(drawn((0, 4, 6, 14, 20)), [0], [(4, 6, 14, 20)]))
     assert model.training
     assert not model.head[0]._forward_pre_hooks
 
@@ -130,7 +128,7 @@ def test_the_model_is_left_alone():
 @pytest.mark.parametrize("boxes", [None, [(0, 0, 0, 0)]])
 def test_data_without_boxes_are_refused(boxes):
     with pytest.raises(UsageError, match="test samples with boxes"):
-        evaluate_localization(Looker(), data_of(drawn((0, 4, 6, 14, 20)), [0], boxes), SETTINGS)
+        LOCALIZATION(Looker(), data_of(drawn((0, 4, 6, 14, 20)), [0], boxes))
 
 
 WITH_MAPS = ("small-cnn", "preact-resnet18", "wrn-16-8", "wrn-28-10", "resnext-29-4-24", "resnet-50")
@@ -163,4 +161,4 @@ class Doubter(Looker):
 
 def test_a_model_that_only_looks_alike_is_refused():
     with pytest.raises(UsageError, match="got Doubter"):
-        evaluate_localization(Doubter(), data_of(drawn((0, 4, 6, 14, 20)), [0], [(4, 6, 14, 20)]), SETTINGS)
+        LOCALIZATION(Doubter(), data_of(drawn((0, 4, 6, 14, 20)), [0], [(4, 6, 14, 20)]))

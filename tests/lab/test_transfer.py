@@ -10,15 +10,11 @@ from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.data import Data, HeldSplit, open_data
 from multimix.lab.data.prepare import Normalise, Standardise, Waveform
 from multimix.lab.evaluate import transfer as module
-from multimix.lab.evaluate.evaluators import EVALUATORS
-from multimix.lab.evaluate.fitted import as_pixels_of, fitted
-from multimix.lab.evaluate.settings import EvaluateSettings
-from multimix.lab.evaluate.transfer import evaluate_transfer, fine_tune, last_linear, reinitialised, with_new_head
+from multimix.lab.evaluate.other_data import as_pixels_of, fitted
+from multimix.lab.evaluate.transfer import Transfer, last_linear, reinitialised, with_new_head
 from multimix.lab.models import build_model
 
-ASKED = EvaluateSettings(
-    runs=("run",), evaluators=("transfer",), transfer_data="synthetic", transfer_steps=6, transfer_batch_size=10
-)
+ASKED = Transfer(transfer_data="synthetic", transfer_steps=6, transfer_batch_size=10)
 DIGITS = open_data("digits")
 
 
@@ -33,7 +29,7 @@ def other(monkeypatch):
         return HeldSplit((noise + 90 * labels.view(-1, 1, 1, 1)).byte(), labels, Normalise((0.5,) * 3, (0.3,) * 3))
 
     data = Data(split(50), split(201), 3)
-    monkeypatch.setattr(module, "open_data", lambda name, options, root: data)
+    monkeypatch.setattr(module, "open_other", lambda *given: data)
     return data
 
 
@@ -45,13 +41,13 @@ def small_cnn() -> nn.Module:
 def test_errors_can_be_had_again_and_the_model_stays(other, layers):
     model = small_cnn().train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    settings = replace(ASKED, transfer_layers=layers)
+    transfer = replace(ASKED, transfer_layers=layers)
     torch.manual_seed(1)
-    first = EVALUATORS["transfer"](model, DIGITS, settings)
+    first = transfer(model, DIGITS)
     state = torch.get_rng_state()
     torch.manual_seed(2)
-    assert evaluate_transfer(model, DIGITS, settings) == first
-    assert any(evaluate_transfer(model, DIGITS, replace(settings, seed=seed)) != first for seed in range(1, 6))
+    assert transfer(model, DIGITS) == first
+    assert any(replace(transfer, seed=seed)(model, DIGITS) != first for seed in range(1, 6))
     torch.manual_seed(1)
     assert torch.equal(torch.get_rng_state(), state)  # nobody else's chance is touched
     assert set(first) == {"transfer_error", "transfer_error_from_scratch"}
@@ -63,15 +59,15 @@ def test_errors_can_be_had_again_and_the_model_stays(other, layers):
 
 def test_it_learns(other):
     # Three levels of brightness, which a linear layer on any features tells apart.
-    settings = replace(ASKED, transfer_steps=60, transfer_layers="all", transfer_learning_rate=0.05)
-    assert evaluate_transfer(small_cnn(), DIGITS, settings)["transfer_error"] < 0.2
+    transfer = replace(ASKED, transfer_steps=60, transfer_layers="all", transfer_learning_rate=0.05)
+    assert transfer(small_cnn(), DIGITS)["transfer_error"] < 0.2
 
 
 def test_the_seed_is_what_differs(other):
     model, ends = small_cnn(), []
     for seed in (0, 0, 1):
         copy = with_new_head_of_seed_0(model)
-        fine_tune(copy, batches(other, seed), replace(ASKED, seed=seed))
+        replace(ASKED, seed=seed).fine_tune(copy, batches(other, seed))
         ends.append(copy.state_dict()["head.2.weight"])
     assert torch.equal(ends[0], ends[1])
     assert not torch.equal(ends[0], ends[2])
@@ -81,7 +77,7 @@ def test_the_order_of_the_samples_is_the_seeds(other, monkeypatch):
     orders = []
     of = module.SampleOrder
     monkeypatch.setattr(module, "SampleOrder", lambda *values: orders.append(values) or of(*values))
-    evaluate_transfer(small_cnn(), DIGITS, replace(ASKED, seed=5))
+    replace(ASKED, seed=5)(small_cnn(), DIGITS)
     assert orders == [(50, 10, 5)] * 2
 
 
@@ -100,7 +96,7 @@ def batches(other: Data, seed: int):
 def test_what_is_fine_tuned_changes_and_the_rest_does_not(other, layers):
     model = with_new_head(small_cnn(), 3)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    fine_tune(model, batches(other, 0), replace(ASKED, transfer_layers=layers))
+    replace(ASKED, transfer_layers=layers).fine_tune(model, batches(other, 0))
     for name, value in model.state_dict().items():
         stays = layers == "head" and not name.startswith("head")
         assert torch.equal(value, before[name]) == stays, name
@@ -110,7 +106,7 @@ def test_the_rate_falls_along_a_cosine(other, monkeypatch):
     rates = []
     step = torch.optim.SGD.step
     monkeypatch.setattr(torch.optim.SGD, "step", lambda self: (rates.append(self.param_groups[0]["lr"]), step(self))[1])
-    fine_tune(with_new_head(small_cnn(), 3), batches(other, 0), ASKED)
+    ASKED.fine_tune(with_new_head(small_cnn(), 3), batches(other, 0))
     expected = [0.005 * (1 + torch.tensor(torch.pi * step / 6).cos().item()) for step in range(6)]
     assert rates == pytest.approx(expected, abs=1e-6)
 
@@ -166,28 +162,28 @@ class Scaled(nn.Module):
 
 def test_layers_that_cannot_begin_anew_are_refused(other):
     with pytest.raises(UsageError, match="must have reset_parameters, got Scaled"):
-        evaluate_transfer(Scaled(), DIGITS, ASKED)
+        ASKED(Scaled(), DIGITS)
 
 
 def test_a_rate_that_is_too_high_ends_in_a_sentence(other):
-    settings = replace(ASKED, transfer_layers="all", transfer_learning_rate=1e30)
+    transfer = replace(ASKED, transfer_layers="all", transfer_learning_rate=1e30)
     with pytest.raises(RunFailed, match=r"must stay finite.*lower --transfer-learning-rate"):
-        evaluate_transfer(build_model("mlp", (1, 8, 8), 10), DIGITS, settings)
+        transfer(build_model("mlp", (1, 8, 8), 10), DIGITS)
 
 
 def test_what_is_no_image_is_refused(other):
     sound = HeldSplit(torch.zeros(4, 1, 80).short(), torch.arange(4) % 2, Waveform())
     with pytest.raises(UsageError, match="both data sets must be images"):
-        evaluate_transfer(small_cnn(), Data(sound, sound, 2), ASKED)
+        ASKED(small_cnn(), Data(sound, sound, 2))
 
 
 def test_a_set_must_be_named():
     with pytest.raises(UsageError, match="--transfer-data"):
-        EvaluateSettings(runs=("run",), evaluators=("transfer",))
+        Transfer()
 
 
 def test_digits_onto_themselves():
-    values = evaluate_transfer(small_cnn(), DIGITS, replace(ASKED, transfer_data="digits"))
+    values = replace(ASKED, transfer_data="digits")(small_cnn(), DIGITS)
     assert all(0 <= value <= 1 for value in values.values())
 
 

@@ -101,10 +101,10 @@ def _evaluate(settings: EvaluateSettings, console: Console) -> int:
 def _report(settings: ReportSettings, console: Console) -> int:
     from multimix.lab.report.make import make
 
-    made = make(settings, warn)
-    for file in made.files:
+    left_out = make(settings, warn)
+    for file in settings.files:
         _say(console, f"Report: {file}")
-    return 1 if made.left_out else 0
+    return 1 if left_out else 0
 
 
 def _preview(settings: PreviewSettings, console: Console) -> int:

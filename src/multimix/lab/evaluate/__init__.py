@@ -1,1 +1,1 @@
-"""What finished models are asked. One file per question; an evaluator never sees training."""
+"""Evaluators of finished models, one file each; none knows how a model was trained."""

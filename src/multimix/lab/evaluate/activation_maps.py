@@ -29,8 +29,12 @@ class ActivationMaps:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self._name = type(model).__name__
-        self._pool, self._linear = self._ending(model)
+        self._name, modules = type(model).__name__, list(model.modules())
+        pools = [place for place, module in enumerate(modules) if _is_global_pool(module)]
+        after = [module for module in modules[pools[-1] :] if list(module.parameters())] if pools else []
+        if len(after) != 1 or not isinstance(after[0], nn.Linear):
+            raise self._refused()
+        self._pool, self._linear = modules[pools[-1]], after[0]
         self._features = torch.empty(0)
 
     def __enter__(self) -> "ActivationMaps":
@@ -41,11 +45,11 @@ class ActivationMaps:
         self._hook.remove()
 
     def of(self, classes: Tensor) -> Tensor:
-        """Returns the (N, h, w) maps of one class each, from the last forward pass."""
+        """Return the (N, h, w) maps of one class each, from the last forward pass."""
         return torch.einsum("nchw,nc->nhw", self._features.float(), self._linear.weight[classes].float())
 
     def check(self, logits: Tensor) -> None:
-        """Refuses a model whose logits are not what the maps add up to.
+        """Refuse a model whose logits are not what the maps add up to.
 
         Raises:
             UsageError: if something else comes between the feature map and the logits.
@@ -59,15 +63,6 @@ class ActivationMaps:
     def _keep(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         self._features = args[0]
 
-    def _ending(self, model: nn.Module) -> tuple[nn.AdaptiveAvgPool2d, nn.Linear]:
-        modules = list(model.modules())
-        pools = [place for place, module in enumerate(modules) if _is_global(module)]
-        after = [module for module in modules[pools[-1] :] if list(module.parameters())] if pools else []
-        pool = modules[pools[-1]] if pools else None
-        if isinstance(pool, nn.AdaptiveAvgPool2d) and len(after) == 1 and isinstance(after[0], nn.Linear):
-            return pool, after[0]
-        raise self._refused()
-
     def _refused(self) -> UsageError:
         return UsageError(
             f"a model to localize with must end with AdaptiveAvgPool2d(1), Flatten and one Linear, got {self._name}; "
@@ -75,5 +70,5 @@ class ActivationMaps:
         )
 
 
-def _is_global(module: nn.Module) -> bool:
+def _is_global_pool(module: nn.Module) -> bool:
     return isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1))

@@ -1,21 +1,21 @@
-"""How often is a model wrong when samples are corrupted as they are in the world?"""
+"""How often is the model wrong when samples are corrupted as they are in the world?"""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from multimix.lab.data import Data, Split
-from multimix.lab.data.prepare import Pixels
-from multimix.lab.evaluate.corruptions import EXTRA, MAIN, SEVERITIES, check_images, corrupt
+from multimix.lab.evaluate.corruptions import CORRUPTIONS, MAIN, SEVERITIES, check_images, corrupt
 from multimix.lab.evaluate.corruptions.sound import SOUND, check_sound, corrupt_sound
-from multimix.lab.evaluate.judging import judged, rows_at_once
-from multimix.lab.evaluate.published_corruptions import PublishedCorruptions
-from multimix.lab.evaluate.samples import spread
-from multimix.lab.evaluate.settings import EvaluateSettings
+from multimix.lab.evaluate.evaluation_mode import evaluation_mode, rows_at_once
+from multimix.lab.evaluate.evaluator import Evaluator, percent
+from multimix.lab.evaluate.published_corruptions import open_published, published_samples
+from multimix.lab.evaluate.samples import pixels_of, spread
 
 Corrupted = Iterator[tuple[str, int, Tensor, Tensor]]  # type, severity, samples, labels
 
@@ -23,86 +23,91 @@ MOST_BYTES = 1 << 29  # of corrupted images that are kept for the next model
 
 
 @dataclass(frozen=True)
-class _Images:
-    """Corrupted images of a split, and how many samples and which seed were asked for."""
+class Corruption(Evaluator):
+    """Measure the error on corrupted test samples.
 
-    split: Split
-    asked: tuple[int | None, int]
-    images: list[tuple[str, int, Tensor, Tensor]]
+    Images are corrupted in the nineteen ways of CIFAR-10-C, in published files or here; sound in seven ways of
+    multimix's own.
 
-
-_last: list[_Images] = []  # at most one: the runs of a comparison share their test split
-
-
-def evaluate_corruption(model: nn.Module, data: Data, settings: EvaluateSettings) -> dict[str, float]:
-    """Returns the error on corrupted test samples: mean of all types and severities, of each type, and each alone.
-
-    Images are met with the nineteen types of CIFAR-10-C: from the published files if `settings.corruptions` names their
-    folder, else made here. Sound is met with seven types of multimix's own.
-
-    Returns:
-        error_corruption: the mean over the main types; for images also error_corruption_extra, over the four extra
-        ones, and error_corruption_all, over both; corruption/<type>; corruption/<type>/<severity>.
-
-    Raises:
-        UsageError: if the samples are neither images nor sound, or the published files are not of this test split.
+    Args:
+        corruptions: Folder of the published files.
+        num_samples: Most test samples that are corrupted (default all).
+        seed: Draws what is random in corruptions made here.
     """
-    check_can_be_corrupted(data, settings)
-    if settings.corruptions is not None:
-        published = PublishedCorruptions.open(settings.corruptions, data.test, settings.num_samples)
-        return _report(_errors(model, published.samples()), MAIN)
-    test = spread(data.test, settings.num_samples)
-    if test.pixels is None:
-        return _report(_errors(model, _sound(test, settings.seed)), SOUND)
-    images = _images(test, settings.seed)
-    if len(test) * prod(test.sample_shape) * len(SEVERITIES) * len([*MAIN, *EXTRA]) <= MOST_BYTES:
-        images = _kept(data.test, (settings.num_samples, settings.seed), images)
-    return _report(_errors(model, _as_input(images, test.pixels)), MAIN)
+
+    corruptions: str | None = None
+    num_samples: int | None = None
+    seed: int = 0
+    metrics: ClassVar = {
+        "error_corruption": percent("error, corruptions", "error, 15\ncorruptions, %", "Robustness"),
+        "error_corruption_extra": percent("error, 4 further corruptions", "4 more,\n%", "Robustness"),
+        "error_corruption_all": percent("error, all 19 corruptions", table="Robustness"),
+    }
+
+    def check(self, data: Data) -> None:
+        """Refuse samples that are neither images nor sound, and published files that are not of this test split.
+
+        Raises:
+            UsageError: if that is so.
+        """
+        if self.corruptions is not None:
+            open_published(self.corruptions, data.test)
+        elif data.test.pixels is None:
+            check_sound(data.test.sample_shape)
+        else:
+            check_images(data.test.sample_shape)
+
+    def __call__(self, model: nn.Module, data: Data) -> dict[str, float]:
+        """Return means over types and severities.
+
+        Returns:
+            error_corruption: the mean over the main types; for images also error_corruption_extra, over the four extra
+            ones, and error_corruption_all, over both; corruption/<type>; corruption/<type>/<severity>.
+
+        Raises:
+            UsageError: as `check`.
+        """
+        self.check(data)
+        if self.corruptions is not None:
+            images = open_published(self.corruptions, data.test)
+            return _means(_errors(model, published_samples(images, data.test, self.num_samples)), MAIN)
+        if data.test.pixels is None:
+            return _means(_errors(model, self._sound(data.test)), SOUND)
+        return _means(_errors(model, self._images(data.test)), MAIN)
+
+    def _sound(self, split: Split) -> Corrupted:
+        few = spread(split, self.num_samples)
+        return _each(few, SOUND, lambda x, name, severity, first: corrupt_sound(x, name, severity, self.seed, first))
+
+    def _images(self, split: Split) -> Corrupted:
+        pixels = pixels_of(split, "corruption")
+        for name, severity, x, labels in self._kept(split):
+            yield name, severity, pixels.as_input(x / 255), labels
+
+    def _kept(self, split: Split) -> Corrupted:
+        """Return corrupted images as bytes; the last are kept, as making them takes longer than evaluating a model."""
+        few = spread(split, self.num_samples)
+        if len(few) * prod(few.sample_shape) * len(SEVERITIES) * len(CORRUPTIONS) > MOST_BYTES:
+            return self._made(few)
+        if not _last or _last[0][0] is not split or _last[0][1] != self:
+            _last[:] = [(split, self, [*self._made(few)])]
+        return iter(_last[0][2])
+
+    def _made(self, split: Split) -> Corrupted:
+        pixels = pixels_of(split, "corruption")
+
+        def corrupted(x: Tensor, name: str, severity: int, first: int) -> Tensor:
+            return (corrupt(pixels.of(x), name, severity, self.seed, first) * 255).round().to(torch.uint8)
+
+        return _each(split, CORRUPTIONS, corrupted)
 
 
-def check_can_be_corrupted(data: Data, settings: EvaluateSettings) -> None:
-    """Refuses samples that are neither images nor sound, and published files that are not of this test split.
-
-    Raises:
-        UsageError: if that is so.
-    """
-    if settings.corruptions is not None:
-        PublishedCorruptions.open(settings.corruptions, data.test, settings.num_samples)
-    elif data.test.pixels is None:
-        check_sound(data.test.sample_shape)
-    else:
-        check_images(data.test.sample_shape)
+# Of the last split: the runs of a comparison share theirs. Holds at most one.
+_last: list[tuple[Split, Corruption, list[tuple[str, int, Tensor, Tensor]]]] = []
 
 
-def _kept(split: Split, asked: tuple[int | None, int], images: Corrupted) -> Corrupted:
-    """Returns the images that were made last, if they are the same; making them takes longer than judging a model."""
-    if not _last or _last[0].split is not split or _last[0].asked != asked:
-        _last[:] = [_Images(split, asked, [*images])]
-    return iter(_last[0].images)
-
-
-def _images(split: Split, seed: int) -> Corrupted:
-    """Yields corrupted images as bytes."""
-    pixels = split.pixels
-    assert pixels is not None
-
-    def corrupted(x: Tensor, name: str, severity: int, first: int) -> Tensor:
-        return (corrupt(pixels.of(x), name, severity, seed, first) * 255).round().to(torch.uint8)
-
-    return _each(split, [*MAIN, *EXTRA], corrupted)
-
-
-def _as_input(images: Corrupted, pixels: Pixels) -> Corrupted:
-    for name, severity, x, labels in images:
-        yield name, severity, pixels.as_input(x / 255), labels
-
-
-def _sound(split: Split, seed: int) -> Corrupted:
-    return _each(split, [*SOUND], lambda x, name, severity, first: corrupt_sound(x, name, severity, seed, first))
-
-
-def _each(split: Split, names: list[str], corrupted: Callable[[Tensor, str, int, int], Tensor]) -> Corrupted:
-    """Yields all samples in all ways; they are read once."""
+def _each(split: Split, names: Collection[str], corrupted: Callable[[Tensor, str, int, int], Tensor]) -> Corrupted:
+    """Yield all samples in all ways; they are read once."""
     first = 0
     for x, labels in split.chunks(rows_at_once(split.sample_shape)):
         for name in names:
@@ -112,9 +117,9 @@ def _each(split: Split, names: list[str], corrupted: Callable[[Tensor, str, int,
 
 
 def _errors(model: nn.Module, samples: Corrupted) -> dict[str, dict[int, float]]:
-    """Returns the error by type and severity."""
+    """Return the error by type and severity."""
     wrong: dict[str, dict[int, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
-    with judged(model):
+    with evaluation_mode(model):
         for name, severity, x, labels in samples:
             wrong[name][severity].append(model(x).argmax(dim=1) != labels)
     return {
@@ -123,19 +128,18 @@ def _errors(model: nn.Module, samples: Corrupted) -> dict[str, dict[int, float]]
     }
 
 
-def _report(errors: dict[str, dict[int, float]], main: Collection[str]) -> dict[str, float]:
-    """Returns means over severities and types; extra types are reported as far as there are any."""
-    types = {name: sum(by_severity.values()) / len(by_severity) for name, by_severity in errors.items()}
+def _means(errors: dict[str, dict[int, float]], main: Collection[str]) -> dict[str, float]:
+    """Return means over severities and types; extra types count as far as there are any."""
+    types = {name: _mean(by_severity.values()) for name, by_severity in errors.items()}
     extra = [error for name, error in types.items() if name not in main]
-    report = {"error_corruption": _mean([error for name, error in types.items() if name in main])}
+    means = {"error_corruption": _mean([error for name, error in types.items() if name in main])}
     if extra:
-        report["error_corruption_extra"] = _mean(extra)
-        report["error_corruption_all"] = _mean(list(types.values()))
+        means |= {"error_corruption_extra": _mean(extra), "error_corruption_all": _mean(types.values())}
     for name, by_severity in errors.items():
-        report[f"corruption/{name}"] = types[name]
-        report |= {f"corruption/{name}/{severity}": error for severity, error in by_severity.items()}
-    return report
+        means[f"corruption/{name}"] = types[name]
+        means |= {f"corruption/{name}/{severity}": error for severity, error in by_severity.items()}
+    return means
 
 
-def _mean(values: list[float]) -> float:
+def _mean(values: Collection[float]) -> float:
     return sum(values) / len(values)

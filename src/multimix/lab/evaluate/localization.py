@@ -6,6 +6,9 @@ References:
     localization of the true class).
 """
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -15,70 +18,81 @@ from torch import Tensor, nn
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data
 from multimix.lab.evaluate.activation_maps import ActivationMaps
-from multimix.lab.evaluate.judging import judged, rows_at_once
+from multimix.lab.evaluate.evaluation_mode import evaluation_mode, rows_at_once
+from multimix.lab.evaluate.evaluator import Evaluator, percent
 from multimix.lab.evaluate.samples import numbered
-from multimix.lab.evaluate.settings import EvaluateSettings
 
 BOX_FILTER = 3  # cells of the map that are averaged
 THRESHOLD = 0.25  # share of the largest value, above which the object is
 ENOUGH = 0.5  # intersection over union of a box that counts as found
 
 
-def evaluate_localization(model: nn.Module, data: Data, settings: EvaluateSettings) -> dict[str, float]:
-    """Returns how often the object is not found, among the test samples whose box is known.
+@dataclass(frozen=True)
+class Localization(Evaluator):
+    """Measure how often the object is not found, among the test samples whose box is known."""
 
-    Returns:
-        localization_error: share with a wrong top class, or a box by its map with an intersection over union below 0.5;
-        localization_error_known_class: share with such a box by the map of the true class, whatever is predicted;
-        localization_iou: mean intersection over union of the predicted class's boxes.
-
-    Raises:
-        UsageError: if no sample has a box, or the model has no class activation maps.
-    """
-    check_has_boxes(data, settings)
-    boxes, seen = _boxes(data)
-    test, boxes = data.test.subset(seen.nonzero().squeeze(1)), boxes[seen]
-    kept, found, right, known = [], [], [], []
-    with judged(model), ActivationMaps(model) as maps:
-        for x, numbers in numbered(test).chunks(rows_at_once(test.sample_shape)):
-            labels = test.labels.to(x.device)[numbers]
-            logits = model(x)
-            maps.check(logits)
-            predicted = logits.argmax(dim=1)
-            size = (x.shape[-2], x.shape[-1])
-            kept.append(numbers.cpu())
-            found.append(object_boxes(maps.of(predicted), size))
-            known.append(object_boxes(maps.of(labels), size))
-            right.append((predicted == labels).cpu())
-    boxes = boxes[torch.cat(kept)]  # without those of samples that turned out to be bad
-    overlap = intersection_over_union(torch.cat(found), boxes)
-    known_overlap = intersection_over_union(torch.cat(known), boxes)
-    return {
-        "localization_error": 1 - _share((overlap >= ENOUGH) & torch.cat(right)),
-        "localization_error_known_class": 1 - _share(known_overlap >= ENOUGH),
-        "localization_iou": overlap.mean().item(),
+    metrics: ClassVar = {
+        "localization_error": percent("localization error", "not\nfound, %", "Localization"),
+        "localization_error_known_class": percent("with the true class given", "class\nknown, %", "Localization"),
+        "localization_iou": percent("overlap of boxes (▲ better)", table="Localization", better="higher"),
     }
 
+    def check(self, data: Data) -> None:
+        """Refuse data of which no test sample has a box.
 
-def check_has_boxes(data: Data, settings: EvaluateSettings) -> None:
-    """Refuses data of which no test sample has a box.
+        Raises:
+            UsageError: if that is so.
+        """
+        _, seen = _boxes(data)
+        if not seen.any():
+            raise UsageError(
+                "localization needs test samples with boxes, got none; choose cub-200-2011 or tiny-imagenet"
+            )
 
-    Raises:
-        UsageError: if that is so.
-    """
-    _, seen = _boxes(data)
-    if not seen.any():
-        raise UsageError("localization needs test samples with boxes, got none; choose cub-200-2011 or tiny-imagenet")
+    def __call__(self, model: nn.Module, data: Data) -> dict[str, float]:
+        """Return how often the object is not found.
+
+        Returns:
+            localization_error: share with a wrong top class, or a box by its map with an intersection over union below
+            0.5; localization_error_known_class: share with such a box by the map of the true class, whatever is
+            predicted; localization_iou: mean intersection over union of the predicted class's boxes.
+
+        Raises:
+            UsageError: if no sample has a box, or the model has no class activation maps.
+        """
+        self.check(data)
+        boxes, seen = _boxes(data)
+        test, boxes = data.test.subset(seen.nonzero().squeeze(1)), boxes[seen]
+        kept, found, right, known = [], [], [], []
+        with evaluation_mode(model), ActivationMaps(model) as maps:
+            for x, numbers in numbered(test).chunks(rows_at_once(test.sample_shape)):
+                labels = test.labels.to(x.device)[numbers]
+                logits = model(x)
+                maps.check(logits)
+                predicted = logits.argmax(dim=1)
+                size = (x.shape[-2], x.shape[-1])
+                kept.append(numbers.cpu())
+                found.append(object_boxes(maps.of(predicted), size))
+                known.append(object_boxes(maps.of(labels), size))
+                right.append((predicted == labels).cpu())
+        boxes = boxes[torch.cat(kept)]  # without those of samples that turned out to be bad
+        overlap = intersection_over_union(torch.cat(found), boxes)
+        known_overlap = intersection_over_union(torch.cat(known), boxes)
+        return {
+            "localization_error": 1 - _share((overlap >= ENOUGH) & torch.cat(right)),
+            "localization_error_known_class": 1 - _share(known_overlap >= ENOUGH),
+            "localization_iou": overlap.mean().item(),
+        }
 
 
 def _boxes(data: Data) -> tuple[Tensor, Tensor]:
-    """Returns the boxes of the test samples, and which hold anything: a crop may have lost its object."""
+    """Return the boxes of the test samples, and which hold anything: a crop may have lost its object."""
     boxes = torch.empty(0, 4) if data.test.boxes is None else data.test.boxes.double().cpu()
     return boxes, (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
 
 
 def object_boxes(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Returns the boxes around what maps say the objects are, (N, 4): left, top, right, bottom as shares.
+    """Return the boxes around what maps say the objects are, (N, 4): left, top, right, bottom as shares.
 
     Args:
         maps: (N, h, w) activation of one class.
@@ -92,7 +106,7 @@ def object_boxes(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _largest_box(mask: NDArray[np.bool_]) -> Tensor:
-    """Returns the box of the largest connected part; the whole sample if there is none."""
+    """Return the box of the largest connected part; the whole sample if there is none."""
     from scipy import ndimage
 
     height, width = mask.shape
@@ -106,7 +120,7 @@ def _largest_box(mask: NDArray[np.bool_]) -> Tensor:
 
 
 def intersection_over_union(first: Tensor, second: Tensor) -> Tensor:
-    """Returns the common area over the joint area of boxes (N, 4): left, top, right, bottom."""
+    """Return the common area over the joint area of boxes (N, 4): left, top, right, bottom."""
     begin, end = first[:, :2].maximum(second[:, :2]), first[:, 2:].minimum(second[:, 2:])
     common = (end - begin).clamp(min=0).prod(dim=1)
     areas = (first[:, 2:] - first[:, :2]).prod(dim=1) + (second[:, 2:] - second[:, :2]).prod(dim=1)

@@ -65,9 +65,6 @@ class EvaluateSettings:
                 check_at_least_one(name, getattr(self, name))
         check_finite("transfer_learning_rate", self.transfer_learning_rate, "try 0.01")
         check_name("transfer_layers", self.transfer_layers, ("head", "all"))
-        for evaluator, needs in (("ood", "ood_data"), ("transfer", "transfer_data")):
-            given = evaluator not in self.evaluators or getattr(self, needs) is not None
-            check(given, f"{evaluator} needs another data set", f"give --{needs.replace('_', '-')}", **{needs: None})
         for name, others in (("ood_data", (NOISE,)), ("transfer_data", ())):
             data = getattr(self, name)
             if data is not None and ":" not in data:

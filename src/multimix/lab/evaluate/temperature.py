@@ -14,12 +14,12 @@ HALVES_SEED = 0  # the halves are the same for every run
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Returns the temperature T at which softmax(logits / T) gives the labels the highest likelihood.
+    """Return the temperature T at which softmax(logits / T) gives the labels the highest likelihood.
 
     The likelihood is convex in 1 / T, so the root of its slope is the one best T; it is found to 1e-9 in log T.
 
     Args:
-        logits: (N, C), of samples that are not judged by what comes out.
+        logits: (N, C), of samples that the temperature is not evaluated on.
         labels: (N,)
 
     References:
@@ -43,9 +43,9 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 def cross_fitted(logits: Tensor, labels: Tensor) -> tuple[Tensor, float]:
-    """Returns the logits of each half of the samples over the temperature of the other, and the mean temperature.
+    """Return the logits of each half of the samples over the temperature of the other, and the mean temperature.
 
-    The halves are stratified by class. No sample has a part in the temperature that it is judged by.
+    The halves are stratified by class. No sample is scaled by a temperature that was fitted on it.
     """
     halves = [half.to(logits.device) for half in stratified(labels, 0.5, HALVES_SEED)]
     temperatures = [fit_temperature(logits[half], labels[half]) for half in reversed(halves)]

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from multimix.lab.data import Split
+from multimix.lab.evaluate.evaluation_mode import evaluation_mode
 
 GRID = 200  # points per side
 MARGIN = 0.1  # around the points, in units of their spread
@@ -24,7 +25,7 @@ SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "multimix", 
 
 
 def boundary(model: nn.Module, split: Split, title: str = "") -> str:
-    """Returns the picture.
+    """Return the picture.
 
     Args:
         model: Gives logits for points in the plane.
@@ -60,20 +61,17 @@ def boundary(model: nn.Module, split: Split, title: str = "") -> str:
     return svg[svg.index("<svg") :]
 
 
-@torch.no_grad()
 def probabilities_on_grid(model: nn.Module, low: Tensor, high: Tensor) -> Tensor:
-    """Returns the (GRID, GRID, C) probabilities, rows from the bottom up; the model stays in the mode it was in."""
+    """Return the (GRID, GRID, C) probabilities, rows from the bottom up; the model stays in the mode it was in."""
     steps = torch.linspace(0, 1, GRID, device=low.device)
     across, up = (low[axis] + (high[axis] - low[axis]) * steps for axis in (0, 1))
     points = torch.stack(torch.meshgrid(across, up, indexing="xy"), dim=-1)
-    was_training = model.training
-    model.eval()
-    logits: Tensor = model(points.reshape(-1, 2))
-    model.train(was_training)
+    with evaluation_mode(model):
+        logits: Tensor = model(points.reshape(-1, 2))
     return logits.softmax(dim=1).reshape(GRID, GRID, -1)
 
 
 def _frame(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the lower left and the upper right corner of the picture."""
+    """Return the lower left and the upper right corner of the picture."""
     low, high = x.amin(dim=0), x.amax(dim=0)
     return low - MARGIN * (high - low), high + MARGIN * (high - low)

@@ -42,7 +42,7 @@ COUNTS = ("rows_seen", "images_loaded", "core_hours")
 
 
 def csv_of(comparisons: Sequence[Results]) -> str:
-    """Returns the lines; what is not there is empty."""
+    """Return the lines; what is not there is empty."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(TITLES)

@@ -16,7 +16,7 @@ FLOOR = 0.05  # percent; a logarithmic axis has no place for an error of zero
 
 
 def curve(rows: Sequence[TableRow], axis: str) -> str:
-    """Returns one picture as SVG: a line per row, the mean over seeds, in a band from the lowest to the highest.
+    """Return one picture as SVG: a line per row, the mean over seeds, in a band from the lowest to the highest.
 
     Args:
         rows: Rows that have results.

@@ -52,7 +52,7 @@ class Found:
 
     @classmethod
     def read(cls, folder: RunFolder) -> "Found | None":
-        """Reads a run's files; None if it is no run of a comparison, by its name.
+        """Read a run's files; None if it is no run of a comparison, by its name.
 
         Raises:
             Damaged: naming the file that does not hold what it should.
@@ -77,7 +77,7 @@ class Found:
 
 
 def gather(comparison: Comparison, log: Callable[[str], None] = lambda line: None) -> Results:
-    """Reads the run folders of a comparison; what is not there yet has no results.
+    """Read the run folders of a comparison; what is not there yet has no results.
 
     Args:
         comparison: Which.
@@ -93,7 +93,7 @@ def gather(comparison: Comparison, log: Callable[[str], None] = lambda line: Non
             left_out.setdefault(reason, []).append(run.folder.path.name)
         else:
             fitting.append(run)
-    every = sorted({*planned, *(run.row for run in fitting)}, key=_order(settings))
+    every = sorted({*planned, *(run.row for run in fitting)}, key=lambda row: _order(row, settings))
     return Results(
         name=printable(comparison.folder.resolve().name),
         commands=readable.texts([*comparison.earlier, comparison.command], "commands"),
@@ -104,7 +104,7 @@ def gather(comparison: Comparison, log: Callable[[str], None] = lambda line: Non
 
 
 def row_of(folder: str, config: Mapping[str, Any]) -> Row | None:
-    """Returns the row that a run belongs to, told by the name of its folder; None if that is no run of a comparison."""
+    """Return the row that a run belongs to, told by the name of its folder; None if that is no run of a comparison."""
     method, data = str(config.get("method")), str(config.get("data"))
     label = folder.removesuffix(f"-s{config.get('seed')}")
     prefix = Row("none", 1, data=data).name.removesuffix("none")
@@ -125,7 +125,7 @@ def row_of(folder: str, config: Mapping[str, Any]) -> Row | None:
 
 
 def _found(folder: Path, log: Callable[[str], None]) -> tuple[list[Found], dict[str, list[str]]]:
-    """Returns the finished runs, by seed, and what is there besides: reason -> names."""
+    """Return the finished runs, by seed, and what is there besides: reason -> names."""
     found: list[Found] = []
     left_out: dict[str, list[str]] = {}
     for path in subfolders(folder):
@@ -145,7 +145,7 @@ def _found(folder: Path, log: Callable[[str], None]) -> tuple[list[Found], dict[
 
 
 def _misfit(run: Found, settings: CompareSettings, base_steps: int) -> str:
-    """Returns why a run has no place among those of a comparison; empty if it has."""
+    """Return why a run has no place among those of a comparison; empty if it has."""
     if not run.row.data and len(settings.data) > 1:
         return "from before there were several data sets"
     try:
@@ -164,31 +164,24 @@ def _misfit(run: Found, settings: CompareSettings, base_steps: int) -> str:
 
 
 def _base_steps(run: Found, found: Sequence[Found], planned: Sequence[Row], settings: CompareSettings) -> int:
-    """Returns the steps of K = 1: as set or, where epochs are, as the runs of the last command have them."""
+    """Return the steps of K = 1: as set or, where epochs are, as the runs of the last command have them."""
     if settings.steps is not None:
         return settings.steps
     asked = (other for other in found if other.row in planned and other.row.data == run.row.data)
     return next(asked, run).base_steps
 
 
-def _order(settings: CompareSettings) -> Any:
-    """Returns the key that sorts rows as the comparison's own are, with others among them; K rises."""
-
-    def place(value: Any, known: Sequence[Any]) -> tuple[int, Any]:
-        return (known.index(value), "") if value in known else (len(known), value)
-
-    def key(row: Row) -> tuple[Any, ...]:
-        alpha = (-1, "") if row.alpha is None else place(row.alpha, settings.alphas)
-        return (
-            place(row.data, ("", *settings.data)),
-            place(row.method, settings.methods),
-            alpha,
-            row.num_mixes,  # whichever command asked for it
-            place(row.control, ("", *settings.controls)),
-            place(row.variant, ("", *settings.variants)),
-        )
-
-    return key
+def _order(row: Row, settings: CompareSettings) -> tuple[Any, ...]:
+    """Return what sorts rows as the comparison's own are, with others after them; K rises, whichever command asked."""
+    values: list[tuple[Any, Sequence[Any]]] = [
+        (row.data, ("", *settings.data)),
+        (row.method, settings.methods),
+        (row.alpha, (None, *settings.alphas)),
+        (row.num_mixes, ()),
+        (row.control, ("", *settings.controls)),
+        (row.variant, ("", *settings.variants)),
+    ]
+    return tuple((known.index(value), "") if value in known else (len(known), value) for value, known in values)
 
 
 def _row(row: Row, found: Sequence[Found], failures: Mapping[str, str]) -> RowResults:

@@ -32,7 +32,7 @@ SYMBOLS = {
 
 
 def latex(comparisons: Sequence[Results]) -> str:
-    """Returns all tables of the page, to be read by \\input."""
+    """Return all tables of the page, to be read by \\input."""
     parts = ["% Made by multimix report. In the preamble: \\usepackage{booktabs}"]
     for results in comparisons:
         rows = table(results)
@@ -71,5 +71,5 @@ def _line(texts: Sequence[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Returns text that LaTeX shows as it is; of what it could not show, what ASCII has of it."""
+    """Return text that LaTeX shows as it is; of what it could not show, what ASCII has of it."""
     return "".join(SYMBOLS.get(mark, mark if mark.isascii() else "?") for mark in printable(text))

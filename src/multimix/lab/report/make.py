@@ -1,8 +1,6 @@
 """Sources in, files out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.checks import check
@@ -19,36 +17,26 @@ from multimix.lab.report.sources import Sources
 TEXTS: dict[str, Callable[[list[Results]], str]] = {".csv": csv_of, ".tex": latex, ".md": markdown}
 
 
-@dataclass(frozen=True)
-class Made:
-    """What was written.
-
-    Args:
-        files: The files.
-        left_out: What is not in them as it is damaged, a line each.
-    """
-
-    files: list[Path]
-    left_out: list[str]
-
-
-def make(settings: ReportSettings, log: Callable[[str], None] = lambda line: None) -> Made:
-    """Writes what is asked for.
+def make(settings: ReportSettings, log: Callable[[str], None] = lambda line: None) -> list[str]:
+    """Write the files that are asked for.
 
     Args:
         settings: What is asked.
         log: Called with what is left out, before the files are written.
 
+    Returns:
+        What is not in the files as it is damaged, a line each.
+
     Raises:
         UsageError: if a source is none, or there is nothing that a file could show.
     """
-    sources, files = Sources.read(settings.sources), settings.files
+    sources = Sources.read(settings.sources)
     for line in sources.left_out:
         log(line)
-    for file in files:
+    for file in settings.files:
         fits = bool(sources.comparisons) or file.suffix == ".html"
         check(fits, "results and tables are of comparisons", "add one, or make a page", output=str(file))
-    for file in files:
+    for file in settings.files:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".html":
             write_page(file, sources.comparisons, sources.variances, Samples(settings.samples, settings.data_root))
@@ -56,4 +44,4 @@ def make(settings: ReportSettings, log: Callable[[str], None] = lambda line: Non
             write_results(file, sources.comparisons)
         else:
             write_atomic(file, TEXTS[file.suffix](sources.comparisons))
-    return Made(files, sources.left_out)
+    return sources.left_out

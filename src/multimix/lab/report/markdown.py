@@ -14,7 +14,7 @@ SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\|*_`<[~#&"})
 
 
 def markdown(comparisons: Sequence[Results]) -> str:
-    """Returns all tables of the page, with what they mean."""
+    """Return all tables of the page, with what they mean."""
     parts = []
     for results in comparisons:
         rows = table(results)
@@ -37,11 +37,11 @@ def _table(grid: Grid) -> str:
 
 
 def escaped(text: str) -> str:
-    """Returns text that Markdown shows as it is."""
+    """Return text that Markdown shows as it is."""
     return printable(text).translate(SPECIAL)
 
 
 def fenced(text: str) -> str:
-    """Returns a block of code, between more backticks than there are anywhere in it."""
+    """Return a block of code, between more backticks than there are anywhere in it."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}\n{text}\n{fence}"

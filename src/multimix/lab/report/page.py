@@ -60,7 +60,7 @@ class Part:
 
     @classmethod
     def of(cls, results: Results, number: int, samples: Samples) -> "Part":
-        """Makes the tables and pictures of the page's comparison of that number."""
+        """Make the tables and pictures of the page's comparison of that number."""
         rows = table(results)
         groups = [
             _group(f"{number}-{index}", data, those, results.settings, samples)
@@ -106,7 +106,7 @@ def write_page(
     variances: Sequence[VariancePart] = (),
     samples: Samples = Samples(),  # noqa: B008  frozen
 ) -> None:
-    """Writes the page.
+    """Write the page.
 
     Args:
         path: The file.

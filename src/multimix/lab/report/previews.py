@@ -72,7 +72,7 @@ class Samples:
     data_root: str | None = None
 
     def of(self, name: str, options: Mapping[str, Any]) -> Split:
-        """Opens a data set and returns its test split.
+        """Open a data set and returns its test split.
 
         Raises:
             UsageError, OSError: if it may not be opened, or cannot.
@@ -98,7 +98,7 @@ class Previews:
 
 
 def previews(rows: Sequence[Row], settings: Mapping[str, Any], samples: Samples) -> Previews:
-    """Returns the paths of all methods of a table.
+    """Return the paths of all methods of a table.
 
     Args:
         rows: The table's rows, of one data set.
@@ -142,7 +142,7 @@ def _offline() -> Iterator[None]:
 
 
 def _two_samples(split: Split) -> Tensor:
-    """Returns the first sample and the first of another class, (2, ...), as the model gets them."""
+    """Return the first sample and the first of another class, (2, ...), as the model gets them."""
     other = int((split.labels != split.labels[0]).nonzero()[0])
     return next(split.subset(torch.tensor([0, other])).chunks(2))[0]
 
@@ -160,7 +160,7 @@ def _frames(method: str, alpha: float | None, x: Tensor, split: Split, settings:
 
 
 def _path(method: str, alpha: float | None, x: Tensor, settings: Mapping[str, Any]) -> tuple[Tensor, list[float]]:
-    """Returns x, its mixes and its partner, and the share of x in each label."""
+    """Return x, its mixes and its partner, and the share of x in each label."""
     options = options_for(method, settings["method_options"]) | ({} if alpha is None else {"alpha": alpha})
     mix = mixer(
         PreviewSettings(
@@ -184,7 +184,7 @@ def _path(method: str, alpha: float | None, x: Tensor, settings: Mapping[str, An
 
 
 def _as_uri(picture: np.ndarray[Any, Any], is_sound: bool) -> str:
-    """Returns an (H, W, channels) picture as a PNG in a data URI."""
+    """Return an (H, W, channels) picture as a PNG in a data URI."""
     if is_sound:
         picture = matplotlib.colormaps["viridis"](picture[::-1, :, 0])[..., :3]
     bytes_ = np.rint(picture * 255).clip(0, 255).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from multimix.lab.compare.settings import CONTROLS
 from multimix.lab.core.errors import Damaged, UsageError
@@ -16,10 +16,13 @@ MOST_NUMBERS = 1000  # of a run; all evaluators together give about 400
 MOST_DIGITS = 3  # of a bin's number
 MOMENTS = 1e-9  # seconds: no run takes less
 BINS = ("count", "confidence", "accuracy")
+KINDS = {dict: "object", list: "list", str: "text"}
+
+T = TypeVar("T", dict[str, Any], list[Any], str)
 
 
 def number(value: object, what: str, least: float = -LARGEST) -> float:
-    """Returns a number that can be computed with.
+    """Return a number that can be computed with.
 
     Raises:
         Damaged: if it is none; so do the other functions.
@@ -30,45 +33,36 @@ def number(value: object, what: str, least: float = -LARGEST) -> float:
 
 
 def numbers(value: object, what: str) -> dict[str, float]:
-    """Returns named numbers."""
-    return {printable(name): number(inner, name) for name, inner in mapping(value, what).items()}
+    """Return named numbers."""
+    return {printable(name): number(inner, name) for name, inner in typed(value, dict, what).items()}
 
 
 def whole(value: object, what: str, least: int = 0) -> int:
-    """Returns a whole number."""
+    """Return a whole number."""
     if not isinstance(value, int):
         raise Damaged(f"{what} is {printable(repr(value))[:40]}, which is no whole number")
     return int(number(value, what, least))
 
 
-def text(value: object, what: str) -> str:
-    """Returns a text as it may be shown."""
-    if not isinstance(value, str):
-        raise Damaged(f"{what} is no text")
-    return printable(value)
-
-
-def texts(value: object, what: str) -> list[str]:
-    """Returns texts as they may be shown."""
-    return [text(each, what) for each in sequence(value, what)]
-
-
-def mapping(value: object, what: str) -> dict[str, Any]:
-    """Returns an object of JSON."""
-    if not isinstance(value, dict):
-        raise Damaged(f"{what} is no object")
+def typed(value: object, kind: type[T], what: str) -> T:
+    """Return an object, a list or a text of JSON."""
+    if not isinstance(value, kind):
+        raise Damaged(f"{what} is no {KINDS[kind]}")
     return value
 
 
-def sequence(value: object, what: str) -> list[Any]:
-    """Returns a list of JSON."""
-    if not isinstance(value, list | tuple):
-        raise Damaged(f"{what} is no list")
-    return list(value)
+def text(value: object, what: str) -> str:
+    """Return a text as it may be shown."""
+    return printable(typed(value, str, what))
+
+
+def texts(value: object, what: str) -> list[str]:
+    """Return texts as they may be shown."""
+    return [text(each, what) for each in typed(value, list, what)]
 
 
 def evaluation(values: Mapping[str, Any]) -> dict[str, float]:
-    """Returns a run's final numbers; the bars of reliability diagrams are whole."""
+    """Return a run's final numbers; the bars of reliability diagrams are whole."""
     if len(values) > MOST_NUMBERS:
         raise Damaged(f"evaluation has {len(values):,} numbers, more than {MOST_NUMBERS:,}")
     found = numbers(dict(values), "evaluation")
@@ -83,14 +77,14 @@ def evaluation(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def cost(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
-    """Returns what a run cost."""
+    """Return what a run cost."""
     found = numbers(dict(values), "cost")
     return {name: number(found.get(name), name, MOMENTS if name.endswith("_s") else 1) for name in names}
 
 
 def environment(values: object) -> dict[str, Any]:
-    """Returns the conditions of a run, as they may be shown."""
-    conditions = mapping(printable_inside(values), "environment")
+    """Return the conditions of a run, as they may be shown."""
+    conditions = typed(printable_inside(values), dict, "environment")
     for name in CONDITIONS:
         if not isinstance(conditions.get(name), str | int):
             raise Damaged(f"environment has no {name}")
@@ -99,7 +93,7 @@ def environment(values: object) -> dict[str, Any]:
 
 
 def method(value: object) -> str:
-    """Returns the name of a method, or a schedule of such."""
+    """Return the name of a method, or a schedule of such."""
     name = text(value, "method")
     try:
         MethodSchedule.parse(name)
@@ -109,7 +103,7 @@ def method(value: object) -> str:
 
 
 def control(value: object) -> str:
-    """Returns what is held equal, empty for nothing."""
+    """Return what is held equal, empty for nothing."""
     name = text(value, "control")
     if name not in ("", *CONTROLS):
         raise Damaged(f"control is {name!r}, which is none of {', '.join(CONTROLS)}")
@@ -117,8 +111,8 @@ def control(value: object) -> str:
 
 
 def settings(values: object) -> dict[str, Any]:
-    """Returns a comparison's settings, as they may be shown."""
-    found = mapping(printable_inside(values), "settings")
+    """Return a comparison's settings, as they may be shown."""
+    found = typed(printable_inside(values), dict, "settings")
     for name, kind in (("data", list), ("data_options", dict), ("method_options", dict), ("model", str)):
         if name in found and not isinstance(found[name], kind):
             raise Damaged(f"the setting {name} is of another type")
@@ -128,8 +122,8 @@ def settings(values: object) -> dict[str, Any]:
 
 
 def curve(lines: Mapping[str, Sequence[object]]) -> dict[str, list[float]]:
-    """Returns the lines of a curve, all of the same length, over steps that rise."""
-    found = {name: [number(value, name) for value in sequence(line, name)] for name, line in lines.items()}
+    """Return the lines of a curve, all of the same length, over steps that rise."""
+    found = {name: [number(value, name) for value in typed(line, list, name)] for name, line in lines.items()}
     steps = found["step"]
     if not steps or {len(line) for line in found.values()} != {len(steps)}:
         raise Damaged("its curve has lines of different lengths, or none")

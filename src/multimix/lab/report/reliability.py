@@ -16,7 +16,7 @@ MANY = 5  # the number of mixes that is shown beside one, if there is such a row
 
 
 def shown(rows: Sequence[TableRow]) -> list[TableRow]:
-    """Returns the rows whose diagrams are shown: of each method K = 1, and K = 5 with each control."""
+    """Return the rows whose diagrams are shown: of each method K = 1, and K = 5 with each control."""
     measured = [row for row in rows if bins(row.results, PLAIN) and not row.row.variant]
     counts = {row.row.num_mixes for row in measured if row.row.control}
     many = MANY if MANY in counts else max(counts, default=1)
@@ -24,7 +24,7 @@ def shown(rows: Sequence[TableRow]) -> list[TableRow]:
 
 
 def bins(runs: Sequence[Result], name: str) -> dict[int, tuple[float, float, float]]:
-    """Returns bin -> (samples, their mean confidence, their accuracy) over all runs."""
+    """Return bin -> (samples, their mean confidence, their accuracy) over all runs."""
     sums: dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
     for run in runs:
         for full_name, count in run.evaluation.items():
@@ -37,7 +37,7 @@ def bins(runs: Sequence[Result], name: str) -> dict[int, tuple[float, float, flo
 
 
 def diagram(row: TableRow) -> str:
-    """Returns a row's diagram as SVG: as trained, and with temperature scaling where that was measured."""
+    """Return a row's diagram as SVG: as trained, and with temperature scaling where that was measured."""
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(2.3, 2.1))
         axes = figure.add_axes((0.2, 0.2, 0.75, 0.75))
@@ -57,7 +57,7 @@ def diagram(row: TableRow) -> str:
 def _dots(
     axes: Axes, found: dict[int, tuple[float, float, float]], colour: str, label: str, linestyle: str = "-"
 ) -> None:
-    """Draws a dot for each bin; its area is the share of samples in it."""
+    """Draw a dot for each bin; its area is the share of samples in it."""
     count, sure, right = np.array(list(found.values())).T
     axes.plot(sure * 100, right * 100, color=colour, linewidth=1.2, linestyle=linestyle, label=label)
     axes.scatter(sure * 100, right * 100, s=4 + 60 * count / count.sum(), color=colour, linewidth=0, alpha=0.6)

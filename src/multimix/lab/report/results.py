@@ -41,7 +41,7 @@ class Result:
     def of(
         cls, seed: int, evaluation: Mapping[str, Any], records: Sequence[Record], environment: Mapping[str, Any]
     ) -> "Result":
-        """Puts a run's files together, in as many digits as results files have.
+        """Put a run's files together, in as many digits as results files have.
 
         Raises:
             Damaged: if they do not hold what tables are made of.
@@ -58,7 +58,7 @@ class Result:
     def read(
         cls, seed: object, evaluation: Mapping[str, Any], cost: Mapping[str, Any], environment: object
     ) -> "Result":
-        """Returns a run of which nothing is known to be as it should.
+        """Return a run of which nothing is known to be as it should.
 
         Raises:
             Damaged: if tables could not be made of it.
@@ -92,7 +92,7 @@ class Curve:
 
     @classmethod
     def of(cls, runs: Sequence[Sequence[Record]]) -> "Curve":
-        """Returns the curve of runs' records, to the end of the one that stopped first."""
+        """Return the curve of runs' records, to the end of the one that stopped first."""
         moments = list(zip(*runs, strict=False))
         kept = sorted(set(np.linspace(0, len(moments) - 1, min(len(moments), MAX_POINTS)).round().astype(int)))
         points = np.array([[[record[name] for record in moments[i]] for i in kept] for name in CURVE])
@@ -102,15 +102,15 @@ class Curve:
 
     @classmethod
     def read(cls, stored: object) -> "Curve | None":
-        """Returns a curve of which nothing is known to be as it should; None for none.
+        """Return a curve of which nothing is known to be as it should; None for none.
 
         Raises:
             Damaged: if it could not be drawn.
         """
         if stored is None:
             return None
-        lines = readable.mapping(stored, "curve")
-        return cls(**readable.curve({item.name: lines.get(item.name, ()) for item in fields(cls)}))
+        lines = readable.typed(stored, dict, "curve")
+        return cls(**readable.curve({item.name: lines.get(item.name, []) for item in fields(cls)}))
 
 
 @dataclass(frozen=True)
@@ -155,5 +155,5 @@ class Results:
 
 
 def rounded(value: float) -> float:
-    """Returns a number as a results file has it."""
+    """Return a number as a results file has it."""
     return value if isinstance(value, int) else float(f"{value:.{SIGNIFICANT_DIGITS}g}")

@@ -28,13 +28,13 @@ FORMAT = "multimix results 1"
 
 
 def write_results(path: Path, comparisons: Sequence[Results]) -> None:
-    """Writes comparisons, whole or not at all."""
+    """Write comparisons, whole or not at all."""
     head = f'{{"format": {_json(FORMAT)}, "multimix": {_json(installed("multimix"))}, "comparisons": [\n'
     write_atomic(path, head + ",\n".join(map(_comparison, comparisons)) + "\n]}\n")
 
 
 def read_results(path: Path) -> list[Results]:
-    """Reads the comparisons of a file.
+    """Read the comparisons of a file.
 
     Raises:
         UsageError: if it is no such file.
@@ -43,8 +43,8 @@ def read_results(path: Path) -> list[Results]:
         stored = read_json(path.resolve(), dict)
         if stored.get("format") != FORMAT:
             raise Damaged(f"its format is not {FORMAT!r}")
-        comparisons = readable.sequence(stored.get("comparisons"), "comparisons")
-        return [_read(readable.mapping(each, "a comparison")) for each in comparisons]
+        comparisons = readable.typed(stored.get("comparisons"), list, "comparisons")
+        return [_read(readable.typed(each, dict, "a comparison")) for each in comparisons]
     except (Damaged, KeyError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise UsageError(
@@ -69,9 +69,7 @@ def _comparison(results: Results) -> str:
 
 
 def _environments(results: Results) -> list[dict[str, Any]]:
-    met: list[dict[str, Any]] = []
-    for row in results.rows:
-        met += [run.environment for run in row.runs if run.environment not in met]
+    met = [run.environment for row in results.rows for run in row.runs]
     return [environment for i, environment in enumerate(met) if environment not in met[:i]]
 
 
@@ -93,7 +91,7 @@ def _run(run: Result, environments: Sequence[Mapping[str, Any]]) -> dict[str, An
 
 
 def _folded(evaluation: Mapping[str, float]) -> dict[str, dict[str, list[float | None]]]:
-    """Returns the numbers by bin as lists."""
+    """Return the numbers by bin as lists."""
     folded: dict[str, dict[str, list[float | None]]] = {}
     for full_name, value in evaluation.items():
         if not is_bin(full_name):
@@ -108,16 +106,16 @@ def _folded(evaluation: Mapping[str, float]) -> dict[str, dict[str, list[float |
 def _unfolded(bins: object) -> dict[str, Any]:
     return {
         f"{name}/{number:02}/{of_what}": value
-        for name, lists in readable.mapping(bins, "bins").items()
-        for of_what, values in readable.mapping(lists, name).items()
-        for number, value in enumerate(readable.sequence(values, of_what))
+        for name, lists in readable.typed(bins, dict, "bins").items()
+        for of_what, values in readable.typed(lists, dict, name).items()
+        for number, value in enumerate(readable.typed(values, list, of_what))
         if value is not None
     }
 
 
 def _read(stored: Mapping[str, Any]) -> Results:
-    environments = readable.sequence(stored["environments"], "environments")
-    rows = [_read_row(row, environments) for row in readable.sequence(stored["rows"], "rows")]
+    environments = readable.typed(stored["environments"], list, "environments")
+    rows = [_read_row(row, environments) for row in readable.typed(stored["rows"], list, "rows")]
     if not rows or len({row.row for row in rows}) < len(rows):
         raise Damaged("it has no rows, or one twice")
     return Results(
@@ -130,11 +128,11 @@ def _read(stored: Mapping[str, Any]) -> Results:
 
 
 def _read_row(row: object, environments: Sequence[object]) -> RowResults:
-    stored = readable.mapping(row, "a row")
-    runs = [_read_run(run, environments) for run in readable.sequence(stored["runs"], "runs")]
-    failures = readable.mapping(stored["failures"], "failures")
+    stored = readable.typed(row, dict, "a row")
+    runs = [_read_run(run, environments) for run in readable.typed(stored["runs"], list, "runs")]
+    failures = readable.typed(stored["failures"], dict, "failures")
     return RowResults(
-        row=_row_of(readable.mapping(stored["row"], "row")),
+        row=_row_of(readable.typed(stored["row"], dict, "row")),
         runs=runs,
         failures={_seed(seed): readable.text(reason, "a failure") for seed, reason in failures.items()},
         curve=Curve.read(stored["curve"]),
@@ -154,12 +152,12 @@ def _row_of(stored: Mapping[str, Any]) -> Row:
 
 
 def _read_run(run: object, environments: Sequence[object]) -> Result:
-    stored = readable.mapping(run, "a run")
+    stored = readable.typed(run, dict, "a run")
     number = readable.whole(stored["environment"], "environment")
     if number >= len(environments):
         raise Damaged(f"it has no environment {number}")
-    evaluation = readable.mapping(stored["evaluation"], "evaluation") | _unfolded(stored.get("bins", {}))
-    cost = readable.mapping(stored["cost"], "cost")
+    evaluation = readable.typed(stored["evaluation"], dict, "evaluation") | _unfolded(stored.get("bins", {}))
+    cost = readable.typed(stored["cost"], dict, "cost")
     return Result.read(stored["seed"], evaluation, cost, environments[number])
 
 

@@ -1,6 +1,6 @@
 """From what a user names to what was measured."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,44 +30,33 @@ class Sources:
 
     @classmethod
     def read(cls, names: Sequence[str]) -> "Sources":
-        """Reads them; one that is damaged is left out, as long as another is not.
+        """Read them; one that is damaged is left out, as long as another is not.
 
         Raises:
             UsageError: if one is none of what can be reported, or all are damaged.
         """
         sources = cls()
-        asked = [(read, Path(name)) for name in names for read in _readers(name)]
-        for read, path in asked:
+        for path, kind in [(Path(name), kind) for name in names for kind in _kinds(name)]:
             try:
-                read(sources, path)
+                if kind == COMPARISON:
+                    sources.comparisons.append(gather(Comparison.read(path), sources.left_out.append))
+                elif kind == VARIANCE:
+                    sources.variances.append(variance_part(path.parent if path.is_file() else path))
+                else:
+                    sources.comparisons.extend(read_results(path))
             except UsageError as error:
                 sources.left_out.append(str(error))
         if not sources.comparisons and not sources.variances:
             raise UsageError("; ".join(sources.left_out))
         return sources
 
-    def _add_results(self, path: Path) -> None:
-        self.comparisons.extend(read_results(path))
 
-    def _add_comparison(self, path: Path) -> None:
-        self.comparisons.append(gather(Comparison.read(path), self.left_out.append))
-
-    def _add_variance(self, path: Path) -> None:
-        self.variances.append(variance_part(path.parent if path.is_file() else path))
-
-
-def _readers(name: str) -> list[Callable[[Sources, Path], None]]:
-    """Returns what reads a source; a folder may be of two kinds."""
+def _kinds(name: str) -> list[str]:
+    """Return what is read of a source: a file's kind, or those of the files in a folder, which may be of two."""
     path = Path(name)
-    if path.is_file() and path.name == VARIANCE:
-        return [Sources._add_variance]
     if path.is_file() and path.suffix == ".json":
-        return [Sources._add_results]
-    kinds: dict[str, Callable[[Sources, Path], None]] = {
-        COMPARISON: Sources._add_comparison,
-        VARIANCE: Sources._add_variance,
-    }
-    found = [read for file, read in kinds.items() if (path / file).exists()]
+        return [VARIANCE if path.name == VARIANCE else "results"]
+    found = [file for file in (COMPARISON, VARIANCE) if (path / file).exists()]
     if not found:
         raise UsageError(
             f"a source must be a folder of multimix compare (it holds compare.json) or multimix variance "

@@ -10,7 +10,7 @@ SIGNIFICANCE = 0.05
 
 
 def summary(rows: Sequence[TableRow]) -> list[str]:
-    """Returns the sentences for one data set; what speaks against K > 1 stands beside what speaks for it."""
+    """Return the sentences for one data set; what speaks against K > 1 stands beside what speaks for it."""
     return [*_answers(rows), *_lowest(rows), *_extremes(rows), *_counts(rows), *_power(rows)]
 
 
@@ -23,17 +23,13 @@ def _answers(rows: Sequence[TableRow]) -> Iterator[str]:
     if plain:
         yield f"{question(plain)} {advice(plain)}."
         for finding in findings(plain):
-            yield f"{_capital(finding)}."
+            yield f"{finding[:1].upper()}{finding[1:]}."
     for finding in findings_of_variants(varied):
         yield f"Error with a variant against the same row without: {finding}."
 
 
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
-
-
 def _well_known(rows: Sequence[TableRow]) -> list[TableRow]:
-    """Returns the rows with the most seeds: a row with fewer is extreme more easily."""
+    """Return the rows with the most seeds: a row with fewer is extreme more easily."""
     most = max((len(row.results) for row in rows), default=0)
     return [row for row in rows if len(row.results) == most]
 

@@ -80,7 +80,7 @@ class TableRow:
 
 
 def table(results: Results) -> list[TableRow]:
-    """Makes the table of a comparison; each data set's part is a family of comparisons."""
+    """Make the table of a comparison; each data set's part is a family of comparisons."""
     runs = {row.row: row.runs for row in results.rows}
     first: dict[str, list[Result]] = {}
     for row, those in runs.items():
@@ -97,12 +97,12 @@ def _reference(row: Row, runs: Mapping[Row, list[Result]]) -> list[Result]:
 
 
 def by_data(table: Sequence[TableRow]) -> list[tuple[str, list[TableRow]]]:
-    """Returns the rows of each data set; its name is empty where there is one."""
+    """Return the rows of each data set; its name is empty where there is one."""
     return [(data, list(those)) for data, those in groupby(table, key=lambda row: row.row.data)]
 
 
 def corrected(rows: Sequence[TableRow]) -> list[TableRow]:
-    """Returns the rows with p-values corrected for all comparisons among them, metric by metric."""
+    """Return the rows with p-values corrected for all comparisons among them, metric by metric."""
     changed = [dict(row.changes) for row in rows]
     for name in {name: None for changes in changed for name in changes}:
         family = [changes for changes in changed if name in changes and changes[name].paired.p_t is not None]
@@ -120,7 +120,7 @@ def table_row(
     reference: list[Result],
     curve: Curve | None = None,
 ) -> TableRow:
-    """Puts a row together.
+    """Put a row together.
 
     Args:
         row: What is tried in it.
@@ -150,7 +150,7 @@ def table_row(
 
 
 def _names(results: Sequence[Result]) -> list[str]:
-    """Returns the numbers that any run has; those by bin are no metrics."""
+    """Return the numbers that any run has; those by bin are no metrics."""
     return list(dict.fromkeys(name for run in results for name in run.evaluation if not is_bin(name)))
 
 
@@ -164,7 +164,7 @@ def _ratio(results: Sequence[Result], reference: Sequence[Result], name: str) ->
 
 
 def _changes(results: Sequence[Result], reference: Sequence[Result]) -> dict[str, Change]:
-    """Compares the seeds that both rows have finished."""
+    """Compare the seeds that both rows have finished."""
     references = {run.seed: run.evaluation for run in reference}
     changes = {}
     for name in _names(results):

@@ -14,43 +14,37 @@ QUESTIONS = {
 
 
 def takeaway(rows: Sequence[TableRow]) -> str:
-    """Returns the sentence; the comparison is of error, K against K = 1, seed by seed; then one about variants."""
+    """Return the sentence; the comparison is of error, K against K = 1, seed by seed; then one about variants."""
     varied = [row for row in rows if row.row.variant and "error" in row.changes]
     compared = [row for row in rows if not row.row.variant and "error" in row.changes]
     if varied:
-        return " ".join(filter(None, [takeaway(compared) if compared else "", _about_variants(varied)]))
+        about = f"Error with a variant against the same row without: {'; '.join(findings_of_variants(varied))}."
+        return f"{takeaway(compared)} {about}" if compared else about
     if not compared:
         return "There is nothing to compare yet: that takes finished runs with K = 1 and with another K."
     return f"{question(compared)} {'; '.join(findings(compared))}: {advice(compared)}."
 
 
 def question(compared: Sequence[TableRow]) -> str:
-    """Returns what rows with K > 1 are asked, as the beginning of a sentence."""
+    """Return what rows with K > 1 are asked, as the beginning of a sentence."""
     return f"Error of K = {_listed(sorted({row.row.num_mixes for row in compared}))} against K = 1:"
 
 
 def findings(compared: Sequence[TableRow]) -> list[str]:
-    """Returns the answer for each control."""
+    """Return the answer for each control."""
     controls = dict.fromkeys(row.row.control for row in compared)
-    return [_finding(control, [row for row in compared if row.row.control == control]) for control in controls]
+    by_control = {control: [row for row in compared if row.row.control == control] for control in controls}
+    return [f"with {QUESTIONS[control]}, at {cost(rows)}, {_verdicts(rows)}" for control, rows in by_control.items()]
 
 
 def findings_of_variants(varied: Sequence[TableRow]) -> list[str]:
-    """Returns the answer for each variant."""
+    """Return the answer for each variant."""
     names = dict.fromkeys(row.row.variant for row in varied)
     return [f"{name} {_verdicts([row for row in varied if row.row.variant == name])}" for name in names]
 
 
-def _about_variants(rows: Sequence[TableRow]) -> str:
-    return f"Error with a variant against the same row without: {'; '.join(findings_of_variants(rows))}."
-
-
-def _finding(control: str, rows: Sequence[TableRow]) -> str:
-    return f"with {QUESTIONS[control]}, at {cost(rows)}, {_verdicts(rows)}"
-
-
 def cost(rows: Sequence[TableRow]) -> str:
-    """Returns what rows cost in units of their references: the processors' time where others kept them waiting."""
+    """Return what rows cost in units of their references: the processors' time where others kept them waiting."""
     waited = words.waited(rows)
     ratios = [row.cpu_time_ratio_reference if waited else row.time_ratio_reference for row in rows]
     texts = [f"{ratio:.1f}" for ratio in ratios if ratio is not None]
@@ -68,7 +62,7 @@ def _verdicts(rows: Sequence[TableRow]) -> str:
 
 
 def advice(rows: Sequence[TableRow]) -> str:
-    """Returns what to do: results at equal cost first, as they need no trade-off; then what more computing buys."""
+    """Return what to do: results at equal cost first, as they need no trade-off; then what more computing buys."""
     n = max(row.changes["error"].difference.n for row in rows)
     seeds = f"{n} seed{'s' * (n != 1)}"
     equal = {row.changes["error"].verdict for row in rows if row.row.control == "equal-compute"}
@@ -87,7 +81,7 @@ def advice(rows: Sequence[TableRow]) -> str:
 
 
 def _names(those: Sequence[TableRow], rows: Sequence[TableRow]) -> Iterator[str]:
-    """Yields the methods of those rows; the rest of a row's name where not all rows of its method are among them."""
+    """Yield the methods of those rows; the rest of a row's name where not all rows of its method are among them."""
     alphas = len({row.row.alpha for row in rows if row.row.alpha is not None}) > 1
     kinds = {(row.row.method, row.row.alpha if alphas else None, row.row.control): None for row in those}
     controls = len({row.row.control for row in rows}) > 1

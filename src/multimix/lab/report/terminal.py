@@ -9,12 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from multimix.lab.report import words
+from multimix.lab.report.grids import HEADS, TEXTS, heads, unfinished
 from multimix.lab.report.table import TableRow, by_data
 from multimix.lab.report.takeaway import takeaway
 
 COLOURS = {"worse": "red", "better": "green", "not distinguishable": ""}
-LEFT = ("method", "control", "variant")
-HEAD = ("method", "alpha", "K", "control", "variant", "n")
 # What a narrow terminal does without, in this order; the page has all of it.
 DISPENSABLE = ("images", "rows", "vs K=1", "difference")
 
@@ -22,11 +21,14 @@ Cell = Callable[[TableRow], str | Text]
 
 
 def print_tables(rows: Sequence[TableRow], console: Console) -> None:
-    """Prints a table for each data set and what it means, and how the times were measured."""
+    """Print a table for each data set and what it means, and how the times were measured."""
     cells = _cells(rows)
     groups = by_data(rows)
     for dispensable in DISPENSABLE:
-        if dispensable in cells and max(_needed(_table(group, cells), console) for _, group in groups) > console.width:
+        if (
+            dispensable in cells
+            and max(width_needed(_table(group, cells), console) for _, group in groups) > console.width
+        ):
             del cells[dispensable]
     for data, group in groups:
         if data:
@@ -45,43 +47,41 @@ def _print_table(rows: Sequence[TableRow], cells: dict[str, Cell], console: Cons
 
 
 def _cells(rows: Sequence[TableRow]) -> dict[str, Cell]:
-    """The columns, and what each shows of a row that has results."""
-    alpha: dict[str, Cell] = {"alpha": lambda row: words.alpha(row)} if words.has_alphas(rows) else {}
-    variant: dict[str, Cell] = {"variant": lambda row: row.row.variant} if words.has_variants(rows) else {}
+    """Return the columns, and what each shows of a row that has results."""
     title, times = words.main_time(rows)
     return {
-        "method": lambda row: row.row.method,
-        **alpha,
-        "K": lambda row: str(row.row.num_mixes),
-        "control": lambda row: row.row.control,
-        **variant,
-        "n": lambda row: str(len(row.results)),
+        **heads(rows),
         "error, %": lambda row: _metric(row, "error"),
         words.difference_title(rows): lambda row: Text(words.change(row), style=_colour(row, "error")),
         "NLL": lambda row: _metric(row, "nll"),
         "ECE, %": lambda row: _metric(row, "ece"),
         title.replace("training ", ""): lambda row: words.time(times(row)[0]),
-        f"× {rows[0].row.label}": lambda row: words.ratio(times(row)[1]),
+        f"× {rows[0].row.label}": lambda row: words.number(times(row)[1]),
         "rows": lambda row: words.count(row.rows_seen),
         "images": lambda row: words.count(row.images_loaded),
     }
 
 
 def _table(rows: Sequence[TableRow], cells: dict[str, Cell]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = new_table()
     for title in cells:
-        table.add_column(title, justify="left" if title in LEFT else "right", no_wrap=title in HEAD)
+        table.add_column(title, justify="left" if title in TEXTS else "right", no_wrap=title in HEADS)
     for row in rows:
         if row.results:
             table.add_row(*(cell(row) for cell in cells.values()), style="red" if row.failures else "")
         else:
-            head = [cells[title](row) for title in HEAD if title in cells]
-            table.add_row(*head, "failed" if row.failures else "not run", style="red")
+            named = (cell(row) for title, cell in cells.items() if title in HEADS)
+            table.add_row(*named, unfinished(row), style="red")
     return table
 
 
-def _needed(table: Table, console: Console) -> int:
-    """The width at which no cell wraps."""
+def new_table() -> Table:
+    """Return an empty table as all are drawn: a line below the titles, little space."""
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def width_needed(table: Table, console: Console) -> int:
+    """Return the width at which no cell wraps."""
     return Measurement.get(console, console.options.update(width=10_000), table).maximum
 
 

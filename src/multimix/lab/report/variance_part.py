@@ -33,7 +33,7 @@ class VariancePart:
 
 
 def variance_part(folder: Path) -> VariancePart:
-    """Returns what to show of a folder.
+    """Return what to show of a folder.
 
     Raises:
         UsageError: if its variance.json cannot be read.

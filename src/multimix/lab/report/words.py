@@ -1,18 +1,18 @@
 """The table in words: the same on the terminal and on the page."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.table import Change, TableRow
 from multimix.lab.statistics import Interval, verdict
 
+CONDITIONS = "{device}, {processor}, {threads} thread(s) per run, {jobs} run(s) at a time, torch {torch}"
 MAX_WAITED = 0.1  # share of the training time; a process that has a core to itself stays below a few percent
 
 
 def note(rows: Sequence[TableRow]) -> str:
-    """Returns what the numbers and marks mean."""
+    """Return what the numbers and marks mean."""
     same = "method and alpha" if has_alphas(rows) else "method"
     return (
         f"Mean ± half-width of the 95 % t-interval over n seeds. Against K = 1 of the same {same}"
@@ -27,7 +27,7 @@ def has_variants(rows: Sequence[TableRow]) -> bool:
 
 
 def difference_title(rows: Sequence[TableRow]) -> str:
-    """Returns the title of the column that compares."""
+    """Return the title of the column that compares."""
     return "difference" if has_variants(rows) else "vs K=1"
 
 
@@ -37,24 +37,24 @@ def has_alphas(rows: Sequence[TableRow]) -> bool:
 
 
 def alpha(row: TableRow) -> str:
-    """Returns a row's alpha, where it is varied."""
+    """Return a row's alpha, where it is varied."""
     return "" if row.row.alpha is None else f"{row.row.alpha:g}"
 
 
 def with_interval(value: Interval, scale: float = 1.0, digits: int = 2) -> str:
-    """Returns `mean ± half-width`; a single value has no half-width."""
+    """Return `mean ± half-width`; a single value has no half-width."""
     mean = f"{value.mean * scale:.{digits}f}".replace("-", "−")
     return mean if math.isnan(value.half_width) else f"{mean} ± {value.half_width * scale:.{digits}f}"
 
 
 def with_limits(difference: Interval, name: str) -> str:
-    """Returns a paired difference of a metric, marked, with its interval and number of seeds; ▲ is worse, ▼ better."""
+    """Return a paired difference of a metric, marked, with its interval and number of seeds; ▲ is worse, ▼ better."""
     shown = metric_of(name)
     return f"{marked(difference, shown.scale, shown.digits, shown.better)}, n = {difference.n}"
 
 
 def marked(difference: Interval, scale: float = 1.0, digits: int = 2, better: str = "lower") -> str:
-    """Returns a paired difference with its interval: ▲ is worse, ▼ better, ≈ not distinguishable."""
+    """Return a paired difference with its interval: ▲ is worse, ▼ better, ≈ not distinguishable."""
     mark = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}[verdict(difference, better)]
     values = (difference.mean, difference.low, difference.high)
     mean, low, high = (f"{v * scale:+.{digits}f}".replace("-", "−") for v in values)
@@ -62,7 +62,7 @@ def marked(difference: Interval, scale: float = 1.0, digits: int = 2, better: st
 
 
 def metric(row: TableRow, name: str) -> str:
-    """Returns one metric of a row, marked where it differs from its reference: ▲ is higher, ▼ is lower."""
+    """Return one metric of a row, marked where it differs from its reference: ▲ is higher, ▼ is lower."""
     if name not in row.metrics:
         return ""
     value, shown = row.metrics[name], metric_of(name)
@@ -79,7 +79,7 @@ def _mark(change: Change) -> str:
 
 
 def change(row: TableRow) -> str:
-    """Returns how a row's error differs from its reference's, in points."""
+    """Return how a row's error differs from its reference's, in points."""
     if "error" not in row.changes:
         return ""
     change = row.changes["error"]
@@ -87,7 +87,7 @@ def change(row: TableRow) -> str:
 
 
 def change_interval(row: TableRow) -> str:
-    """Returns the 95 % interval of that difference."""
+    """Return the 95 % interval of that difference."""
     if "error" not in row.changes or math.isnan(row.changes["error"].difference.half_width):
         return ""
     difference = row.changes["error"].difference
@@ -97,41 +97,36 @@ def change_interval(row: TableRow) -> str:
 
 
 def points(fraction: float) -> str:
-    """Returns a difference of fractions in points of a percent, with its sign."""
+    """Return a difference of fractions in points of a percent, with its sign."""
     return f"{fraction * 100:+.2f}".replace("-", "−")
 
 
 def p_value(p: float | None) -> str:
-    """Returns a p-value, as exact as it can be relied on."""
+    """Return a p-value, as exact as it can be relied on."""
     if p is None:
         return ""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def number(value: float | None, scale: float = 1.0, digits: int = 2) -> str:
-    """Returns a number that may not be there."""
+    """Return a number that may not be there."""
     return "" if value is None else f"{value * scale:.{digits}f}".replace("-", "−")
 
 
 def time(value: Interval | None) -> str:
-    """Returns a time in seconds."""
+    """Return a time in seconds."""
     return "" if value is None else with_interval(value, digits=1)
 
 
-def ratio(value: float | None) -> str:
-    """Returns a ratio of training times."""
-    return "" if value is None else f"{value:.2f}"
-
-
 def count(value: int) -> str:
-    """Returns a count short enough for a column."""
+    """Return a count short enough for a column."""
     return f"{value / 1000:,.0f} k" if value >= 10_000 else str(value)
 
 
 def conditions(rows: Sequence[TableRow]) -> str:
-    """Returns under what conditions the training times were measured, and warns where they cannot be relied on."""
+    """Return under what conditions the training times were measured, and warns where they cannot be relied on."""
     results = [run for row in rows for run in row.results]
-    found = sorted({_conditions(run.environment) for run in results})
+    found = sorted({CONDITIONS.format_map(run.environment) for run in results})
     if not found:
         return ""
     if len(found) > 1:
@@ -145,7 +140,7 @@ def conditions(rows: Sequence[TableRow]) -> str:
 
 
 def main_time(rows: Sequence[TableRow]) -> tuple[str, Callable[[TableRow], tuple[Interval | None, float | None]]]:
-    """Returns the title of the time that a table shows, and what gives a row's time and ratio: the clock's, or the
+    """Return the title of the time that a table shows, and what gives a row's time and ratio: the clock's, or the
     processor's where other programs kept the runs waiting.
     """
     if waited(rows):
@@ -154,16 +149,10 @@ def main_time(rows: Sequence[TableRow]) -> tuple[str, Callable[[TableRow], tuple
 
 
 def waited(rows: Sequence[TableRow]) -> float:
-    """Returns the share of their training time that runs on a CPU waited for other programs; 0 where it is small."""
+    """Return the share of their training time that runs on a CPU waited for other programs; 0 where it is small."""
     results = [run for row in rows for run in row.results]
     if not results or any(run.environment.get("device") != "cpu" for run in results):
         return 0.0
     time_s = sum(run.cost["time_s"] * run.environment["threads"] for run in results)
     share = 1 - sum(run.cost["cpu_time_s"] for run in results) / time_s
     return share if share > MAX_WAITED else 0.0
-
-
-def _conditions(environment: Mapping[str, Any]) -> str:
-    return "{device}, {processor}, {threads} thread(s) per run, {jobs} run(s) at a time, torch {torch}".format_map(
-        environment
-    )

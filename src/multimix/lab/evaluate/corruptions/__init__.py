@@ -1,4 +1,4 @@
-"""Nineteen ways in which images go bad in the world, five severities each.
+"""Nineteen corruptions of images, five severities each.
 
 References:
     Hendrycks and Dietterich, 2019, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations,
@@ -11,22 +11,15 @@ import torch
 from torch import Tensor
 
 from multimix.lab.core.checks import check
-from multimix.lab.evaluate.corruptions.blur import defocus_blur, gaussian_blur
+from multimix.lab.evaluate.corruptions.blur import defocus_blur, gaussian_blur, glass_blur, motion_blur, zoom_blur
 from multimix.lab.evaluate.corruptions.colour import brightness, contrast, saturate
 from multimix.lab.evaluate.corruptions.constants import SEVERITIES
+from multimix.lab.evaluate.corruptions.digital import elastic_transform, jpeg_compression, pixelate
 from multimix.lab.evaluate.corruptions.draws import Draws
 from multimix.lab.evaluate.corruptions.eight_bits import rounded, truncated
-from multimix.lab.evaluate.corruptions.elastic import elastic_transform
-from multimix.lab.evaluate.corruptions.fog import fog
-from multimix.lab.evaluate.corruptions.frost import frost
-from multimix.lab.evaluate.corruptions.glass import glass_blur
-from multimix.lab.evaluate.corruptions.jpeg import jpeg_compression
-from multimix.lab.evaluate.corruptions.motion import motion_blur
 from multimix.lab.evaluate.corruptions.noise import gaussian_noise, impulse_noise, shot_noise, speckle_noise
-from multimix.lab.evaluate.corruptions.pixelate import pixelate
-from multimix.lab.evaluate.corruptions.snow import snow
 from multimix.lab.evaluate.corruptions.spatter import spatter
-from multimix.lab.evaluate.corruptions.zoom import zoom_blur
+from multimix.lab.evaluate.corruptions.weather import fog, frost, snow
 
 __all__ = ["CORRUPTIONS", "EXTRA", "MAIN", "SEVERITIES", "check_images", "corrupt"]
 
@@ -61,7 +54,7 @@ SMALLEST = 8  # pixels
 
 
 def check_images(shape: tuple[int, ...]) -> None:
-    """Refuses samples that these corruptions are not for.
+    """Refuse samples that these corruptions are not for.
 
     Raises:
         UsageError: if a sample is no grey or coloured image of at least 8 × 8 pixels.
@@ -72,7 +65,7 @@ def check_images(shape: tuple[int, ...]) -> None:
 
 
 def corrupt(pixels: Tensor, name: str, severity: int, seed: int, first: int = 0) -> Tensor:
-    """Returns images after one corruption, in 256 levels as the published files are.
+    """Return images after one corruption, in 256 levels as the published files are.
 
     What happens to an image depends on (seed, name, severity, its index), not on the images beside it.
 

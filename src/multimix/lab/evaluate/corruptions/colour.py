@@ -19,27 +19,27 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def luma(pixels: Tensor) -> Tensor:
-    """Returns (N, 1, H, W) grey images, by ITU-R 601 as PIL does."""
+    """Return (N, 1, H, W) grey images, by ITU-R 601 as PIL does."""
     if pixels.shape[1] == 1:
         return pixels
     return (pixels * torch.tensor(LUMA).to(pixels).view(-1, 1, 1)).sum(dim=1, keepdim=True)
 
 
 def brightness(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns the images with a higher value in HSV; hue and saturation stay."""
+    """Return the images with a higher value in HSV; hue and saturation stay."""
     value = pixels.amax(dim=1, keepdim=True)
     brighter = (value + BRIGHTER.at(pixels, severity)).clamp(max=1)
     return torch.where(value > 0, pixels * brighter / value.clamp(min=1e-6), brighter)
 
 
 def contrast(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns the images drawn towards the mean of each channel."""
+    """Return the images drawn towards the mean of each channel."""
     mean = pixels.mean(dim=(2, 3), keepdim=True)
     return mean + CONTRAST.at(pixels, severity) * (pixels - mean)
 
 
 def saturate(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns the images with another saturation in HSV; hue and value stay.
+    """Return the images with another saturation in HSV; hue and value stay.
 
     Grey has hue 0, so where saturation is added it turns red, as published. Grey images are treated as coloured ones
     and made grey again: severities 1 to 3 do not change them.

@@ -31,7 +31,7 @@ class Constants(Generic[T]):
     imagenet: tuple[T, ...]
 
     def at(self, pixels: Tensor, severity: int) -> T:
-        """Returns the value for images of this size."""
+        """Return the value for images of this size."""
         side = min(pixels.shape[-2:])
         values = self.cifar if side < TINY_FROM else self.tiny if side < IMAGENET_FROM else self.imagenet
         return values[severity - 1]

@@ -30,19 +30,19 @@ class Draws:
         return [np.random.Generator(np.random.Philox(seed)) for seed in seeds]
 
     def normal(self, *shape: int) -> Tensor:
-        """Returns standard normal numbers, (N, *shape)."""
+        """Return standard normal numbers, (N, *shape)."""
         return self._each(lambda generator: generator.standard_normal(shape, dtype=np.float32))
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        """Returns numbers in [low, high), (N, *shape)."""
+        """Return numbers in [low, high), (N, *shape)."""
         return self._each(lambda generator: generator.random(shape, dtype=np.float32)) * (high - low) + low
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
-        """Returns integers in [low, high), (N, *shape)."""
+        """Return integers in [low, high), (N, *shape)."""
         return self._each(lambda generator: generator.integers(low, high, shape))
 
     def poisson(self, rates: Tensor) -> Tensor:
-        """Returns counts with these rates, of rates' shape."""
+        """Return counts with these rates, of rates' shape."""
         rows = zip(self._generators, rates.double().cpu().numpy(), strict=True)
         return self._moved([generator.poisson(row).astype(np.float32) for generator, row in rows])
 

@@ -13,7 +13,7 @@ Mask = NDArray[np.bool_]
 
 
 def canny(images: NDArray[np.uint8], low: int, high: int) -> Mask:
-    """Returns where (N, H, W) images have edges: ridges of the gradient above `low` that somewhere exceed `high`.
+    """Return where (N, H, W) images have edges: ridges of the gradient above `low` that somewhere exceed `high`.
 
     Sobel derivatives, sum of absolute values; ties and borders as in OpenCV.
 
@@ -32,7 +32,7 @@ def canny(images: NDArray[np.uint8], low: int, high: int) -> Mask:
 
 
 def _ridges(size: Numbers, right: Numbers, down: Numbers) -> Mask:
-    """Returns where the gradient is larger than on both sides along its direction."""
+    """Return where the gradient is larger than on both sides along its direction."""
     padded = np.pad(size, ((0, 0), (1, 1), (1, 1)))
     height, width = size.shape[1:]
 

@@ -11,7 +11,7 @@ TRUNCATE = 4.0  # standard deviations, scikit-image's choice
 
 
 def gaussian(x: Tensor, sigma: float, border: str = "nearest", truncate: float = TRUNCATE) -> Tensor:
-    """Returns (..., H, W) blurred by a Gaussian, cut off as scipy does.
+    """Return (..., H, W) blurred by a Gaussian, cut off as scipy does.
 
     Args:
         x: Images.
@@ -41,21 +41,7 @@ def _gaussian_matrix(length: int, sigma: float, border: str, truncate: float) ->
     return torch.from_numpy(matrix)
 
 
-@lru_cache(maxsize=64)
-def box_matrix(length: int, new_length: int) -> Tensor:
-    """Returns the (new_length, length) matrix of PIL's resizing with a box: pixels whose middle lies in it, alike."""
-    scale = length / new_length
-    support = max(scale, 1.0) / 2
-    matrix = torch.zeros(new_length, length, dtype=torch.float64)
-    for row in range(new_length):
-        centre = (row + 0.5) * scale
-        first, last = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), length)
-        inside = [column for column in range(first, last) if -support < column + 0.5 - centre <= support]
-        matrix[row, inside] = 1 / len(inside)
-    return matrix
-
-
 def kernel_1d(sigma: float, size: int) -> Tensor:
-    """Returns a Gaussian of an odd number of taps that sum to 1."""
+    """Return a Gaussian of an odd number of taps that sum to 1."""
     taps = [math.exp(-0.5 * ((tap - size // 2) / sigma) ** 2) for tap in range(size)]
     return torch.tensor([tap / sum(taps) for tap in taps])

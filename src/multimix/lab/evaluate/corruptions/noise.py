@@ -12,23 +12,23 @@ SPECKLE = Constants((0.06, 0.1, 0.12, 0.16, 0.2), (0.15, 0.2, 0.25, 0.3, 0.35), 
 
 
 def gaussian_noise(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns the images with normal noise."""
+    """Return the images with normal noise."""
     return pixels + GAUSSIAN.at(pixels, severity) * draws.normal(*pixels.shape[1:])
 
 
 def shot_noise(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns what a sensor counts that gets so many photons from white."""
+    """Return what a sensor counts that gets so many photons from white."""
     photons = PHOTONS.at(pixels, severity)
     return draws.poisson(pixels * photons) / photons
 
 
 def impulse_noise(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns the images with a share of values replaced by 0 or 1."""
+    """Return the images with a share of values replaced by 0 or 1."""
     struck = draws.uniform(0, 1, *pixels.shape[1:]) <= SHARE.at(pixels, severity)
     salt = draws.uniform(0, 1, *pixels.shape[1:]) <= 0.5
     return pixels.where(~struck, salt.to(pixels))
 
 
 def speckle_noise(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns the images with normal noise that grows with the value."""
+    """Return the images with normal noise that grows with the value."""
     return pixels + pixels * SPECKLE.at(pixels, severity) * draws.normal(*pixels.shape[1:])

@@ -1,7 +1,7 @@
-"""Seven ways in which recordings go bad, five severities each, for spectrograms and waveforms as a model gets them.
+"""Seven corruptions of sound, five severities each, for spectrograms and waveforms as a model gets them.
 
-There is no published set for these, so types and constants are multimix's own. Each sample has mean 0 and standard
-deviation 1 before. Silence is a spectrogram's lowest value, and 0 in a waveform.
+No set is published, so types and constants are multimix's own. Samples are expected to have mean 0 and standard
+deviation 1. Silence is a spectrogram's lowest value, and 0 in a waveform.
 """
 
 from collections.abc import Callable
@@ -21,23 +21,23 @@ DECAY = (0.01, 0.02, 0.04, 0.08, 0.12)  # share of the time in which an echo fal
 
 
 def gaussian_noise(x: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns sound with normal noise."""
+    """Return sound with normal noise."""
     return x + NOISE[severity - 1] * draws.normal(*x.shape[1:])
 
 
 def time_mask(x: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns sound with one silent stretch."""
+    """Return sound with one silent stretch."""
     hidden = _stretch(x.shape[-1], MASKED[severity - 1], draws)
     return torch.where(hidden.view(len(x), *[1] * (x.ndim - 2), -1), _silence(x), x)
 
 
 def frequency_mask(x: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns sound that lacks one band of frequencies."""
+    """Return sound that lacks one band of frequencies."""
     return _without(x, _stretch(_num_bands(x), MASKED[severity - 1], draws))
 
 
 def time_shift(x: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns sound that begins earlier or later; silence fills the gap."""
+    """Return sound that begins earlier or later; silence fills the gap."""
     length = x.shape[-1]
     later = (draws.integers(0, 2) * 2 - 1) * round(SHIFT[severity - 1] * length)
     source = torch.arange(length, device=x.device) - later[:, None]
@@ -47,18 +47,18 @@ def time_shift(x: Tensor, severity: int, draws: Draws) -> Tensor:
 
 
 def gain(x: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns sound that is less loud; of a spectrogram, whose loud and quiet parts differ less."""
+    """Return sound that is less loud; of a spectrogram, whose loud and quiet parts differ less."""
     return GAIN[severity - 1] * x
 
 
 def low_pass(x: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns sound without its high frequencies."""
+    """Return sound without its high frequencies."""
     bands = torch.arange(_num_bands(x), device=x.device)
     return _without(x, (bands >= KEPT[severity - 1] * len(bands)).expand(len(x), -1))
 
 
 def reverberation(x: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns sound that rings on: each moment decays exponentially, in a waveform as noise does in a room."""
+    """Return sound that rings on: each moment decays exponentially, in a waveform as noise does in a room."""
     length = x.shape[-1]
     time = torch.arange(length, device=x.device)
     echo = (-time / (DECAY[severity - 1] * length)).exp().expand(len(x), length)
@@ -82,11 +82,11 @@ SOUND: dict[str, Callable[[Tensor, int, Draws], Tensor]] = {
     "low_pass": low_pass,
     "reverberation": reverberation,
 }
-SHORTEST = 8  # moments
+SHORTEST = 8  # points in time
 
 
 def check_sound(shape: tuple[int, ...]) -> None:
-    """Refuses samples that these corruptions are not for.
+    """Refuse samples that these corruptions are not for.
 
     Raises:
         UsageError: if a sample is neither (1, samples) nor (1, frequencies, times).
@@ -97,7 +97,7 @@ def check_sound(shape: tuple[int, ...]) -> None:
 
 
 def corrupt_sound(x: Tensor, name: str, severity: int, seed: int, first: int = 0) -> Tensor:
-    """Returns (N, 1, F, T) spectrograms or (N, 1, L) waveforms after one corruption.
+    """Return (N, 1, F, T) spectrograms or (N, 1, L) waveforms after one corruption.
 
     Args:
         x: What the model gets.
@@ -111,7 +111,7 @@ def corrupt_sound(x: Tensor, name: str, severity: int, seed: int, first: int = 0
 
 
 def _silence(x: Tensor) -> Tensor:
-    """Returns the value of silence in each sample."""
+    """Return the value of silence in each sample."""
     return x.amin(dim=(1, 2, 3), keepdim=True) if x.ndim == 4 else torch.zeros_like(x[:, :1, :1])
 
 
@@ -120,7 +120,7 @@ def _num_bands(x: Tensor) -> int:
 
 
 def _stretch(length: int, share: float, draws: Draws) -> Tensor:
-    """Returns (N, length), true on one stretch at a random place."""
+    """Return (N, length), true on one stretch at a random place."""
     size = round(share * length)
     place = draws.integers(0, length - size + 1, 1)
     at = torch.arange(length, device=place.device)
@@ -128,7 +128,7 @@ def _stretch(length: int, share: float, draws: Draws) -> Tensor:
 
 
 def _without(x: Tensor, bands: Tensor) -> Tensor:
-    """Returns sound without the (N, bands) frequencies that are true."""
+    """Return sound without the (N, bands) frequencies that are true."""
     if x.ndim == 4:
         return torch.where(bands[:, None, :, None], _silence(x), x)
     rest: Tensor = torch.fft.irfft(torch.fft.rfft(x).masked_fill(bands[:, None], 0), n=x.shape[-1])

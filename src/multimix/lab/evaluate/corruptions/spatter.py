@@ -46,7 +46,7 @@ Numbers = NDArray[np.float64]
 
 
 def spatter(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns the images behind drops of water (severities 1 to 3) or mud (4 and 5); grey images stay grey."""
+    """Return the images behind drops of water (severities 1 to 3) or mud (4 and 5); grey images stay grey."""
     mean, std, smoothness, dry, last, is_mud = SPATTER.at(pixels, severity)
     liquid = gaussian(mean + std * draws.normal(*pixels.shape[-2:]), smoothness)
     colours = torch.tensor(MUD if is_mud else WATER).to(pixels).view(1, 3, 1, 1) / 255
@@ -60,7 +60,7 @@ def spatter(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
 
 
 def _water(heights: Bytes) -> NDArray[np.float32]:
-    """Returns how bright drops of these heights are, (N, H, W) in [0, 1]: brighter away from their edges and below.
+    """Return how bright drops of these heights are, (N, H, W) in [0, 1]: brighter away from their edges and below.
 
     Distances are Euclidean; the published code's are within 3 % of that. Images without a drop get none.
     """
@@ -85,7 +85,7 @@ def _means_of_nine(images: Numbers) -> Numbers:
 
 
 def _equalised(images: Bytes) -> Bytes:
-    """Returns images whose levels are spread so that each is about as frequent."""
+    """Return images whose levels are spread so that each is about as frequent."""
     result = np.empty_like(images)
     for image, target in zip(images, result, strict=True):
         counts = np.bincount(image.ravel(), minlength=256)

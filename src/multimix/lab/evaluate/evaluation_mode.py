@@ -1,4 +1,4 @@
-"""A model as it is when it is judged: in evaluation mode, without gradients, and afterwards as it was before."""
+"""A model in evaluation mode, without gradients, and afterwards in the mode it was in; how many samples at once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ MOST_NUMBERS = 1 << 23  # in the samples of one forward pass: bounds the memory 
 
 
 @contextmanager
-def judged(model: nn.Module) -> Iterator[None]:
-    """Puts a model into evaluation mode, without gradients, within the block."""
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode, without gradients, within the block."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -25,5 +25,5 @@ def judged(model: nn.Module) -> Iterator[None]:
 
 
 def rows_at_once(sample_shape: torch.Size) -> int:
-    """Returns how many samples pass through a model at once."""
+    """Return how many samples pass through a model at once."""
     return max(1, min(MOST_ROWS, MOST_NUMBERS // prod(sample_shape)))

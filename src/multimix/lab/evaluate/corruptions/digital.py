@@ -1,7 +1,15 @@
-"""An image on rubber: stretched as a whole, and bent locally."""
+"""What is done to digital images: stretched and bent like rubber, pixelated, saved as JPEG.
 
+Pillow pixelates and saves, as in the published code.
+"""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from multimix.lab.evaluate.corruptions.constants import Constants
@@ -23,10 +31,13 @@ ELASTIC = Constants(
     ),
 )
 TRUNCATE = 3.0  # of the smoothing Gaussian
+QUALITY = Constants((80, 65, 58, 50, 40), (65, 58, 50, 40, 25), (25, 18, 15, 10, 7))
+# Length of each side, as a share.
+PIXELATE = Constants((0.95, 0.9, 0.85, 0.75, 0.65), (0.9, 0.8, 0.7, 0.6, 0.5), (0.6, 0.5, 0.4, 0.3, 0.25))
 
 
 def elastic_transform(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Returns the images under a random affine map, then under smooth random displacements."""
+    """Return the images under a random affine map, then under smooth random displacements."""
     height, width = pixels.shape[-2:]
     side = min(height, width)
     strength, smoothness, most = (side * share for share in ELASTIC.at(pixels, severity))
@@ -41,7 +52,7 @@ def elastic_transform(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
 
 
 def _affine_back(moves: Tensor, height: int, width: int) -> Tensor:
-    """Returns (N, 3, 2) maps from places in the result, (x, y, 1), to places in the images: three corners move."""
+    """Return (N, 3, 2) maps from places in the result, (x, y, 1), to places in the images: three corners move."""
     x, y, reach = width // 2, height // 2, min(height, width) // 3
     corners = torch.tensor([[x + reach, y + reach], [x + reach, y - reach], [x - reach, y - reach]])
     corners = corners.to(moves.device, torch.float64)
@@ -51,8 +62,37 @@ def _affine_back(moves: Tensor, height: int, width: int) -> Tensor:
 
 
 def _sampled(pixels: Tensor, places: Tensor, edge_twice: bool) -> Tensor:
-    """Returns the images at (N, H * W, 2) places (x, y), linear between pixels, mirrored outside."""
+    """Return the images at (N, H * W, 2) places (x, y), linear between pixels, mirrored outside."""
     size = torch.tensor([pixels.shape[-1], pixels.shape[-2]], device=places.device)
     grid = (2 * places + 1) / size - 1 if edge_twice else 2 * places / (size - 1) - 1
     grid = grid.view(-1, *pixels.shape[-2:], 2).to(pixels)
     return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=not edge_twice)
+
+
+def jpeg_compression(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
+    """Return the images after saving as JPEG."""
+
+    def saved(image: Image.Image) -> Image.Image:
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=QUALITY.at(pixels, severity))
+        return Image.open(file)
+
+    return _each(pixels, saved)
+
+
+def pixelate(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
+    """Return the images made smaller and large again, by averages over boxes."""
+    height, width = pixels.shape[-2:]
+    share = PIXELATE.at(pixels, severity)
+    small = (int(width * share), int(height * share))
+    return _each(
+        pixels, lambda image: image.resize(small, Image.Resampling.BOX).resize((width, height), Image.Resampling.BOX)
+    )
+
+
+def _each(pixels: Tensor, change: Callable[[Image.Image], Image.Image]) -> Tensor:
+    """Return images, grey or coloured, after a change of each, in 8 bits on the CPU."""
+    levels = (pixels * 255).round().byte().movedim(1, -1).cpu().numpy()
+    images = [Image.fromarray(each.squeeze(-1) if each.shape[-1] == 1 else each) for each in levels]
+    changed = np.stack([np.asarray(change(image)) for image in images]).reshape(levels.shape)
+    return torch.from_numpy(changed).movedim(-1, 1).to(pixels) / 255
