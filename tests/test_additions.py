@@ -7,11 +7,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from multimix.lab.command_line.cli import main
 from torch import Tensor
 
 from multimix import Choice, MultiMix
 from multimix.kernels.cpu import table
+from multimix.lab.command_line.main import main
 from multimix.lab.data import Data
 from multimix.lab.evaluate.evaluator import Evaluator, percent
 from multimix.lab.evaluate.evaluators import EVALUATORS
