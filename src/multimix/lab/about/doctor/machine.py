@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from multimix.lab.core.machine import processor
-from multimix.lab.data.cache import cache_folder
+from multimix.lab.data.files.cache import cache_folder
 
 
 def devices() -> list[torch.device]:

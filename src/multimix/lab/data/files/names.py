@@ -1,7 +1,7 @@
 """Millions of file names in little memory.
 
 A Python list of a million paths takes some 150 MB, and as reference counts change, every worker process gets a copy of
-its own. Here all names are one string of bytes that nobody writes to.
+its own. Here all names are one string of bytes, which is never written to and thus shared.
 """
 
 import os
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Names:
-    """An unchangeable list of file names.
+    """A constant list of file names.
 
     Args:
         names: The names, in order.
@@ -38,6 +38,6 @@ class Names:
 
 
 def stays_inside(name: str) -> bool:
-    """Whether a name that stands in a data set's own tables is one of a file within its folder."""
+    """Whether a name from a data set's own tables is that of a file within its folder."""
     path = PurePath(name)
     return not path.is_absolute() and ".." not in path.parts and "\0" not in name
