@@ -1,4 +1,4 @@
-"""In which order are samples met?"""
+"""In which order are samples seen?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

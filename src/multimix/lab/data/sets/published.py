@@ -6,7 +6,7 @@ One class for each kind of sample: images of one size, images of many sizes, sou
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,9 +23,6 @@ from multimix.lab.data.held import HeldSplit
 from multimix.lab.data.options import check_form, check_padding, check_size
 from multimix.lab.data.prepare import Normalise, sound_as
 from multimix.lab.data.sets.hub import from_hub
-
-if TYPE_CHECKING:
-    import datasets
 
 NUM_MARKS = 2  # of each layout that are named in a message
 
@@ -70,10 +67,6 @@ class HubCopy:
     label: str | None = None
     unlabelled: Sequence[str] = ()
 
-    def labelled(self, found: "datasets.DatasetDict") -> dict[str, "datasets.Dataset"]:
-        """Return the splits that have labels."""
-        return {part: dataset for part, dataset in found.items() if str(part) not in self.unlabelled}
-
 
 class Published:
     """A published data set: a frozen dataclass of its options, which finds a copy.
@@ -112,8 +105,9 @@ class Published:
             found = hub.fetch(self.hub.repo)
         except hub.HubUnavailable as error:
             raise self._missing(root, f"hf:{self.hub.repo} cannot be fetched ({error})") from error
+        labelled = {part: dataset for part, dataset in found.items() if str(part) not in self.hub.unlabelled}
         options = GenericOptions(**asdict(self))  # type: ignore[call-overload]
-        return from_hub(self.name, self.hub.labelled(found), self.hub.label, options, bad_files, self.prepare)
+        return from_hub(self.name, labelled, self.hub.label, options, bad_files, self.prepare)
 
     def read(self, home: Path, bad_files: BadFiles) -> EncodedData:
         """Read a local copy.
