@@ -56,10 +56,8 @@ class Sound:
         if rate != self.rate:
             raise BadSample(f"{rate:,} samples a second where {self.rate:,} are usual")
         with decoding("broken sound: {}".format), soundfile.SoundFile(io.BytesIO(content)) as file:
-            is_float = file.subtype in FLOATS
-            sound: Samples = (
-                _floats(file, self.samples) if is_float else file.read(self.samples, "int16", always_2d=True)
-            )
+            is_float, most = file.subtype in FLOATS, self.samples
+            sound: Samples = _floats(file, most) if is_float else file.read(most, dtype="int16", always_2d=True)
         if len(sound) < min(samples, self.samples):
             raise BadSample(f"truncated: it ends after {len(sound):,} of {samples:,} samples")
         mono = sound[:, 0] if sound.shape[1] == 1 else sound.mean(axis=1).round().astype(np.int16)
@@ -92,7 +90,7 @@ def header(content: bytes) -> tuple[int, int]:
 
 
 def _floats(file: "soundfile.SoundFile", most: int) -> Samples:
-    """Return the first samples of a file of floats, (samples, channels) of 16 bits; libsndfile makes -1, 0 or 1 of them."""
+    """Return the first samples of a file of floats as 16 bits; libsndfile would round them to -1, 0 and 1."""
     blocks = []
     for block in file.blocks(BLOCK, frames=min(most, file.frames), dtype="float64", always_2d=True):
         if not np.isfinite(block).all():
