@@ -88,6 +88,9 @@ def test_a_subset_keeps_samples_and_labels_together(imagenet, kind):
     assert torch.equal(part, x[chosen])
     assert torch.equal(part_labels, labels[chosen])
     assert len(split.subset(chosen)) == 3
+    again, again_labels = next(split.subset(chosen).subset(torch.tensor([2, 0])).chunks(12))
+    assert torch.equal(again, x[[11, 7]])
+    assert torch.equal(again_labels, labels[[11, 7]])
 
 
 def test_moves_do_what_they_say():
