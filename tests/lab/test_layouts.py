@@ -307,7 +307,7 @@ def test_of_several_processes_only_the_first_speaks(tmp_path, monkeypatch, capsy
     (tmp_path / "ant" / "notes.txt").write_text("x")
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setenv("MULTIMIX_CACHE", str(tmp_path / "kept"))
-    monkeypatch.setattr("multimix.lab.data.files.cache.WORTHWHILE", 4)
+    monkeypatch.setattr("multimix.lab.data.files.cache.MIN_FILES", 4)
     data = open_data(f"folder:{tmp_path}", on_bad_file="skip")
     assert len(data.skipped) == len(data.notes) == 1
     told = capsys.readouterr().err

@@ -190,7 +190,7 @@ def test_synthetic_classes_are_even_and_can_be_told_apart(shape, classes):
 def test_decoded_samples_are_kept_until_a_file_changes(tmp_path, monkeypatch, capsys):
     home, kept = layouts.class_folders(tmp_path / "data"), tmp_path / "kept"
     monkeypatch.setenv("MULTIMIX_CACHE", str(kept))
-    monkeypatch.setattr("multimix.lab.data.files.cache.WORTHWHILE", 4)
+    monkeypatch.setattr("multimix.lab.data.files.cache.MIN_FILES", 4)
     (home / "ant" / "0.png").write_bytes(b"no picture")
 
     def samples():

@@ -42,10 +42,10 @@ def check_data(name: str, options: Mapping[str, Any]) -> DataSet:
     Raises:
         UsageError: if there is no such data set, or its options are wrong.
     """
-    kind, said = _kind(name)
+    kind, from_name = _kind(name)
     check_data_option_names(options, [name])
     types = {item.name: item.type for item in fields(kind)}  # type: ignore[arg-type]
-    given = {**options, **said}
+    given = {**options, **from_name}
     return kind(**{option: _of_type(option, value, types[option]) for option, value in given.items()})
 
 
@@ -124,5 +124,5 @@ def _kind(name: str) -> tuple[type[DataSet], dict[str, str]]:
 
 
 def _option_names(name: str) -> list[str]:
-    kind, said = _kind(name)
-    return [item.name for item in fields(kind) if item.name not in said]  # type: ignore[arg-type]
+    kind, from_name = _kind(name)
+    return [item.name for item in fields(kind) if item.name not in from_name]  # type: ignore[arg-type]

@@ -1,11 +1,9 @@
 """From encoded images or sounds of any kind to a data set: what folders, the hub and shards have in common."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from torch import Tensor
 
-from multimix.lab.core.checks import check
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data.assembly import check_not_empty
 from multimix.lab.data.augment import FlipCrop
@@ -14,53 +12,14 @@ from multimix.lab.data.files.audio import Sound
 from multimix.lab.data.files.blobs import Encoded
 from multimix.lab.data.files.decode import Reader, decode_some, usual_image, usual_rate
 from multimix.lab.data.files.images import CroppedImage
-from multimix.lab.data.options import check_form, check_padding, check_size
+from multimix.lab.data.options import GenericOptions
 from multimix.lab.data.prepare import Normalise, sound_as
 from multimix.lab.data.split import stratified
 
 # Which samples are for testing, where nothing else says so, is the same for every run.
 SPLIT_SEED = 0
-MAX_SECONDS = 600
 VALIDATION_NAMES = ("validation", "valid", "val", "dev")
 SPLITS = ("train", "test", *VALIDATION_NAMES)
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenericOptions:
-    """What can be set where the files alone do not say it.
-
-    Args:
-        size: Side in pixels that images are cropped and scaled to; without it they must all have one size.
-        padding: Pixels of padding from which training images of one size are cropped.
-        flip: Whether to mirror half of the training images.
-        form: What becomes of sound: "spectrogram" or "waveform".
-        seconds: Length that sounds are cut or padded to.
-        test_share: Share of the samples of each class to test on, where there are no splits.
-    """
-
-    size: int | None = None
-    padding: int = 0
-    flip: bool = True
-    form: str = "spectrogram"
-    seconds: float = 1.0
-    test_share: float = 0.2
-
-    def __post_init__(self) -> None:
-        if self.size is not None:
-            check_size(self.size)
-        check_padding(self.padding)
-        check_form(self.form)
-        check(
-            self.size is None or self.padding == 0,
-            "padding is for images of one size, which are not cropped and scaled",
-            "leave out padding or size",
-            padding=self.padding,
-            size=self.size,
-        )
-        check(
-            0 < self.seconds <= MAX_SECONDS, f"seconds must be in (0, {MAX_SECONDS}]", "try 1.0", seconds=self.seconds
-        )
-        check(0 < self.test_share < 1, "test_share must be in (0, 1)", "try 0.2", test_share=self.test_share)
 
 
 def generic_data(

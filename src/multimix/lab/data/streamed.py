@@ -45,7 +45,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What became of a task.
+    """The samples of a task.
 
     Args:
         x: The samples.
@@ -60,7 +60,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Decoding(Dataset[Decoded]):
-    """What a worker process does: tasks in, decoded batches out.
+    """Decodes the samples of a task, in a worker process.
 
     Args:
         blobs: The encoded samples of the split.
@@ -164,7 +164,7 @@ class StreamedSplit(Split):
             raise RunFailed("a split must hold at least one usable file, got none; mend the files named above")
 
     def _decoded(self, tasks: Iterable[Task]) -> Iterator[Batch]:
-        """Yield what became of the tasks, on the device."""
+        """Yield the samples of each task, on the device."""
         pinned = self.device.type == "cuda"
         loader: DataLoader[Decoded] = DataLoader(
             Decoding(self.blobs, self.labels, self.reader, self.bad_files.policy == "skip"),
@@ -176,13 +176,13 @@ class StreamedSplit(Split):
         )
         for decoded in _unless_workers_die(loader):
             for bad in decoded.bad:
-                self.bad_files.met_while_training(bad)
+                self.bad_files.add_in_training(bad)
             x = decoded.x.pin_memory() if pinned else decoded.x
             yield x.to(self.device, non_blocking=pinned), decoded.labels.to(self.device)
 
 
 def _unless_workers_die(loader: Iterable[Decoded]) -> Iterator[Decoded]:
-    """Yield what a loader yields; says in one line when a worker process is killed."""
+    """Yield what a loader yields; turn the death of a worker process into an error of one line."""
     try:
         with signals_held_back():
             batches = iter(loader)

@@ -110,7 +110,7 @@ class BadFiles:
             )
         warn(f"{data}: skipped {len(self._found)} bad: {self._listed()}")
 
-    def met_while_training(self, bad: BadFile) -> None:
+    def add_in_training(self, bad: BadFile) -> None:
         """Refuse a bad file that was found in the middle of a run, or say once that it is skipped.
 
         Every process says so: each reads other samples, so the first one does not know of them.

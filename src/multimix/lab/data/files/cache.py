@@ -19,8 +19,7 @@ from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.warnings import warn
 from multimix.lab.data.files.blobs import Blobs, Chosen, FolderBlobs
 
-WORTHWHILE = 5000  # files; fewer are decoded in a second or two
-
+MIN_FILES = 5000  # fewer are decoded in a second or two
 FORMAT = 3  # raised when the same bytes are decoded to something else than before
 
 Bad = dict[int, str]  # index of a sample that cannot be used -> why
@@ -35,7 +34,7 @@ def cache_folder() -> Path | None:
 def cache_file(blobs: Blobs, reader: object) -> Path | None:
     """Return where the decoded samples of a folder are kept, or None if they are not worth keeping."""
     folder, stored = cache_folder(), blobs.blobs if isinstance(blobs, Chosen) else blobs
-    if folder is None or len(blobs) < WORTHWHILE or not isinstance(stored, FolderBlobs):
+    if folder is None or len(blobs) < MIN_FILES or not isinstance(stored, FolderBlobs):
         return None
     digest = hashlib.sha256(f"{FORMAT} {reader!r}".encode())
     for path in map(blobs.name, range(len(blobs))):

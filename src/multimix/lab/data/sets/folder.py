@@ -7,7 +7,8 @@ from multimix.lab.core.checks import check
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data.data_set import EncodedData
 from multimix.lab.data.files import BadFiles, audio, class_folders, class_names, kind_of
-from multimix.lab.data.generic import SPLITS, GenericOptions, generic_data
+from multimix.lab.data.generic import SPLITS, generic_data
+from multimix.lab.data.options import GenericOptions
 from multimix.lab.data.sets.tiny_imagenet import TinyImagenet
 
 

@@ -12,7 +12,8 @@ from multimix.lab.core.errors import UsageError
 from multimix.lab.data.data_set import EncodedData
 from multimix.lab.data.files import BadFiles, Encoded, hub, labels_of
 from multimix.lab.data.files.hub import HubBlobs
-from multimix.lab.data.generic import GenericOptions, generic_data
+from multimix.lab.data.generic import generic_data
+from multimix.lab.data.options import GenericOptions
 from multimix.lab.data.prepare import Normalise
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ One class for each kind of sample: images of one size, images of many sizes, sou
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,9 +18,8 @@ from multimix.lab.data.data_set import EncodedData
 from multimix.lab.data.files import BadFiles, Encoded, hub
 from multimix.lab.data.files.audio import Sound
 from multimix.lab.data.files.images import CroppedImage, WholeImage
-from multimix.lab.data.generic import GenericOptions
 from multimix.lab.data.held import HeldSplit
-from multimix.lab.data.options import check_form, check_padding, check_size
+from multimix.lab.data.options import GenericOptions
 from multimix.lab.data.prepare import Normalise, sound_as
 from multimix.lab.data.sets.hub import from_hub
 
@@ -93,6 +92,15 @@ class Published:
     prepare: Any
     augment: Any = None
 
+    def __post_init__(self) -> None:
+        self.generic_options()  # checks them
+
+    def generic_options(self) -> GenericOptions:
+        """Return those of the options that sets of any kind have."""
+        shared = {item.name for item in fields(GenericOptions)}
+        options: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
+        return GenericOptions(**{option: value for option, value in options.items() if option in shared})
+
     def load(self, root: Path | None, bad_files: BadFiles) -> EncodedData:
         """Read a local copy, or fetch one."""
         homes = [] if root is None else [layout.find(root) for layout in self.layouts]
@@ -106,8 +114,7 @@ class Published:
         except hub.HubUnavailable as error:
             raise self._missing(root, f"hf:{self.hub.repo} cannot be fetched ({error})") from error
         labelled = {part: dataset for part, dataset in found.items() if str(part) not in self.hub.unlabelled}
-        options = GenericOptions(**asdict(self))  # type: ignore[call-overload]
-        return from_hub(self.name, labelled, self.hub.label, options, bad_files, self.prepare)
+        return from_hub(self.name, labelled, self.hub.label, self.generic_options(), bad_files, self.prepare)
 
     def read(self, home: Path, bad_files: BadFiles) -> EncodedData:
         """Read a local copy.
@@ -145,9 +152,6 @@ class PublishedImages(Published):
     padding: int = 2
     flip: bool = True
 
-    def __post_init__(self) -> None:
-        check_padding(self.padding)
-
     @property
     def reader(self) -> WholeImage:
         return WholeImage(*self.sample_shape)
@@ -167,9 +171,6 @@ class PublishedPhotos(Published):
 
     size: int = 224
     prepare = Normalise((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # ImageNet's
-
-    def __post_init__(self) -> None:
-        check_size(self.size)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -191,9 +192,6 @@ class PublishedSounds(Published):
     form: str = "spectrogram"
     rate: ClassVar[int]
     samples: ClassVar[int]
-
-    def __post_init__(self) -> None:
-        check_form(self.form)
 
     @property
     def reader(self) -> Sound:

@@ -8,7 +8,8 @@ from multimix.lab.core.errors import UsageError
 from multimix.lab.data.data_set import EncodedData
 from multimix.lab.data.files import BadFiles, audio
 from multimix.lab.data.files.shards import list_shards
-from multimix.lab.data.generic import SPLITS, GenericOptions, generic_data
+from multimix.lab.data.generic import SPLITS, generic_data
+from multimix.lab.data.options import GenericOptions
 
 WHOLE = "all"  # what is not split
 

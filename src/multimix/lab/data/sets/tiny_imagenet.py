@@ -23,7 +23,7 @@ from multimix.lab.data.files import (
     note_unlisted,
     stays_inside,
 )
-from multimix.lab.data.generic import GenericOptions, generic_data
+from multimix.lab.data.generic import generic_data
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.sets.published import HubCopy, Layout, PublishedImages
 
@@ -51,8 +51,7 @@ class TinyImagenet(PublishedImages):
         train = class_folders(home / "train", classes, bad_files, inner="images")
         train = replace(train, boxes=_train_boxes(home / "train", classes, train.blobs, bad_files))
         splits = {"train": train, "test": _test(home / "val", classes, bad_files)}
-        options = GenericOptions(padding=self.padding, flip=self.flip)
-        return generic_data(self.name, splits, classes, options, normalise=self.prepare)
+        return generic_data(self.name, splits, classes, self.generic_options(), normalise=self.prepare)
 
 
 def _classes(home: Path, bad_files: BadFiles) -> list[str]:
