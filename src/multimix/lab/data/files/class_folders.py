@@ -37,7 +37,7 @@ def class_folders(
     Args:
         root: Folder of the class folders.
         classes: Names of the classes; a class folder of another name is bad, and so is one that is empty or not there.
-        bad_files: Where to note folders and files that cannot be samples, and about samples in no class folder.
+        bad_files: Where folders and files that cannot be samples are noted, and samples in no class folder.
         suffixes: What the names of samples end in.
         inner: Folder within each class folder that holds its samples, where there is one.
         ignored: Folders that belong there and are no classes.
