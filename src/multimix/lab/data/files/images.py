@@ -114,7 +114,7 @@ def decoded(content: bytes, channels: int, size: tuple[int, int] | None = None) 
     Raises:
         BadSample: if that fails, or it has another size or more than `MAX_PIXELS`.
     """
-    with _opened(io.BytesIO(content), len(content)) as image:
+    with _opened(io.BytesIO(content)) as image:
         width, height = _upright_size(image)
         if size is not None and (width, height) != size:
             raise BadSample(f"{width} × {height} pixels where {size[0]} × {size[1]} are usual")
@@ -132,36 +132,28 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def header(content: bytes) -> tuple[int, int, int]:
+def header(source: bytes | Path) -> tuple[int, int, int]:
     """Return (channels, height, width) of the upright image, without decoding the pixels.
+
+    Args:
+        source: The encoded image, or its file, of which only the beginning is read.
 
     Raises:
         BadSample: if it is no image, or has more than `MAX_PIXELS`.
+        OSError: if the file cannot be read.
     """
-    return _header(io.BytesIO(content), len(content))
-
-
-def header_of_file(file: Path) -> tuple[int, int, int]:
-    """Return the same of a file, of which only the beginning is read.
-
-    Raises:
-        BadSample: if it is no image.
-        OSError: if it cannot be read.
-    """
-    with open_regular(file) as stream:
-        return _header(stream, file.stat().st_size)
-
-
-def _header(stream: BinaryIO, size: int) -> tuple[int, int, int]:
-    with _opened(stream, size) as image:
+    stream = open_regular(source) if isinstance(source, Path) else io.BytesIO(source)
+    with stream, _opened(stream) as image:
         is_grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
         width, height = _upright_size(image)
         return 1 if is_grey else 3, height, width
 
 
 @contextmanager
-def _opened(stream: BinaryIO, size: int) -> Iterator[Image.Image]:
-    """Open an image of so many bytes without decoding its pixels; whatever is wrong with it becomes BadSample."""
+def _opened(stream: BinaryIO) -> Iterator[Image.Image]:
+    """Open an image without decoding its pixels; whatever is wrong with it becomes BadSample."""
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
     with decoding(lambda error: _reason(size, error)), Image.open(stream, formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:  # Pillow warns from here on, and refuses twice as many
             raise Image.DecompressionBombError

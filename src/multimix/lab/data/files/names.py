@@ -5,6 +5,7 @@ its own. Here all names are one string of bytes, which is never written to and t
 """
 
 import os
+from array import array
 from collections.abc import Iterable
 from pathlib import PurePath
 
@@ -19,16 +20,12 @@ class Names:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        content = bytearray()
-        lengths = np.fromiter((self._append(content, name) for name in names), dtype=np.int64)
+        content, ends = bytearray(), array("q", [0])
+        for name in names:
+            content += os.fsencode(name)
+            ends.append(len(content))
         self._content = np.frombuffer(bytes(content), dtype=np.uint8)
-        self._ends = np.concatenate([[0], lengths.cumsum()])
-
-    @staticmethod
-    def _append(content: bytearray, name: str) -> int:
-        encoded = os.fsencode(name)
-        content += encoded
-        return len(encoded)
+        self._ends = np.frombuffer(ends, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._ends) - 1

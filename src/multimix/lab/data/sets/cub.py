@@ -13,7 +13,7 @@ import torch
 
 from multimix.lab.data.data_set import EncodedData
 from multimix.lab.data.files import UNUSABLE, BadFiles, Encoded, encoded_files, stays_inside, why
-from multimix.lab.data.files.images import box_in_middle, header_of_file
+from multimix.lab.data.files.images import box_in_middle, header
 from multimix.lab.data.sets.published import Layout, PublishedPhotos
 
 PARTS = {"1": "train", "0": "test"}  # in train_test_split.txt
@@ -84,7 +84,7 @@ def _split(folder: Path, birds: Sequence[Bird], bad_files: BadFiles) -> Encoded:
     kept, boxes = [], []
     for bird in birds:
         try:
-            _, height, width = header_of_file(folder / bird.path)
+            _, height, width = header(folder / bird.path)
         except UNUSABLE as error:
             bad_files.add(folder / bird.path, why(error))
             continue
