@@ -32,7 +32,7 @@ from scipy.stats import bootstrap
 from benchmarks.timing import machine, rounds, table, write_atomic, write_json
 from multimix.lab.data import Data, HeldSplit, open_data
 from multimix.lab.data.augment import FlipCrop
-from multimix.lab.data.cifar import NORMALISE_10
+from multimix.lab.data.sets.cifar import Cifar10
 from multimix.lab.models import build_model
 from multimix.lab.train.learner import Learner
 from multimix.lab.train.mixing import mixer
@@ -96,7 +96,7 @@ def cifar_like(num: int) -> Data:
     """Random bytes of CIFAR's shape, cropped and mirrored like CIFAR: a step costs what it costs there."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randint(256, (num, *CIFAR), dtype=torch.uint8, generator=generator)
-    split = HeldSplit(x, torch.arange(num) % 10, NORMALISE_10, FlipCrop(2))
+    split = HeldSplit(x, torch.arange(num) % 10, Cifar10.prepare, FlipCrop(2))
     return Data(split, split.subset(torch.arange(10)), num_classes=10)
 
 

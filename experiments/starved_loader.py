@@ -37,7 +37,7 @@ from PIL import Image
 from multimix.lab.core.atomic_files import write_atomic, write_json
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.machine import environment
-from multimix.lab.data.images import CroppedImage
+from multimix.lab.data.files.images import CroppedImage
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Result, Results
 from multimix.lab.report.results_file import read_results

@@ -1,18 +1,24 @@
-"""A new method and a new kind of mask, brought from outside as CONTRIBUTING says, mix like those that are here."""
+"""A new method, kind of mask or data set, added from outside as CONTRIBUTING says, works like those that are here."""
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from multimix import Choice, MultiMix
 from multimix.kernels.cpu import table
 from multimix.lab.command_line.main import main
-from multimix.lab.data import Data
+from multimix.lab.data import DATASETS, Data, HeldSplit
+from multimix.lab.data.data_set import EncodedData
+from multimix.lab.data.files import BadFiles, class_folders
+from multimix.lab.data.prepare import Normalise
+from multimix.lab.data.sets.published import Layout, PublishedImages
 from multimix.lab.evaluate.evaluator import Evaluator, percent
 from multimix.lab.evaluate.evaluators import EVALUATORS
 from multimix.masks.mask import Mask, over_channels, partners, samples
@@ -138,3 +144,78 @@ def test_an_evaluator_from_outside_is_asked_and_reported_by_its_name(tmp_path, m
         "| method | K | control | n | stays upside down, % |",
         f"| none | 1 |  | 1 | {100 * value:.2f} |",
     )
+
+
+@dataclass(frozen=True)
+class Corners:
+    """(N, 2) points in two opposite corners of the plane.
+
+    Args:
+        noise: Standard deviation of the noise.
+    """
+
+    name = "corners"
+    noise: float = 0.1
+
+    def load(self, root: Path | None, bad_files: BadFiles) -> EncodedData:
+        labels = torch.arange(40) % 2
+        x = labels[:, None] + self.noise * torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+        return EncodedData(self.name, {"train": HeldSplit(x, labels), "test": HeldSplit(-x, labels)}, ["low", "high"])
+
+
+@dataclass(frozen=True)
+class Flags(PublishedImages):
+    """(N, 3, 4, 6) images of two flags, in class folders."""
+
+    name = "flags"
+    layouts = (Layout(marks=["train/red/"], homes=["flags"]),)
+    hub = "no copy on the hub is known"
+    num_train, num_classes, sample_shape = 12, 2, (3, 4, 6)
+    prepare = Normalise((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+    def read(self, home: Path, bad_files: BadFiles) -> EncodedData:
+        classes = ["green", "red"]
+        return self.encoded(
+            {part: class_folders(home / part, classes, bad_files) for part in ("train", "test")}, classes
+        )
+
+
+def write_flags(home: Path) -> None:
+    for part, number in (("train", 6), ("test", 2)):
+        for name in ("green", "red"):
+            (home / part / name).mkdir(parents=True)
+            for index in range(number):
+                Image.new("RGB", (6, 4), name).save(home / part / name / f"{index}.png")
+
+
+def train(*arguments: str) -> int:
+    return main(["train", *arguments, "--model", "mlp", "--steps", "1", "--batch-size", "6", "--num-mixes", "2"])
+
+
+def test_a_data_set_from_outside_is_trained_on_by_its_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(DATASETS, Corners.name, Corners)
+    asked = ["--data", "corners", "--data-options.noise", "0.5", "--out", str(tmp_path / "run")]
+    assert train(*asked, "--dry-run") == 0
+    assert "data: corners, 40 samples to train on, 40 to test on, of shape (2,), 2 classes" in capsys.readouterr().out
+    assert train(*asked) == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["data_options"] == {"noise": 0.5}
+    assert (tmp_path / "run" / "model.safetensors").exists()
+    assert train("--data", "corners", "--data-options.nois", "1", "--out", "x") == 2
+    assert "data_options must be options of corners, got 'nois'; did you mean \"noise\"?" in capsys.readouterr().err
+
+
+def test_a_published_data_set_from_outside_has_all_that_the_others_have(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(DATASETS, Flags.name, Flags)
+    asked = ["--data", "flags", "--data-options.padding", "1", "--out", str(tmp_path / "run")]
+    assert train(*asked, "--dry-run") == 0  # with samples made up
+    assert "made-up samples of shape (3, 4, 6), 2 classes; 12 to train on" in capsys.readouterr().out
+    assert train(*asked, "--data-root", str(tmp_path)) == 2
+    said = capsys.readouterr().err
+    assert "flags must be a copy in a published layout" in said
+    assert "flags with train/red/), and no copy on the hub is known; unpack it" in said
+    write_flags(tmp_path / "flags")
+    (tmp_path / "flags" / "train" / "red" / "3.png").write_bytes(b"no image")
+    assert train(*asked, "--data-root", str(tmp_path)) == 2
+    assert "every file of flags must be usable, got 1 bad:" in capsys.readouterr().err
+    assert train(*asked, "--data-root", str(tmp_path), "--on-bad-file", "skip") == 0
+    assert "red/3.png (no image)" in (tmp_path / "run" / "skipped_files.txt").read_text()

@@ -12,7 +12,7 @@ import torch
 
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.data import SampleOrder, open_data
-from multimix.lab.data.cifar import CLASSES
+from multimix.lab.data.sets.cifar import CLASSES
 from multimix.lab.evaluate.localization import Localization
 from multimix.lab.models import build_model
 
@@ -179,7 +179,8 @@ def test_nothing_left_is_refused_even_when_skipping(tmp_path):
 
 @pytest.fixture
 def few_records(monkeypatch):
-    monkeypatch.setattr("multimix.lab.data.cifar.RECORDS", {"cifar10": 6, "cifar100 train": 12, "cifar100 test": 5})
+    monkeypatch.setattr("multimix.lab.data.sets.cifar.Cifar10.records", {"train": 6, "test": 6})
+    monkeypatch.setattr("multimix.lab.data.sets.cifar.Cifar100.records", {"train": 12, "test": 5})
 
 
 def test_cifar10_binary(tmp_path, few_records, capsys):

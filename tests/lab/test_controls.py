@@ -169,7 +169,7 @@ def test_a_bad_variant_is_refused_at_once(variants, message):
 def test_data_that_are_not_there_are_refused_once_and_before_the_first_run(
     tmp_path, capsys, monkeypatch, dry, data, message
 ):
-    monkeypatch.setattr("multimix.lab.data.hub._why_offline", lambda: "there is no network")
+    monkeypatch.setattr("multimix.lab.data.files.hub._why_offline", lambda: "there is no network")
     flags = ["--methods", "mixup", "--data", f"digits,{data}", "--data-root", str(tmp_path), "--jobs", "0"]
     assert main(["compare", *flags, "--steps", "5", "--out", f"{tmp_path}/out", *dry]) == 2
     printed = capsys.readouterr()
@@ -179,7 +179,7 @@ def test_data_that_are_not_there_are_refused_once_and_before_the_first_run(
 
 
 def test_a_dry_run_of_a_comparison_fetches_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("multimix.lab.data.hub.fetch", lambda *arguments: pytest.fail("it was fetched"))
+    monkeypatch.setattr("multimix.lab.data.files.hub.fetch", lambda *arguments: pytest.fail("it was fetched"))
     for data in ("cifar10", "hf:someone/something"):
         flags = ["--methods", "none", "--data", data, "--steps", "5", "--out", f"{tmp_path}/out"]
         assert main(["compare", *flags, "--dry-run"]) == 0

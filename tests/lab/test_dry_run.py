@@ -7,7 +7,7 @@ import torch
 from multimix.lab.command_line.main import main
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import open_data
-from multimix.lab.data.stand_in import PUBLISHED, stand_in
+from multimix.lab.data.stand_in import published, stand_in
 from multimix.lab.train.dry_run import dry_run
 from multimix.lab.train.settings import TrainSettings
 
@@ -118,7 +118,7 @@ def test_made_up_samples_have_the_shape_of_real_ones(tmp_path, name, write, opti
     x, labels = next(iter(made.train.chunks(4)))
     assert x.dtype == torch.float32
     assert len(labels) == 4
-    assert made.num_classes == PUBLISHED[name].num_classes
+    assert made.num_classes == published(name).num_classes
 
 
 ONE_STEP = ["--model", "mlp", "--steps", "1", "--out", "run"]

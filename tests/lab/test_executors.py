@@ -14,7 +14,7 @@ from multimix.lab.compare import on_ray
 from multimix.lab.compare.on_ray import Place, Share, _share
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.errors import UsageError
-from multimix.lab.data.cifar import CLASSES
+from multimix.lab.data.sets.cifar import CLASSES
 
 # A model that ends its process with the second seed, found in the current folder and nowhere else.
 MODEL = """

@@ -42,7 +42,7 @@ def foreign(folder, per_class=4):
 
 @pytest.mark.parametrize("hold_bytes", [2 << 30, 100])
 def test_they_load_and_train_and_are_printed_harmlessly(tmp_path, capfd, monkeypatch, hold_bytes):
-    monkeypatch.setattr("multimix.lab.data.decode.HOLD_BYTES", hold_bytes)
+    monkeypatch.setattr("multimix.lab.data.assembly.HOLD_BYTES", hold_bytes)
     data = open_data(f"folder:{foreign(tmp_path / 'data')}")
     assert data.classes == tuple(sorted(map(os.fsdecode, NAMES)))
     assert (len(data.train), len(data.test)) == (15, 5)

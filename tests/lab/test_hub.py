@@ -54,7 +54,7 @@ ROWS = [(seed, seed % 2) for seed in range(6)]
 
 @pytest.mark.parametrize("hold_bytes", [2 << 30, 100])
 def test_images(tmp_path, monkeypatch, hold_bytes):
-    monkeypatch.setattr("multimix.lab.data.decode.HOLD_BYTES", hold_bytes)
+    monkeypatch.setattr("multimix.lab.data.assembly.HOLD_BYTES", hold_bytes)
     write(tmp_path / "set", "train", ROWS)
     write(tmp_path / "set", "test", [(100, 1), (101, 0)])
     data = open_data(f"hf:{tmp_path / 'set'}")
@@ -127,7 +127,7 @@ def test_numbers_as_labels_some_of_them_missing(tmp_path):
     ],
 )
 def test_a_hub_that_does_not_answer_is_not_waited_for(monkeypatch, answer, reason):
-    from multimix.lab.data.hub import _why_offline
+    from multimix.lab.data.files.hub import _why_offline
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
 
@@ -135,7 +135,7 @@ def test_a_hub_that_does_not_answer_is_not_waited_for(monkeypatch, answer, reaso
         assert timeout <= 10
         raise answer
 
-    monkeypatch.setattr("multimix.lab.data.hub.urlopen", no_answer)
+    monkeypatch.setattr("multimix.lab.data.files.hub.urlopen", no_answer)
     why = _why_offline()
     assert why is None if reason is None else reason in why
 
@@ -147,7 +147,7 @@ def test_a_named_set_comes_from_the_hub_where_no_copy_is_found(tmp_path, monkeyp
         )
     found = datasets.load_dataset(str(tmp_path / "set"))
     asked = []
-    monkeypatch.setattr("multimix.lab.data.hub.fetch", lambda repo: asked.append(repo) or found)
+    monkeypatch.setattr("multimix.lab.data.files.hub.fetch", lambda repo: asked.append(repo) or found)
     data = open_data("cifar10", {"padding": 4}, root=tmp_path)
     assert asked == ["uoft-cs/cifar10"]
     assert (len(data.train), data.train.augment.padding, data.test.augment) == (20, 4, None)
@@ -192,7 +192,7 @@ def test_cells_name_files_of_their_own_data_set_only(tmp_path):
 
 
 def test_a_cell_larger_than_what_fits_is_a_bad_row(tmp_path, monkeypatch):
-    monkeypatch.setattr("multimix.lab.data.hub.MAX_FILE_BYTES", 1_000)
+    monkeypatch.setattr("multimix.lab.data.files.hub.MAX_FILE_BYTES", 1_000)
     write(tmp_path / "set", "test", [(100, 1), (101, 0)])
     cells(
         tmp_path / "set",

@@ -8,12 +8,11 @@ import torch
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import HeldSplit, StreamedSplit, open_data
 
-RECORDS = {"cifar10": 6, "cifar100 train": 12, "cifar100 test": 5}
-
 
 @pytest.fixture
 def few_records(monkeypatch):
-    monkeypatch.setattr("multimix.lab.data.cifar.RECORDS", RECORDS)
+    monkeypatch.setattr("multimix.lab.data.sets.cifar.Cifar10.records", {"train": 6, "test": 6})
+    monkeypatch.setattr("multimix.lab.data.sets.cifar.Cifar100.records", {"train": 12, "test": 5})
 
 
 @pytest.mark.parametrize("write", [layouts.cifar10_binary, layouts.cifar10_python])
@@ -82,7 +81,7 @@ def test_cifar10_is_the_same_set_in_every_layout(tmp_path, few_records):
 
 
 def open_cifar_classes():
-    from multimix.lab.data.cifar import CLASSES
+    from multimix.lab.data.sets.cifar import CLASSES
 
     return CLASSES
 
@@ -260,7 +259,7 @@ def test_a_folder_of_all_sizes_has_the_colours_of_most(tmp_path):
 
 
 def test_crops_are_mirrored_unless_that_is_ruled_out(tmp_path):
-    from multimix.lab.data.images import CroppedImage
+    from multimix.lab.data.files.images import CroppedImage
 
     content = layouts.png(3, 40)
     pictures = {}
@@ -272,7 +271,7 @@ def test_crops_are_mirrored_unless_that_is_ruled_out(tmp_path):
     assert sum(mirrored) > 3
     assert sum(mirrored) + sum(as_they_were) == 20
     layouts.class_folders(tmp_path, ("train", "test"))
-    assert not open_data(f"folder:{tmp_path}", {"size": 8, "flip": False}).train.decoding.reader.flip
+    assert not open_data(f"folder:{tmp_path}", {"size": 8, "flip": False}).train.reader.flip
 
 
 def test_grey_values_of_16_bits_keep_their_upper_half():
@@ -280,7 +279,7 @@ def test_grey_values_of_16_bits_keep_their_upper_half():
 
     from PIL import Image
 
-    from multimix.lab.data.images import WholeImage, header
+    from multimix.lab.data.files.images import WholeImage, header
 
     grey = np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16)
     content = io.BytesIO()
@@ -308,7 +307,7 @@ def test_of_several_processes_only_the_first_speaks(tmp_path, monkeypatch, capsy
     (tmp_path / "ant" / "notes.txt").write_text("x")
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setenv("MULTIMIX_CACHE", str(tmp_path / "kept"))
-    monkeypatch.setattr("multimix.lab.data.cache.WORTHWHILE", 4)
+    monkeypatch.setattr("multimix.lab.data.files.cache.MIN_FILES", 4)
     data = open_data(f"folder:{tmp_path}", on_bad_file="skip")
     assert len(data.skipped) == len(data.notes) == 1
     told = capsys.readouterr().err
@@ -353,7 +352,7 @@ def test_the_split_can_stand_anywhere_in_a_shards_name(tmp_path):
 def test_small_sets_are_held_and_large_ones_streamed_with_the_same_samples(tmp_path, monkeypatch):
     layouts.class_folders(tmp_path, ("train", "test"))
     held = open_data(f"folder:{tmp_path}")
-    monkeypatch.setattr("multimix.lab.data.decode.HOLD_BYTES", 1000)
+    monkeypatch.setattr("multimix.lab.data.assembly.HOLD_BYTES", 1000)
     streamed = open_data(f"folder:{tmp_path}")
     assert isinstance(held.train, HeldSplit)
     assert isinstance(streamed.train, StreamedSplit)
@@ -374,7 +373,7 @@ def test_small_sets_are_held_and_large_ones_streamed_with_the_same_samples(tmp_p
     ],
 )
 def test_what_is_nowhere_is_refused_with_what_was_looked_for(tmp_path, monkeypatch, name, looked_for):
-    monkeypatch.setattr("multimix.lab.data.hub.urlopen", nobody)
+    monkeypatch.setattr("multimix.lab.data.files.hub.urlopen", nobody)
     message = rf"{name} must be a copy in a published layout under .*, got none in .* \(looked for .*\), .*; unpack it"
     with pytest.raises(UsageError, match=message) as stop:
         open_data(name, root=tmp_path)

@@ -14,9 +14,9 @@ from PIL import Image, ImageFile, ImageOps
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import open_data
-from multimix.lab.data.audio import Sound
-from multimix.lab.data.bad_files import BadSample
-from multimix.lab.data.images import CroppedImage, WholeImage, header
+from multimix.lab.data.files.audio import Sound
+from multimix.lab.data.files.bad_files import BadSample
+from multimix.lab.data.files.images import CroppedImage, WholeImage, header
 from multimix.lab.preview.make import read_pair
 from multimix.lab.preview.settings import PreviewSettings
 
@@ -38,7 +38,7 @@ def test_an_image_with_too_many_pixels_is_a_bad_file(tmp_path, monkeypatch, size
     import warnings
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("it was decoded"))
-    monkeypatch.setattr("multimix.lab.data.images.MAX_PIXELS", 9_459**2)
+    monkeypatch.setattr("multimix.lab.data.files.images.MAX_PIXELS", 9_459**2)
     with warnings.catch_warnings():
         warnings.simplefilter(action, Image.DecompressionBombWarning)
         for use in (header, CroppedImage(1, 8), WholeImage(1, *size)):
@@ -127,7 +127,7 @@ def wav(samples, rate=8_000, subtype="PCM_16", **options):
     ids=["rate", "low rate", "channels", "nan", "-inf", "inf"],  # a header holds the time it was written
 )
 def test_a_sound_that_claims_too_much_or_holds_no_numbers_is_a_bad_file(tmp_path, monkeypatch, content, reason):
-    monkeypatch.setattr("multimix.lab.data.audio.MAX_SAMPLES", (1 << 24) - 1)
+    monkeypatch.setattr("multimix.lab.data.files.audio.MAX_SAMPLES", (1 << 24) - 1)
     for name in ("ant", "bee"):
         for number in range(5):
             layouts.wav(tmp_path / name / f"{number}.wav", number, 8_000, 8_000)
@@ -217,20 +217,20 @@ def test_links_and_devices_in_shards_are_named_and_not_followed(tmp_path, kind):
 
 
 def test_a_member_larger_than_what_fits_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("multimix.lab.data.shards.MAX_FILE_BYTES", 9_999)
+    monkeypatch.setattr("multimix.lab.data.files.shards.MAX_FILE_BYTES", 9_999)
     shard(tmp_path / "train-0.tar", ("a.png", bytes(10_000), {}), ("a.cls", b"0", {}))
     refused(tmp_path, r"a.png \(10,000 bytes where at most 9,999 are read\)")
 
 
 def test_a_packed_file_that_unpacks_to_more_than_fits_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("multimix.lab.data.fashion_mnist.MAX_FILE_BYTES", 1_000)
+    monkeypatch.setattr("multimix.lab.data.sets.fashion_mnist.MAX_FILE_BYTES", 1_000)
     layouts.fashion_mnist(tmp_path, 9, 4)
     with pytest.raises(UsageError, match=r"train-images-idx3-ubyte.gz \(more than 1,000 bytes\)"):
         open_data("fashion-mnist", root=tmp_path)
 
 
 def test_a_pickle_that_asks_for_all_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("multimix.lab.data.cifar.RECORDS", {"cifar10": 6})
+    monkeypatch.setattr("multimix.lab.data.sets.cifar.Cifar10.records", {"train": 6, "test": 6})
     layouts.cifar10_python(tmp_path, 6)
     content = b"\x80\x02K\x00r" + struct.pack("<I", 1_000_000) + b"."
     (tmp_path / "cifar-10-batches-py" / "data_batch_3").write_bytes(content)

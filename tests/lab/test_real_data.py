@@ -53,7 +53,7 @@ def test_cifar10(tmp_path, monkeypatch):
 
 @there(ROOT / "tiny-imagenet-32")
 def test_tiny_imagenet(monkeypatch):
-    monkeypatch.setattr("multimix.lab.data.decode.HOLD_BYTES", 0)  # decode what is looked at and no more
+    monkeypatch.setattr("multimix.lab.data.assembly.HOLD_BYTES", 0)  # decode what is looked at and no more
     data = open_data("tiny-imagenet", root=ROOT / "tiny-imagenet-32")
     assert (len(data.train), len(data.test), data.num_classes) == (100_000, 10_000, 200)
     assert data.train.labels.bincount().tolist() == [500] * 200

@@ -90,7 +90,7 @@ def test_a_file_larger_than_what_fits_is_not_read(tmp_path):
 @KINDS
 @pytest.mark.parametrize("hold_bytes", [2 << 30, 100])
 def test_a_class_folder(tmp_path, make, monkeypatch, kind, hold_bytes):
-    monkeypatch.setattr("multimix.lab.data.decode.HOLD_BYTES", hold_bytes)
+    monkeypatch.setattr("multimix.lab.data.assembly.HOLD_BYTES", hold_bytes)
     layouts.class_folders(tmp_path)
     make(kind, tmp_path / "ant" / "2.png")
     data = open_data(f"folder:{tmp_path}", on_bad_file="skip")
@@ -114,7 +114,7 @@ def test_sounds_tables_and_shards(tmp_path, make, kind):
 
 @KINDS
 def test_published_files(tmp_path, make, monkeypatch, kind):
-    monkeypatch.setattr("multimix.lab.data.cifar.RECORDS", {"cifar10": 6})
+    monkeypatch.setattr("multimix.lab.data.sets.cifar.Cifar10.records", {"train": 6, "test": 6})
     for write, name in ((layouts.cifar10_binary, "data_batch_2.bin"), (layouts.cifar10_python, "data_batch_2")):
         write(tmp_path, 6)
         (home,) = tmp_path.glob("cifar*")

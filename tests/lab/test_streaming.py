@@ -8,7 +8,7 @@ import torch
 
 from multimix.lab.data import HeldSplit, SampleOrder, open_data
 from multimix.lab.data.augment import FlipCrop, Moves
-from multimix.lab.data.names import Names
+from multimix.lab.data.files.names import Names
 from multimix.lab.data.prepare import Normalise
 
 
@@ -88,6 +88,9 @@ def test_a_subset_keeps_samples_and_labels_together(imagenet, kind):
     assert torch.equal(part, x[chosen])
     assert torch.equal(part_labels, labels[chosen])
     assert len(split.subset(chosen)) == 3
+    again, again_labels = next(split.subset(chosen).subset(torch.tensor([2, 0])).chunks(12))
+    assert torch.equal(again, x[[11, 7]])
+    assert torch.equal(again_labels, labels[[11, 7]])
 
 
 def test_moves_do_what_they_say():
@@ -120,7 +123,7 @@ def test_moves_are_drawn_evenly():
 def test_a_random_crop_covers_what_it_should(tmp_path):
     import numpy as np
 
-    from multimix.lab.data.images import CROP_AREA, CROP_RATIO, _random_box
+    from multimix.lab.data.files.images import CROP_AREA, CROP_RATIO, _random_box
 
     boxes = np.array([_random_box(300, 200, np.random.default_rng(seed)) for seed in range(2000)])
     wide, tall = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
@@ -187,7 +190,7 @@ def test_synthetic_classes_are_even_and_can_be_told_apart(shape, classes):
 def test_decoded_samples_are_kept_until_a_file_changes(tmp_path, monkeypatch, capsys):
     home, kept = layouts.class_folders(tmp_path / "data"), tmp_path / "kept"
     monkeypatch.setenv("MULTIMIX_CACHE", str(kept))
-    monkeypatch.setattr("multimix.lab.data.cache.WORTHWHILE", 4)
+    monkeypatch.setattr("multimix.lab.data.files.cache.MIN_FILES", 4)
     (home / "ant" / "0.png").write_bytes(b"no picture")
 
     def samples():

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.data import Data, data_options_for, open_data
-from multimix.lab.data.stand_in import PUBLISHED
+from multimix.lab.data.stand_in import published
 from multimix.lab.train.method_schedule import options_for
 from multimix.lab.train.recipe import shared
 from multimix.lab.train.settings import TrainSettings
@@ -173,7 +173,7 @@ def check_data_sets(compare: CompareSettings, fetch: bool = True) -> None:
 def _is_at_hand(data: str, root: str | None) -> bool:
     if data.startswith("hf:"):
         return Path(data.removeprefix("hf:")).exists()
-    return data not in PUBLISHED or root is not None
+    return published(data) is None or root is not None
 
 
 def _opened(compare: CompareSettings, data: str) -> Data:

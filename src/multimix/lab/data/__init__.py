@@ -8,24 +8,14 @@ from typing import Any, get_args
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.warnings import warn
-from multimix.lab.data.bad_files import POLICIES, BadFile, BadFiles
-from multimix.lab.data.cifar import Cifar10, Cifar100
-from multimix.lab.data.cub import Cub
-from multimix.lab.data.digits import Digits
-from multimix.lab.data.fashion_mnist import FashionMnist
-from multimix.lab.data.folder import Folder
-from multimix.lab.data.fsdd import Fsdd
+from multimix.lab.data.assembly import assemble
+from multimix.lab.data.data_set import DataSet
+from multimix.lab.data.files.bad_files import POLICIES, BadFile, BadFiles
 from multimix.lab.data.held import HeldSplit
-from multimix.lab.data.hub import Hub
-from multimix.lab.data.imagenet import Imagenet
-from multimix.lab.data.open_context import Loader, OpenContext
 from multimix.lab.data.order import SampleOrder
-from multimix.lab.data.shards import Shards
-from multimix.lab.data.speech_commands import SpeechCommands
+from multimix.lab.data.sets import DATASETS, PREFIXES
 from multimix.lab.data.split import Batch, Data, Split
 from multimix.lab.data.streamed import StreamedSplit
-from multimix.lab.data.synthetic import Synthetic
-from multimix.lab.data.tiny_imagenet import TinyImagenet
 from multimix.suggest import nearest
 
 __all__ = [
@@ -45,42 +35,22 @@ __all__ = [
     "open_data",
 ]
 
-# A data set is a frozen dataclass of its options.
-DATASETS: dict[str, type[Loader]] = {
-    "digits": Digits,
-    "synthetic": Synthetic,
-    "fashion-mnist": FashionMnist,
-    "cifar10": Cifar10,
-    "cifar100": Cifar100,
-    "tiny-imagenet": TinyImagenet,
-    "imagenet-1k": Imagenet,
-    "cub-200-2011": Cub,
-    "speech-commands": SpeechCommands,
-    "fsdd": Fsdd,
-}
-# What comes after the colon is the option named here.
-PREFIXES: dict[str, tuple[type[Loader], str]] = {
-    "folder": (Folder, "path"),
-    "hf": (Hub, "repo"),
-    "webdataset": (Shards, "path"),
-}
 
-
-def check_data(name: str, options: Mapping[str, Any]) -> Loader:
-    """Returns the data set that a name and options describe, before anything is read.
+def check_data(name: str, options: Mapping[str, Any]) -> DataSet:
+    """Return the data set that a name and options describe, before anything is read.
 
     Raises:
         UsageError: if there is no such data set, or its options are wrong.
     """
-    kind, said = _kind(name)
+    kind, from_name = _kind(name)
     check_data_option_names(options, [name])
     types = {item.name: item.type for item in fields(kind)}  # type: ignore[arg-type]
-    given = {**options, **said}
+    given = {**options, **from_name}
     return kind(**{option: _of_type(option, value, types[option]) for option, value in given.items()})
 
 
 def _of_type(option: str, value: Any, wanted: Any) -> Any:
-    """Returns an option's value; what looks like a number on the command line may be meant as a word."""
+    """Return an option's value; what looks like a number on the command line may be meant as a word."""
     kinds = get_args(wanted) or (wanted,)
     if str in kinds and isinstance(value, bool | int | float):
         return str(value)
@@ -92,12 +62,12 @@ def _of_type(option: str, value: Any, wanted: Any) -> Any:
 
 
 def data_options_for(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns those of the options that a data set has."""
+    """Return those of the options that a data set has."""
     return {option: value for option, value in options.items() if option in _option_names(name)}
 
 
 def check_data_option_names(options: Mapping[str, Any], names: Sequence[str]) -> None:
-    """Refuses an option that none of the data sets has."""
+    """Refuse an option that none of the data sets has."""
     known = sorted({option for name in names for option in _option_names(name)})
     for option in options:
         if option not in known:
@@ -113,7 +83,7 @@ def open_data(
     on_bad_file: str = "refuse",
     num_workers: int = 0,
 ) -> Data:
-    """Opens a data set.
+    """Open a data set.
 
     Args:
         name: One of `DATASETS`, or folder:PATH, hf:REPO, webdataset:PATH.
@@ -125,11 +95,11 @@ def open_data(
     Raises:
         UsageError: if it is not there, or cannot be used.
     """
-    loader = check_data(name, options or {})
+    data_set, bad_files = check_data(name, options or {}), BadFiles(on_bad_file)
     place = None if root is None else Path(root).expanduser()
     if place is not None and not place.is_dir():
         raise UsageError(f"data_root must be a folder, got data_root={str(root)!r}; give the folder of local copies")
-    data = loader.load(OpenContext(place, BadFiles(on_bad_file), num_workers))
+    data = assemble(data_set.load(place, bad_files), bad_files, num_workers)
     if data.num_classes < 2:
         raise UsageError(f"{name} must have at least 2 classes, got {data.num_classes}; give a folder of class folders")
     for note in data.notes:
@@ -137,8 +107,8 @@ def open_data(
     return data
 
 
-def _kind(name: str) -> tuple[type[Loader], dict[str, str]]:
-    """Returns which data set a name means, and the option that the name itself gives."""
+def _kind(name: str) -> tuple[type[DataSet], dict[str, str]]:
+    """Return which data set a name means, and the option that the name itself gives."""
     prefix, colon, rest = name.partition(":")
     if colon and prefix in PREFIXES:
         kind, option = PREFIXES[prefix]
@@ -154,5 +124,5 @@ def _kind(name: str) -> tuple[type[Loader], dict[str, str]]:
 
 
 def _option_names(name: str) -> list[str]:
-    kind, said = _kind(name)
-    return [item.name for item in fields(kind) if item.name not in said]  # type: ignore[arg-type]
+    kind, from_name = _kind(name)
+    return [item.name for item in fields(kind) if item.name not in from_name]  # type: ignore[arg-type]

@@ -42,14 +42,14 @@ class FlipCrop:
     flip: bool = True
 
     def draw(self, num: int, seed: int) -> Moves:
-        """Draws the moves of a whole batch, on the CPU: a function of the seed and the number of rows."""
+        """Draw the moves of a whole batch, on the CPU: a function of the seed and the number of rows."""
         generator = torch.Generator().manual_seed(seed)
         top, left = torch.randint(2 * self.padding + 1, (2, num), generator=generator)
         flip = torch.rand(num, generator=generator) < (0.5 if self.flip else 0.0)
         return Moves(top, left, flip)
 
     def apply(self, x: Tensor, moves: Moves) -> Tensor:
-        """Returns the moved (B, C, H, W) images as one gather from the padded ones."""
+        """Return the moved (B, C, H, W) images as one gather from the padded ones."""
         num, channels, height, width = x.shape
         top, left, flip = (
             moved.to(x.device, non_blocking=True)[:, None] for moved in (moves.top, moves.left, moves.flip)

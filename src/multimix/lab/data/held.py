@@ -1,4 +1,4 @@
-"""A split that lives on the device: small sets, kept as bytes and made ready batch by batch where they are used."""
+"""A split that is held on the device: small sets, kept as bytes and made ready batch by batch."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -6,20 +6,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from multimix.lab.core.randomness import seed_of
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.order import SampleOrder
-from multimix.lab.data.prepare import Pixels
-from multimix.lab.data.split import Batch
-
-
-def as_is(x: Tensor) -> Tensor:
-    """Returns samples that were made ready when they were loaded."""
-    return x
+from multimix.lab.data.prepare import as_is
+from multimix.lab.data.split import Batch, Split
 
 
 @dataclass(frozen=True)
-class HeldSplit:
+class HeldSplit(Split):
     """Samples and their labels, held on one device.
 
     Args:
@@ -36,41 +30,29 @@ class HeldSplit:
     augment: FlipCrop | None = None
     boxes: Tensor | None = None
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def pixels(self) -> Pixels | None:
-        """How pixels become what the model gets, if the samples are images."""
-        return self.prepare if isinstance(self.prepare, Pixels) else None
-
     @property
     def sample_shape(self) -> torch.Size:
         """The shape of one sample as a model gets it."""
         return self.prepare(self.x[:1]).shape[1:]
 
     def to(self, device: torch.device) -> "HeldSplit":
-        """Returns the same split on a device."""
+        """Return the same split on a device."""
         return replace(self, x=self.x.to(device), labels=self.labels.to(device))
 
     def subset(self, indices: Tensor) -> "HeldSplit":
-        """Returns the samples with these indices."""
+        """Return the samples with these indices."""
         chosen = indices.to(self.x.device)
         boxes = None if self.boxes is None else self.boxes[indices.to(self.boxes.device)]
         return replace(self, x=self.x[chosen], labels=self.labels[chosen], boxes=boxes)
 
     def batches(self, order: SampleOrder, steps: range, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-        """Yields the batch of each step, augmented."""
+        """Yield the batch of each step, augmented."""
         for step in steps:
             rows = order.rows(step, rank, world)
             chosen = order.at(step)[rows].to(self.x.device, non_blocking=True)
-            x = self.x[chosen]
-            if self.augment is not None:
-                moves = self.augment.draw(order.batch_at(step), seed_of(order.seed, "augment", step))
-                x = self.augment.apply(x, moves[rows])
-            yield self.prepare(x), self.labels[chosen]
+            yield self.training_input(self.x[chosen], order, step, rows), self.labels[chosen]
 
     def chunks(self, rows: int) -> Iterator[Batch]:
-        """Yields all samples once, in order and as they are."""
+        """Yield all samples once, in order and as they are."""
         for x, labels in zip(torch.split(self.x, rows), torch.split(self.labels, rows), strict=True):
             yield self.prepare(x), labels

@@ -1,4 +1,4 @@
-"""In which order are samples met?"""
+"""In which order are samples seen?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,16 +31,16 @@ class SampleOrder:
 
     @classmethod
     def of(cls, num_samples: int, phases: Sequence[tuple[int, int]], seed: int) -> "SampleOrder":
-        """Returns the order of a run in phases, given by their first step and samples per step."""
+        """Return the order of a run in phases, given by their first step and samples per step."""
         (_, batch), *later = phases
         return cls(num_samples, batch, seed, tuple(later))
 
     def batch_at(self, step: int) -> int:
-        """Returns how many samples a step has."""
+        """Return how many samples a step has."""
         return next((batch for first, batch in reversed(self.later) if step >= first), self.batch)
 
     def start(self, step: int) -> int:
-        """Returns how many samples there are in all steps before one."""
+        """Return how many samples there are in all steps before one."""
         start, first, batch = 0, 0, self.batch
         for next_first, next_batch in self.later:
             if step < next_first:
@@ -49,7 +49,7 @@ class SampleOrder:
         return start + (step - first) * batch
 
     def at(self, step: int) -> Tensor:
-        """Returns the (batch,) indices of the samples of one step, on the CPU."""
+        """Return the (batch,) indices of the samples of one step, on the CPU."""
         start, batch = self.start(step), self.batch_at(step)
         first, last = start // self.num_samples, (start + batch - 1) // self.num_samples
         epochs = torch.cat([_shuffled(self.num_samples, self.seed, epoch) for epoch in range(first, last + 1)])
@@ -57,7 +57,7 @@ class SampleOrder:
         return epochs[offset : offset + batch]
 
     def rows(self, step: int, rank: int, world: int) -> slice:
-        """Returns which rows of a step's batch are one process's; the parts differ by at most one row."""
+        """Return which rows of a step's batch are one process's; the parts differ by at most one row."""
         batch = self.batch_at(step)
         return slice(rank * batch // world, (rank + 1) * batch // world)
 

@@ -1,12 +1,21 @@
-"""From bytes and sound to what a model wants: batch by batch, on the device."""
+"""From stored bytes and sound to what a model gets: batch by batch, on the device."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from multimix.lab.core.errors import UsageError
+
+WINDOW_S, HOP_S = 0.02, 0.01  # of a spectrogram
 FULL_SCALE = 32768.0  # of 16-bit sound
 SILENCE = 1e-6  # keeps a sample without any sound from being divided by zero
+
+
+def as_is(x: Tensor) -> Tensor:
+    """Return samples that are stored as the model gets them."""
+    return x
 
 
 @dataclass(frozen=True)
@@ -22,11 +31,11 @@ class Pixels:
     std: tuple[float, ...]
 
     def of(self, x: Tensor) -> Tensor:
-        """Returns the pixels in [0, 1] of what a model gets, (N, channels, ...)."""
+        """Return the pixels in [0, 1] of what a model gets, (N, channels, ...)."""
         return (x * self._channels(self.std, x) + self._channels(self.mean, x)).clamp(0, 1)
 
     def as_input(self, pixels: Tensor) -> Tensor:
-        """Returns what a model gets for pixels in [0, 1]; gradients flow through."""
+        """Return what a model gets for pixels in [0, 1]; gradients flow through."""
         return (pixels - self._channels(self.mean, pixels)) / self._channels(self.std, pixels)
 
     @staticmethod
@@ -39,7 +48,7 @@ class Standardise(Pixels):
     """Pixels that are stored as numbers in [0, 1]."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Returns normalised images."""
+        """Return normalised images."""
         return self.as_input(x)
 
 
@@ -47,8 +56,28 @@ class Standardise(Pixels):
 class Normalise(Pixels):
     """Pixels that are stored as bytes."""
 
+    @classmethod
+    def measured(cls, x: Tensor, what: str) -> "Normalise":
+        """Return the normalisation by the mean and standard deviation of (N, C, H, W) bytes, channel by channel.
+
+        Args:
+            x: The images.
+            what: What to call them in messages.
+
+        Raises:
+            UsageError: if there are none.
+        """
+        if not len(x):
+            raise UsageError(f"{what} must hold images that can be decoded, got none; give another folder")
+        counts = torch.stack([channel.flatten().bincount(minlength=256) for channel in x.unbind(1)]).double()
+        values = torch.arange(256, dtype=torch.float64) / 255
+        share = counts / counts.sum(dim=1, keepdim=True)
+        mean = share @ values
+        std = (share @ values.square() - mean.square()).clamp(min=1e-4).sqrt()
+        return cls(tuple(mean.tolist()), tuple(std.tolist()))
+
     def __call__(self, x: Tensor) -> Tensor:
-        """Returns normalised float32 images."""
+        """Return normalised float32 images."""
         channels = [-1, *[1] * (x.ndim - 2)]
         scale = torch.tensor([1 / (255 * std) for std in self.std], device=x.device).view(channels)
         shift = torch.tensor([-mean / std for mean, std in zip(self.mean, self.std, strict=True)], device=x.device)
@@ -60,7 +89,7 @@ class Waveform:
     """16-bit sound to numbers with mean 0 and standard deviation 1 within each sample."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Returns (N, 1, samples) float32 waveforms."""
+        """Return (N, 1, samples) float32 waveforms."""
         return _standardised(x.float() / FULL_SCALE)
 
 
@@ -77,15 +106,20 @@ class LogSpectrogram:
     hop: int
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Returns (N, 1, window // 2 + 1, samples // hop + 1) float32 spectrograms."""
+        """Return (N, 1, window // 2 + 1, samples // hop + 1) float32 spectrograms."""
         sound = x.squeeze(1).float() / FULL_SCALE
         weights = torch.hamming_window(self.window, device=x.device)
         spectrum = torch.stft(sound, self.window, self.hop, window=weights, return_complex=True, pad_mode="constant")
         return _standardised(spectrum.abs().log1p().unsqueeze(1))
 
 
+def sound_as(form: str, rate: int) -> Callable[[Tensor], Tensor]:
+    """Return what makes sound of a rate ready for the model, in a form: "spectrogram" or "waveform"."""
+    return Waveform() if form == "waveform" else LogSpectrogram(round(rate * WINDOW_S), round(rate * HOP_S))
+
+
 def _standardised(x: Tensor) -> Tensor:
-    """Returns each sample with mean 0 and standard deviation 1."""
+    """Return each sample with mean 0 and standard deviation 1."""
     std, mean = torch.std_mean(x.flatten(1), dim=1)
     shape = [-1, *[1] * (x.ndim - 1)]
     return (x - mean.view(shape)) / (std.view(shape) + SILENCE)

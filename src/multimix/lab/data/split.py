@@ -1,57 +1,76 @@
 """What a data set is to the lab: splits that give batches on a device, and the number of classes."""
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from multimix.lab.core.errors import UsageError
-from multimix.lab.data.bad_files import BadFile
+from multimix.lab.core.randomness import seed_of
+from multimix.lab.data.augment import FlipCrop
+from multimix.lab.data.files.bad_files import BadFile
 from multimix.lab.data.order import SampleOrder
 from multimix.lab.data.prepare import Pixels
 
 Batch = tuple[Tensor, Tensor]  # samples, ready for the model, and their labels, on the split's device
 
 
-class Split(Protocol):
-    """Samples and their labels, held on a device (`HeldSplit`) or read as they are needed (`StreamedSplit`)."""
+class Split(ABC):
+    """Samples and their labels, held on a device (`HeldSplit`) or read as they are needed (`StreamedSplit`).
 
-    @property
-    def labels(self) -> Tensor:
-        """Class of each sample, (N,) int64."""
+    Attributes:
+        labels: Class of each sample, (N,) int64.
+        boxes: Where the object is, (N, 4): left, top, right, bottom as shares of width and height; None if unknown.
+        prepare: Makes a batch of stored samples ready for the model.
+        augment: Moves the images of a training batch, before they are made ready.
+    """
 
-    @property
-    def boxes(self) -> Tensor | None:
-        """Where the object is, (N, 4): left, top, right, bottom as shares of the sample's width and height; or None."""
+    labels: Tensor
+    boxes: Tensor | None
+    prepare: Callable[[Tensor], Tensor]
+    augment: FlipCrop | None
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
     @property
     def pixels(self) -> Pixels | None:
         """How pixels in [0, 1] become what the model gets; None if the samples are no images."""
+        return self.prepare if isinstance(self.prepare, Pixels) else None
 
     @property
+    @abstractmethod
     def sample_shape(self) -> torch.Size:
         """The shape of one sample as a model gets it."""
 
-    def __len__(self) -> int:
-        """The number of samples."""
-
+    @abstractmethod
     def to(self, device: torch.device) -> "Split":
-        """Returns the same split, its batches on a device."""
+        """Return the same split, its batches on a device."""
 
+    @abstractmethod
     def subset(self, indices: Tensor) -> "Split":
-        """Returns the samples with these indices."""
+        """Return the samples with these indices."""
 
+    @abstractmethod
     def batches(self, order: SampleOrder, steps: range, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-        """Yields the batch of each step, augmented, for training.
+        """Yield the batch of each step, augmented, for training.
 
         What a step's batch holds depends on (order.seed, step) only. Of `world` processes, each gets its own part of
         the rows that one process alone would get.
         """
 
+    @abstractmethod
     def chunks(self, rows: int) -> Iterator[Batch]:
-        """Yields all samples once, in order and as they are, at most `rows` at a time."""
+        """Yield all samples once, in order and as they are, at most `rows` at a time."""
+
+    def training_input(self, x: Tensor, order: SampleOrder, step: int, rows: slice) -> Tensor:
+        """Return what the model gets for some rows of a step's batch; how they are moved depends on (seed, step)."""
+        if self.augment is not None:
+            moves = self.augment.draw(order.batch_at(step), seed_of(order.seed, "augment", step))
+            x = self.augment.apply(x, moves[rows])
+        return self.prepare(x)
 
 
 @dataclass(frozen=True)
@@ -82,7 +101,7 @@ class Data:
         return self.train.sample_shape
 
     def to(self, device: torch.device) -> "Data":
-        """Returns the same data on a device."""
+        """Return the same data on a device."""
         validation = None if self.validation is None else self.validation.to(device)
         return replace(self, train=self.train.to(device), test=self.test.to(device), validation=validation)
 

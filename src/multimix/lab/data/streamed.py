@@ -6,7 +6,7 @@ so nothing depends on how many workers there are, and any step can be made witho
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,36 +17,13 @@ from multimix.lab.core.children import signals_held_back, stand_apart, start_met
 from multimix.lab.core.errors import RunFailed
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.data.augment import FlipCrop
-from multimix.lab.data.bad_files import BadFile, BadFiles, BadSample, why
-from multimix.lab.data.blobs import Blobs
+from multimix.lab.data.files.bad_files import UNUSABLE, BadFile, BadFiles, why
+from multimix.lab.data.files.blobs import Blobs, choose
+from multimix.lab.data.files.decode import Reader
 from multimix.lab.data.order import SampleOrder
-from multimix.lab.data.prepare import Pixels
-from multimix.lab.data.split import Batch
+from multimix.lab.data.split import Batch, Split
 
 CPU = torch.device("cpu")
-
-
-class Reader(Protocol):
-    """Decodes a sample; `is_random` says whether a generator changes what comes out."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of a decoded sample."""
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Its type."""
-
-    @property
-    def is_random(self) -> bool:
-        """Whether what comes out depends on the generator."""
-
-    def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
-        """Decodes a sample, at random if there is a generator.
-
-        Raises:
-            BadSample: if that cannot be done.
-        """
 
 
 @dataclass(frozen=True)
@@ -66,7 +43,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What became of a task.
+    """The samples of a task.
 
     Args:
         x: The samples.
@@ -81,19 +58,17 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Decoding(Dataset[Decoded]):
-    """What a worker process does: tasks in, decoded batches out.
+    """Decodes the samples of a task, in a worker process.
 
     Args:
-        blobs: The encoded samples.
-        items: Which of them each sample of the split is, (N,) int64.
-        labels: Class of each sample of the split, (N,) int64.
+        blobs: The encoded samples of the split.
+        labels: Class of each, (N,) int64.
         reader: Decodes one.
         skip: Whether a bad sample's place is taken by the next good one of the split (in testing it is left out);
             otherwise decoding ends with the first bad one.
     """
 
     blobs: Blobs
-    items: Tensor
     labels: Tensor
     reader: Reader
     skip: bool
@@ -113,34 +88,35 @@ class Decoding(Dataset[Decoded]):
         return Decoded(x, self.labels[places], bad)
 
     def _sample(self, place: int, rng: np.random.Generator | None, bad: list[BadFile]) -> tuple[Tensor | None, int]:
-        """Returns a sample and its place in the split; when training, the next good one for a bad one."""
-        for _ in range(len(self.items) if self.skip and rng is not None else 1):
-            item = int(self.items[place])
+        """Return a sample and its place in the split; when training, the next good one for a bad one."""
+        for _ in range(len(self.labels) if self.skip and rng is not None else 1):
             try:
-                return self.reader(self.blobs.read(item), rng), place
-            except BadSample as error:
-                bad.append(BadFile(self.blobs.name(item), str(error)))
-            except OSError as error:
-                bad.append(BadFile(self.blobs.name(item), why(error)))
-            place = (place + 1) % len(self.items)
+                return self.reader(self.blobs.read(place), rng), place
+            except UNUSABLE as error:
+                bad.append(BadFile(self.blobs.name(place), why(error)))
+            place = (place + 1) % len(self.labels)
         return None, place
 
 
 @dataclass(frozen=True)
-class StreamedSplit:
+class StreamedSplit(Split):
     """Samples that are read as they are needed.
 
     Args:
-        decoding: Where they are and how they are decoded.
+        blobs: The encoded samples.
+        labels: Class of each, (N,) int64.
+        reader: Decodes one.
         prepare: Makes a batch of them ready for the model, on the device.
-        bad_files: Told about those that cannot be used.
+        bad_files: Where those that cannot be used are noted; its policy says what becomes of them.
         num_workers: Processes that read and decode; 0 to do it in this one.
         augment: Moves the images of a training batch, before they are made ready.
         boxes: Where the object is, (N, 4), as shares of width and height.
         device: Where batches go.
     """
 
-    decoding: Decoding
+    blobs: Blobs
+    labels: Tensor
+    reader: Reader
     prepare: Callable[[Tensor], Tensor]
     bad_files: BadFiles
     num_workers: int = 0
@@ -148,36 +124,23 @@ class StreamedSplit:
     boxes: Tensor | None = None
     device: torch.device = CPU
 
-    def __len__(self) -> int:
-        return len(self.decoding.items)
-
-    @property
-    def labels(self) -> Tensor:
-        """Class of each sample, (N,) int64."""
-        return self.decoding.labels
-
-    @property
-    def pixels(self) -> Pixels | None:
-        """How pixels become what the model gets, if the samples are images."""
-        return self.prepare if isinstance(self.prepare, Pixels) else None
-
     @property
     def sample_shape(self) -> torch.Size:
         """The shape of one sample as a model gets it."""
-        empty = torch.zeros(1, *self.decoding.reader.shape, dtype=self.decoding.reader.dtype)
+        empty = torch.zeros(1, *self.reader.shape, dtype=self.reader.dtype)
         return self.prepare(empty).shape[1:]
 
     def to(self, device: torch.device) -> "StreamedSplit":
-        """Returns the same split, its batches on a device."""
+        """Return the same split, its batches on a device."""
         return replace(self, device=device)
 
     def subset(self, indices: Tensor) -> "StreamedSplit":
-        """Returns the samples with these indices."""
-        decoding = replace(self.decoding, items=self.decoding.items[indices], labels=self.decoding.labels[indices])
-        return replace(self, decoding=decoding, boxes=None if self.boxes is None else self.boxes[indices])
+        """Return the samples with these indices."""
+        boxes = None if self.boxes is None else self.boxes[indices]
+        return replace(self, blobs=choose(self.blobs, indices), labels=self.labels[indices], boxes=boxes)
 
     def batches(self, order: SampleOrder, steps: range, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-        """Yields the batch of each step, augmented."""
+        """Yield the batch of each step, augmented."""
         tasks = (
             Task(order.at(step)[rows], seed_of(order.seed, "crop", step), rows.start)
             for step in steps
@@ -186,13 +149,10 @@ class StreamedSplit:
         for step, (x, labels) in zip(steps, self._decoded(tasks), strict=True):
             if not len(labels):
                 raise RunFailed("a batch must hold at least one usable file, got none; mend the files named above")
-            if self.augment is not None:
-                moves = self.augment.draw(order.batch_at(step), seed_of(order.seed, "augment", step))
-                x = self.augment.apply(x, moves[order.rows(step, rank, world)])
-            yield self.prepare(x), labels
+            yield self.training_input(x, order, step, order.rows(step, rank, world)), labels
 
     def chunks(self, rows: int) -> Iterator[Batch]:
-        """Yields all good samples once, in order and as they are."""
+        """Yield all good samples once, in order and as they are."""
         num_good = 0
         for x, labels in self._decoded(Task(chosen) for chosen in torch.split(torch.arange(len(self)), rows)):
             num_good += len(labels)
@@ -202,10 +162,10 @@ class StreamedSplit:
             raise RunFailed("a split must hold at least one usable file, got none; mend the files named above")
 
     def _decoded(self, tasks: Iterable[Task]) -> Iterator[Batch]:
-        """Yields what became of the tasks, on the device."""
+        """Yield the samples of each task, on the device."""
         pinned = self.device.type == "cuda"
         loader: DataLoader[Decoded] = DataLoader(
-            self.decoding,
+            Decoding(self.blobs, self.labels, self.reader, self.bad_files.policy == "skip"),
             batch_size=None,
             sampler=tasks,
             num_workers=self.num_workers,
@@ -214,13 +174,13 @@ class StreamedSplit:
         )
         for decoded in _unless_workers_die(loader):
             for bad in decoded.bad:
-                self.bad_files.met_while_training(bad)
+                self.bad_files.add_in_training(bad)
             x = decoded.x.pin_memory() if pinned else decoded.x
             yield x.to(self.device, non_blocking=pinned), decoded.labels.to(self.device)
 
 
 def _unless_workers_die(loader: Iterable[Decoded]) -> Iterator[Decoded]:
-    """Yields what a loader yields; says in one line when a worker process is killed."""
+    """Yield what a loader yields; turn the death of a worker process into an error of one line."""
     try:
         with signals_held_back():
             batches = iter(loader)
@@ -235,7 +195,7 @@ def _unless_workers_die(loader: Iterable[Decoded]) -> Iterator[Decoded]:
 
 
 def _workers(num: int) -> dict[str, Any]:
-    """Returns the settings of worker processes, where there are any.
+    """Return the settings of worker processes, where there are any.
 
     They outlast the signals that stop a run, and end with it.
     """

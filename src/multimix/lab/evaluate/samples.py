@@ -53,7 +53,5 @@ def numbered(split: Split) -> Split:
     A streamed split leaves out bad files when it meets them.
     """
     numbers = torch.arange(len(split), device=split.labels.device)
-    if isinstance(split, StreamedSplit):
-        return replace(split, decoding=replace(split.decoding, labels=numbers))
-    assert isinstance(split, HeldSplit)
+    assert isinstance(split, HeldSplit | StreamedSplit)
     return replace(split, labels=numbers)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.regular_files import read_regular
-from multimix.lab.data.bad_files import BadSample
-from multimix.lab.data.images import decoded, header
+from multimix.lab.data.files.bad_files import BadSample
+from multimix.lab.data.files.images import decoded, header
 from multimix.lab.preview.pair import Pair, why
 
 

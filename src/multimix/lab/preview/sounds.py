@@ -8,9 +8,9 @@ import torch
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.regular_files import read_regular
-from multimix.lab.data.audio import SUFFIXES, Sound, header
-from multimix.lab.data.bad_files import BadSample
-from multimix.lab.data.generic import sound_as
+from multimix.lab.data.files.audio import SUFFIXES, Sound, header
+from multimix.lab.data.files.bad_files import BadSample
+from multimix.lab.data.prepare import sound_as
 from multimix.lab.preview.pair import Pair, why
 
 __all__ = ["SUFFIXES", "read"]

@@ -9,7 +9,7 @@ from time import perf_counter
 import torch
 
 from multimix.lab.data import Data, Split
-from multimix.lab.data.stand_in import PUBLISHED, stand_in
+from multimix.lab.data.stand_in import published, stand_in
 from multimix.lab.models import build_model, import_model
 from multimix.lab.train.course import Course
 from multimix.lab.train.initial_weights import check_parameters
@@ -66,8 +66,9 @@ def dry_run(settings: TrainSettings) -> list[str]:
 
 def _data(settings: TrainSettings) -> tuple[Data, int, str]:
     """Return few samples of the data, or made-up ones; how many there are to train on; and what is to be said."""
-    if settings.data in PUBLISHED and settings.data_root is None:
-        num_train = PUBLISHED[settings.data].num_train
+    known = published(settings.data)
+    if known is not None and settings.data_root is None:
+        num_train = known.num_train
         data = stand_in(settings.data, settings.data_options, SAMPLES)
         shape = tuple(data.sample_shape)
         left = num_train - math.ceil(num_train * settings.validation_share)

@@ -10,7 +10,7 @@ import torch
 
 from multimix.kernels.family import family_of, missing
 from multimix.lab.core.machine import cores, processor
-from multimix.lab.data.cache import cache_folder
+from multimix.lab.data.files.cache import cache_folder
 
 
 def devices() -> list[torch.device]:

@@ -1,10 +1,11 @@
 """Millions of file names in little memory.
 
 A Python list of a million paths takes some 150 MB, and as reference counts change, every worker process gets a copy of
-its own. Here all names are one string of bytes that nobody writes to.
+its own. Here all names are one string of bytes, which is never written to and thus shared.
 """
 
 import os
+from array import array
 from collections.abc import Iterable
 from pathlib import PurePath
 
@@ -12,23 +13,19 @@ import numpy as np
 
 
 class Names:
-    """An unchangeable list of file names.
+    """A constant list of file names.
 
     Args:
         names: The names, in order.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        content = bytearray()
-        lengths = np.fromiter((self._append(content, name) for name in names), dtype=np.int64)
+        content, ends = bytearray(), array("q", [0])
+        for name in names:
+            content += os.fsencode(name)
+            ends.append(len(content))
         self._content = np.frombuffer(bytes(content), dtype=np.uint8)
-        self._ends = np.concatenate([[0], lengths.cumsum()])
-
-    @staticmethod
-    def _append(content: bytearray, name: str) -> int:
-        encoded = os.fsencode(name)
-        content += encoded
-        return len(encoded)
+        self._ends = np.frombuffer(ends, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -38,6 +35,6 @@ class Names:
 
 
 def stays_inside(name: str) -> bool:
-    """Whether a name that stands in a data set's own tables is one of a file within its folder."""
+    """Whether a name from a data set's own tables is that of a file within its folder."""
     path = PurePath(name)
     return not path.is_absolute() and ".." not in path.parts and "\0" not in name

@@ -1,6 +1,8 @@
 """From an encoded image to bytes in (channels, height, width)."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +13,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
 from multimix.lab.core.regular_files import open_regular
-from multimix.lab.data.bad_files import BadSample
+from multimix.lab.data.files.bad_files import BadSample, decoding
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
 # Only these are tried: some of PIL's other readers start programs.
@@ -37,7 +39,7 @@ TEST_MARGIN = 256 / 224  # the short side of a test image, in units of the crop 
 
 @dataclass(frozen=True)
 class WholeImage:
-    """Takes images of one size as they are.
+    """Decodes images of one size, as they are.
 
     Args:
         channels: 1 for grey, 3 for colour; images are converted.
@@ -58,7 +60,7 @@ class WholeImage:
     is_random = False
 
     def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
-        """Returns the image.
+        """Decode an image.
 
         Raises:
             BadSample: if it is no image, broken, too large, or of another size.
@@ -68,7 +70,7 @@ class WholeImage:
 
 @dataclass(frozen=True)
 class CroppedImage:
-    """Crops and scales images of any size: at random for training, from the middle for testing.
+    """Decodes images of any size, cropped and scaled: at random for training, from the middle for testing.
 
     Args:
         channels: 1 for grey, 3 for colour; images are converted.
@@ -89,7 +91,7 @@ class CroppedImage:
     is_random = True
 
     def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
-        """Returns a crop; a random one, half of the time mirrored unless that was ruled out, if there is a generator.
+        """Decode a crop: with a generator a random one, mirrored half of the time if `flip`.
 
         Raises:
             BadSample: if it is no image, or broken.
@@ -112,22 +114,17 @@ def decoded(content: bytes, channels: int, size: tuple[int, int] | None = None) 
     Raises:
         BadSample: if that fails, or it has another size or more than `MAX_PIXELS`.
     """
-    try:
-        with _opened(io.BytesIO(content)) as image:
-            width, height = _upright_size(image)
-            if size is not None and (width, height) != size:
-                raise BadSample(f"{width} × {height} pixels where {size[0]} × {size[1]} are usual")
-            turn = TURNS.get(_orientation(image))
-            pixels = _eight_bits(image).convert(MODES[channels])
-            return pixels if turn is None else pixels.transpose(turn)
-    except BadSample:
-        raise
-    except Exception as error:  # PIL's readers raise nearly anything: OSError, SyntaxError, struct.error
-        raise BadSample(_reason(len(content), error)) from error
+    with _opened(io.BytesIO(content)) as image:
+        width, height = _upright_size(image)
+        if size is not None and (width, height) != size:
+            raise BadSample(f"{width} × {height} pixels where {size[0]} × {size[1]} are usual")
+        turn = TURNS.get(_orientation(image))
+        pixels = _eight_bits(image).convert(MODES[channels])
+        return pixels if turn is None else pixels.transpose(turn)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Returns an image with 8 bits per channel; PIL itself would turn all but the darkest 16-bit greys into white."""
+    """Return an image with 8 bits per channel; PIL itself would turn all but the darkest 16-bit greys into white."""
     if image.mode in ("I", "F"):
         raise BadSample("32 bits per pixel, of which it does not say what is white")
     if image.mode.startswith("I;16"):
@@ -135,44 +132,32 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def header(content: bytes) -> tuple[int, int, int]:
-    """Returns (channels, height, width) of the upright image, without decoding the pixels.
+def header(source: bytes | Path) -> tuple[int, int, int]:
+    """Return (channels, height, width) of the upright image, without decoding the pixels.
+
+    Args:
+        source: The encoded image, or its file, of which only the beginning is read.
 
     Raises:
         BadSample: if it is no image, or has more than `MAX_PIXELS`.
+        OSError: if the file cannot be read.
     """
-    return _header(io.BytesIO(content), len(content))
+    stream = open_regular(source) if isinstance(source, Path) else io.BytesIO(source)
+    with stream, _opened(stream) as image:
+        is_grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
+        width, height = _upright_size(image)
+        return 1 if is_grey else 3, height, width
 
 
-def header_of_file(file: Path) -> tuple[int, int, int]:
-    """Returns the same of a file, of which only the beginning is read.
-
-    Raises:
-        BadSample: if it is no image.
-        OSError: if it cannot be read.
-    """
-    with open_regular(file) as stream:
-        return _header(stream, file.stat().st_size)
-
-
-def _header(stream: BinaryIO, size: int) -> tuple[int, int, int]:
-    try:
-        with _opened(stream) as image:
-            is_grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
-            width, height = _upright_size(image)
-            return 1 if is_grey else 3, height, width
-    except BadSample:
-        raise
-    except Exception as error:
-        raise BadSample(_reason(size, error)) from error
-
-
-def _opened(stream: BinaryIO) -> Image.Image:
-    """Open an image without decoding its pixels, and refuse one that has too many."""
-    image = Image.open(stream, formats=FORMATS)
-    if image.width * image.height > MAX_PIXELS:  # Pillow warns from here on, and refuses twice as many
-        raise Image.DecompressionBombError
-    return image
+@contextmanager
+def _opened(stream: BinaryIO) -> Iterator[Image.Image]:
+    """Open an image without decoding its pixels; whatever is wrong with it becomes BadSample."""
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    with decoding(lambda error: _reason(size, error)), Image.open(stream, formats=FORMATS) as image:
+        if image.width * image.height > MAX_PIXELS:  # Pillow warns from here on, and refuses twice as many
+            raise Image.DecompressionBombError
+        yield image
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
@@ -191,7 +176,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def box_in_middle(box: tuple[float, ...], width: int, height: int) -> tuple[float, ...]:
-    """Returns a box, given in pixels of the whole image, as shares of the crop that `CroppedImage` tests on."""
+    """Return a box, given in pixels of the whole image, as shares of the crop that `CroppedImage` tests on."""
     left, top, right, bottom = _middle(width, height)
     shares = (
         (box[0] - left) / (right - left),

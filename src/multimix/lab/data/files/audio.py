@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multimix.lab.data.bad_files import BadSample
+from multimix.lab.data.files.bad_files import BadSample, decoding
 
 if TYPE_CHECKING:
     import soundfile
 
 Samples = np.ndarray[tuple[int, ...], np.dtype[np.int16]]
 SUFFIXES = (".wav", ".flac", ".ogg")
-# Programs that write sound as it comes, without knowing how much, declare a size about as large as there is.
+# Programs that write sound while it is recorded, and do not know its length, declare a size near the largest.
 UNKNOWN_SIZE = 0x7FFF0000
 MIN_RATE, MAX_RATE = 100, 768_000  # samples a second
 MAX_SAMPLES = 1 << 27  # of one sound, all channels together: 46 minutes of one channel at 48 kHz
@@ -26,7 +26,7 @@ BLOCK = 1 << 16  # samples that are looked at together
 
 @dataclass(frozen=True)
 class Sound:
-    """Takes sounds of one rate, cut or padded with silence at the end to one length; channels are averaged.
+    """Decodes sounds of one rate, cut or padded with silence at the end to one length; channels are averaged.
 
     Args:
         rate: Samples per second.
@@ -45,7 +45,7 @@ class Sound:
     is_random = False
 
     def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
-        """Returns the sound.
+        """Decode a sound.
 
         Raises:
             BadSample: if it is no sound, empty, truncated, or of another rate.
@@ -55,13 +55,9 @@ class Sound:
         rate, samples = header(content)
         if rate != self.rate:
             raise BadSample(f"{rate:,} samples a second where {self.rate:,} are usual")
-        try:
-            with soundfile.SoundFile(io.BytesIO(content)) as file:
-                sound = _floats(file, self.samples) if file.subtype in FLOATS else _integers(file, self.samples)
-        except BadSample:
-            raise
-        except Exception as error:
-            raise BadSample(f"broken sound: {error}") from error
+        with decoding("broken sound: {}".format), soundfile.SoundFile(io.BytesIO(content)) as file:
+            is_float, most = file.subtype in FLOATS, self.samples
+            sound: Samples = _floats(file, most) if is_float else file.read(most, dtype="int16", always_2d=True)
         if len(sound) < min(samples, self.samples):
             raise BadSample(f"truncated: it ends after {len(sound):,} of {samples:,} samples")
         mono = sound[:, 0] if sound.shape[1] == 1 else sound.mean(axis=1).round().astype(np.int16)
@@ -71,7 +67,7 @@ class Sound:
 
 
 def header(content: bytes) -> tuple[int, int]:
-    """Returns (samples per second, samples) without decoding.
+    """Return (samples per second, samples) without decoding.
 
     Raises:
         BadSample: if it is no sound, empty, truncated, or more than fits.
@@ -80,10 +76,8 @@ def header(content: bytes) -> tuple[int, int]:
 
     if not content:
         raise BadSample("empty file")
-    try:
+    with decoding(lambda error: "no sound"):
         info = soundfile.info(io.BytesIO(content))
-    except Exception as error:
-        raise BadSample("no sound") from error
     if info.frames == 0:
         raise BadSample("a sound of length 0")
     if not MIN_RATE <= info.samplerate <= MAX_RATE:
@@ -95,14 +89,8 @@ def header(content: bytes) -> tuple[int, int]:
     return info.samplerate, info.frames
 
 
-def _integers(file: "soundfile.SoundFile", most: int) -> Samples:
-    """Return the first samples of a file, (samples, channels) of 16 bits."""
-    samples: Samples = file.read(most, dtype="int16", always_2d=True)
-    return samples
-
-
 def _floats(file: "soundfile.SoundFile", most: int) -> Samples:
-    """Return the same of a file of floats, which libsndfile would round to -1, 0 and 1, NaN to 0."""
+    """Return the first samples of a file of floats as 16 bits; libsndfile would round them to -1, 0 and 1."""
     blocks = []
     for block in file.blocks(BLOCK, frames=min(most, file.frames), dtype="float64", always_2d=True):
         if not np.isfinite(block).all():
@@ -112,7 +100,7 @@ def _floats(file: "soundfile.SoundFile", most: int) -> Samples:
 
 
 def _missing_bytes(content: bytes) -> int:
-    """Returns how many bytes fewer a wav file holds than it says; decoders take such files without a word."""
+    """Return how many bytes fewer a wav file holds than it says; decoders do not report that."""
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         return 0
     place = 12

@@ -1,4 +1,4 @@
-"""Decoded once, for all runs: thousands of small image files as one file that is read in a moment.
+"""Decoded samples are kept for later runs: thousands of small image files as one file that is read in a moment.
 
 60,000 images of CIFAR-10 take some 15 s to decode on one core, and a comparison opens them for every run. The decoded
 bytes are kept in $MULTIMIX_CACHE, or ~/.cache/multimix; a copy counts only while no file's name, size or time of change
@@ -17,25 +17,24 @@ from torch import Tensor
 
 from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.warnings import warn
-from multimix.lab.data.blobs import Blobs, Chosen, FolderBlobs
+from multimix.lab.data.files.blobs import Blobs, Chosen, FolderBlobs
 
-WORTHWHILE = 5000  # files; fewer are decoded in a second or two
-
+MIN_FILES = 5000  # fewer are decoded in a second or two
 FORMAT = 3  # raised when the same bytes are decoded to something else than before
 
 Bad = dict[int, str]  # index of a sample that cannot be used -> why
 
 
 def cache_folder() -> Path | None:
-    """Returns where decoded samples are kept, or None if they are not to be."""
+    """Return where decoded samples are kept, or None if they are not to be."""
     place = os.environ.get("MULTIMIX_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "multimix"
     return None if place == "off" else Path(place).expanduser()
 
 
 def cache_file(blobs: Blobs, reader: object) -> Path | None:
-    """Returns where the decoded samples of a folder are kept, or None if they are not worth keeping."""
-    folder = cache_folder()
-    if folder is None or len(blobs) < WORTHWHILE or not _are_files(blobs):
+    """Return where the decoded samples of a folder are kept, or None if they are not worth keeping."""
+    folder, stored = cache_folder(), blobs.blobs if isinstance(blobs, Chosen) else blobs
+    if folder is None or len(blobs) < MIN_FILES or not isinstance(stored, FolderBlobs):
         return None
     digest = hashlib.sha256(f"{FORMAT} {reader!r}".encode())
     for path in map(blobs.name, range(len(blobs))):
@@ -48,14 +47,8 @@ def cache_file(blobs: Blobs, reader: object) -> Path | None:
     return folder / f"{digest.hexdigest()}.safetensors"
 
 
-def _are_files(blobs: Blobs) -> bool:
-    while isinstance(blobs, Chosen):
-        blobs = blobs.blobs
-    return isinstance(blobs, FolderBlobs)
-
-
 def read_cache(file: Path, shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensor, Bad] | None:
-    """Returns what is kept, or None if there is nothing, or nothing that can be used."""
+    """Return what is kept, or None if there is nothing, or nothing that can be used."""
     try:
         with safe_open(file, framework="pt") as stored:
             x = stored.get_tensor("x")
@@ -68,7 +61,7 @@ def read_cache(file: Path, shape: tuple[int, ...], dtype: torch.dtype) -> tuple[
 
 
 def write_cache(file: Path, x: Tensor, bad: Bad) -> None:
-    """Keeps decoded samples; where that is not possible, nothing is kept."""
+    """Keep decoded samples, if they can be written."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, save({"x": x}, metadata={"bad": json.dumps(bad)}))

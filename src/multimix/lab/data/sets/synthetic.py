@@ -3,14 +3,15 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from multimix.lab.core.checks import check, check_at_least_one, check_finite, check_name
+from multimix.lab.data.data_set import EncodedData
+from multimix.lab.data.files import BadFiles
 from multimix.lab.data.held import HeldSplit
-from multimix.lab.data.open_context import OpenContext
-from multimix.lab.data.split import Data
 
 # The points are the same for every run: seeds vary the training, not the question.
 SEED = 0
@@ -19,7 +20,7 @@ TURNS = 1.5  # of each spiral arm around the middle
 
 
 def moons(share: Tensor, labels: Tensor, num_classes: int) -> Tensor:
-    """Returns points on two half circles that reach into each other; `share` in [0, 1] is the place along one."""
+    """Return points on two half circles that reach into each other; `share` in [0, 1] is the place along one."""
     angle = math.pi * share
     upper = torch.stack([angle.cos(), angle.sin()], dim=1)
     lower = torch.stack([1 - angle.cos(), 0.5 - angle.sin()], dim=1)
@@ -27,13 +28,13 @@ def moons(share: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 
 
 def spirals(share: Tensor, labels: Tensor, num_classes: int) -> Tensor:
-    """Returns points on spiral arms that start in the middle; uniform along the radius."""
+    """Return points on spiral arms that start in the middle; uniform along the radius."""
     angle = 2 * math.pi * (TURNS * share + labels / num_classes)
     return 2 * share[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
 def rings(share: Tensor, labels: Tensor, num_classes: int) -> Tensor:
-    """Returns points on circles around one middle, class 0 the innermost."""
+    """Return points on circles around one middle, class 0 the innermost."""
     angle = 2 * math.pi * share
     return (labels[:, None] + 0.5) * torch.stack([angle.cos(), angle.sin()], dim=1)
 
@@ -52,6 +53,7 @@ class Synthetic:
         noise: Standard deviation of the noise.
     """
 
+    name = "synthetic"
     shape: str = "moons"
     num_classes: int = 2
     num_train: int = 500
@@ -65,11 +67,11 @@ class Synthetic:
         if self.shape == "moons":
             check(self.num_classes == 2, "moons must be two", "choose rings", num_classes=self.num_classes)
 
-    def load(self, opening: OpenContext) -> Data:
-        """Draws the points."""
+    def load(self, root: Path | None, bad_files: BadFiles) -> EncodedData:
+        """Draw the points."""
         generator = torch.Generator().manual_seed(SEED)
-        train, test = self._split(self.num_train, generator), self._split(NUM_TEST, generator)
-        return Data(train, test, self.num_classes)
+        splits = {part: self._split(num, generator) for part, num in (("train", self.num_train), ("test", NUM_TEST))}
+        return EncodedData(self.name, splits, self.num_classes)
 
     def _split(self, num: int, generator: torch.Generator) -> HeldSplit:
         labels = torch.arange(num) % self.num_classes

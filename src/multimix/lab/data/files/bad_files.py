@@ -1,6 +1,8 @@
 """What happens to a file that cannot be used: named, counted, and refused or skipped as the user chose."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,30 @@ MAX_TEXT_BYTES = 64 << 20  # of a list or table; as lines and words in memory it
 
 
 class BadSample(ValueError):
-    """A sample cannot be decoded; the message says why."""
+    """A sample or file cannot be decoded; the message says why."""
+
+
+UNUSABLE = (BadSample, OSError)  # what reading and decoding a sample may raise
+
+
+def why(error: Exception) -> str:
+    """Return why a file cannot be used, in a few words."""
+    return "missing" if isinstance(error, FileNotFoundError) else getattr(error, "strerror", None) or str(error)
+
+
+@contextmanager
+def decoding(reason: Callable[[Exception], str]) -> Iterator[None]:
+    """Turn any exception of a decoder into BadSample: on damaged files, decoders raise nearly anything.
+
+    Args:
+        reason: Makes the message of the exception.
+    """
+    try:
+        yield
+    except BadSample:
+        raise
+    except Exception as error:
+        raise BadSample(reason(error)) from error
 
 
 @dataclass(frozen=True)
@@ -36,7 +61,7 @@ class BadFile:
 
 
 class BadFiles:
-    """Those met so far.
+    """The files that could not be used so far.
 
     Args:
         policy: "refuse" or "skip".
@@ -49,23 +74,29 @@ class BadFiles:
 
     @property
     def found(self) -> tuple[BadFile, ...]:
-        """All of them, in the order they were met."""
+        """All of them, in the order in which they were found."""
         return tuple(self._found.values())
 
     def add(self, name: object, reason: str) -> None:
-        """Notes a file that cannot be used."""
+        """Note a file that cannot be used."""
         self._found.setdefault(str(name), BadFile(str(name), reason))
 
     def text_of(self, file: Path) -> str:
-        """Returns what stands in a list or table that comes with a data set; nothing if it is bad."""
+        """Return the text of a list or table that comes with a data set; if it is bad, note that and return nothing."""
         try:
             return read_regular(file, MAX_TEXT_BYTES).decode()
         except (OSError, UnicodeDecodeError) as error:
             self.add(file, "no text" if isinstance(error, UnicodeDecodeError) else why(error))
             return ""
 
+    def lines_of(self, file: Path) -> Iterator[tuple[str, str]]:
+        """Yield the lines of such a text that are not blank, each after the name to call it in messages."""
+        for number, line in enumerate(self.text_of(file).splitlines(), start=1):
+            if line.strip():
+                yield f"{file}, line {number}", line
+
     def settle(self, data: str) -> None:
-        """Refuses the data if a bad file was met, or says what was skipped.
+        """Refuse the data if there are bad files, or say which were skipped.
 
         Raises:
             UsageError: if the policy is to refuse.
@@ -79,10 +110,10 @@ class BadFiles:
             )
         warn(f"{data}: skipped {len(self._found)} bad: {self._listed()}")
 
-    def met_while_training(self, bad: BadFile) -> None:
-        """Refuses a bad file that was met in the middle of a run, or says once that it is skipped.
+    def add_in_training(self, bad: BadFile) -> None:
+        """Refuse a bad file that was found in the middle of a run, or say once that it is skipped.
 
-        Every process says so: each reads samples of its own, so no other knows.
+        Every process says so: each reads other samples, so the first one does not know of them.
 
         Raises:
             RunFailed: if the policy is to refuse.
@@ -97,8 +128,3 @@ class BadFiles:
         named = ", ".join(map(str, self.found[:NUM_NAMED]))
         others = Counter(bad.reason for bad in self.found[NUM_NAMED:])
         return named + "".join(f", and {count} more ({printable(reason)})" for reason, count in others.most_common(3))
-
-
-def why(error: OSError) -> str:
-    """Returns why a file cannot be read, in a few words."""
-    return "missing" if isinstance(error, FileNotFoundError) else error.strerror or str(error)

@@ -6,13 +6,14 @@ sides of our split and errors are lower than on the unseen writers of the UCI pr
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
+from multimix.lab.data.data_set import EncodedData
+from multimix.lab.data.files import BadFiles
 from multimix.lab.data.held import HeldSplit
-from multimix.lab.data.open_context import OpenContext
 from multimix.lab.data.prepare import Standardise
-from multimix.lab.data.split import Data
 
 # Half for testing: with 899 images one mistake is 0.11 points, small against the differences that are of interest.
 TEST_SHARE = 0.5
@@ -24,8 +25,10 @@ SPLIT_SEED = 0
 class Digits:
     """(N, 1, 8, 8) float32 in [0, 1], normalised by the training split's statistics."""
 
-    def load(self, opening: OpenContext) -> Data:
-        """Loads the digits."""
+    name = "digits"
+
+    def load(self, root: Path | None, bad_files: BadFiles) -> EncodedData:
+        """Load the digits."""
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
 
@@ -35,7 +38,6 @@ class Digits:
         train, test = train_test_split(
             torch.arange(len(labels)).numpy(), test_size=TEST_SHARE, stratify=labels.numpy(), random_state=SPLIT_SEED
         )
+        splits = {"train": HeldSplit(x[train], labels[train]), "test": HeldSplit(x[test], labels[test])}
         normalise = Standardise((x[train].mean().item(),), (x[train].std().item(),))
-        classes = tuple(map(str, range(10)))
-        learnt, unseen = (HeldSplit(x[part], labels[part], normalise) for part in (train, test))
-        return Data(learnt, unseen, 10, classes)
+        return EncodedData(self.name, splits, [str(digit) for digit in range(10)], prepare=normalise)

@@ -1,4 +1,4 @@
-"""The members of a tar file from a stranger, whose headers may say anything."""
+"""The members of a tar file from an unknown source: no header is trusted."""
 
 import tarfile
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ BEFORE_OTHERS = (
 
 
 class _Checked(tarfile.TarInfo):
-    """A header whose size is checked before tarfile uses it: after a negative one, it would go round in circles."""
+    """A header whose size is checked before tarfile uses it: with a negative one, tarfile would loop without end."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """Make it of its bytes."""
+        """Parse a header and check its size."""
         header = super().frombuf(buf, encoding, errors)
         _check_size(header, MAX_HEADER_BYTES if header.type in BEFORE_OTHERS else None)
         return header
