@@ -26,7 +26,7 @@ from time import perf_counter
 import numpy as np
 import torch
 import torch.nn.functional as F
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from scipy.stats import bootstrap
 
 from benchmarks.timing import machine, rounds, table, write_atomic, write_json

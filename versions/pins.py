@@ -1,10 +1,11 @@
-"""Print the lower bounds of pyproject.toml as pip's constraints: `python -m versions.pins`."""
+"""Print the lower bounds of what the tests need as pip's constraints: `python -m versions.pins`."""
 
 import re
 import tomllib
 from itertools import chain
 from pathlib import Path
 
+EXTRAS = ["lab", "ray", "trackers", "test"]
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 BOUNDED = re.compile(r"(?P<name>[\w.-]+)(\[.*\])?>=(?P<bound>[\d.]+)")
 OWN_EXTRA = re.compile(r"multimix\[.*\]")
@@ -13,6 +14,12 @@ OWN_EXTRA = re.compile(r"multimix\[.*\]")
 def bounds(*requirements: list[str]) -> dict[str, str]:
     """Return the lower bound of every requirement in these lists."""
     return dict(_bound(line) for line in chain(*requirements) if not OWN_EXTRA.fullmatch(line))
+
+
+def needed() -> dict[str, str]:
+    """Return the lower bounds of what the tests need."""
+    project = tomllib.loads(PYPROJECT.read_text())["project"]
+    return bounds(project["dependencies"], *(project["optional-dependencies"][extra] for extra in EXTRAS))
 
 
 def _bound(requirement: str) -> tuple[str, str]:
@@ -24,8 +31,7 @@ def _bound(requirement: str) -> tuple[str, str]:
 
 
 def main() -> None:
-    project = tomllib.loads(PYPROJECT.read_text())["project"]
-    for name, bound in bounds(project["dependencies"], *project["optional-dependencies"].values()).items():
+    for name, bound in needed().items():
         print(f"{name}=={bound}")
 
 

@@ -3,11 +3,10 @@
 import json
 import os
 import sys
-import tomllib
 from pathlib import Path
 
 from bridges.results import ask, run_tests
-from versions.pins import PYPROJECT, bounds
+from versions.pins import needed
 
 HERE = Path(__file__).parent
 NAMES = ["oldest", "newest"]
@@ -16,7 +15,6 @@ LEFT_OUT = ["tests/test_package.py", "tests/test_site.py", "tests/test_versions.
 TESTS = ["tests", *(f"--ignore={file}" for file in LEFT_OUT)]
 # That a dependency calls something outdated is news for its authors; the subprocesses of the tests must know it too.
 OUTDATED = ["DeprecationWarning", "PendingDeprecationWarning", "FutureWarning"]
-EXTRAS = ["lab", "ray", "trackers", "test"]
 VERSIONS = """
 import json, platform, sys
 from importlib.metadata import version
@@ -46,12 +44,6 @@ def main(name: str, *chosen: str) -> int:
     (HERE / f"{name}.json").write_text(json.dumps(column, indent=2) + "\n")
     (HERE / "results.md").write_text(HEAD + table(columns()))
     return code
-
-
-def needed() -> dict[str, str]:
-    """Return the lower bounds of what the tests need."""
-    project = tomllib.loads(PYPROJECT.read_text())["project"]
-    return bounds(project["dependencies"], *(project["optional-dependencies"][extra] for extra in EXTRAS))
 
 
 def columns() -> dict[str, dict[str, object]]:

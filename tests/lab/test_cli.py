@@ -103,7 +103,7 @@ def test_what_a_command_raises_is_told_without_a_traceback(error, code, monkeypa
     assert "Traceback" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("package", ["rich", "jsonargparse", "yaml", "lightning"])
+@pytest.mark.parametrize("package", ["rich", "jsonargparse", "yaml", "lightning_fabric"])
 def test_a_package_of_the_lab_that_is_missing_is_one_line(package, monkeypatch, capsys, tmp_path):
     for module in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, module)
@@ -238,7 +238,7 @@ def test_help_names_flags_as_they_are_typed_and_loads_no_training(capsys):
         "assert 'rich' not in sys.modules\n"
         "try: main(['compare', '--help'])\n"
         "except SystemExit: pass\n"
-        "loaded = {'torch', 'lightning', 'sklearn', 'matplotlib', 'torchmetrics'} & set(sys.modules)\n"
+        "loaded = {'torch', 'lightning_fabric', 'sklearn', 'matplotlib', 'torchmetrics'} & set(sys.modules)\n"
         "assert not loaded, loaded"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

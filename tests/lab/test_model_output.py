@@ -4,7 +4,7 @@ import sys
 
 import pytest
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from multimix.lab.command_line.main import main
 from multimix.lab.data import open_data

@@ -13,7 +13,7 @@ from multimix.lab.core.warnings import warn
 
 PLAIN_WIDTH = 160  # columns where there is no terminal that could log
 PACKAGES = (  # of multimix[lab], as they are imported
-    *("lightning", "jsonargparse", "safetensors", "sklearn", "rich", "matplotlib", "jinja2", "yaml"),
+    *("lightning_fabric", "jsonargparse", "safetensors", "sklearn", "rich", "matplotlib", "jinja2", "yaml"),
     *("PIL", "datasets", "soundfile", "filelock"),
 )
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar, cast
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from multimix.lab.core.errors import FailedAlone, RunFailed, UsageError

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn

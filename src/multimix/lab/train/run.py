@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.lock import locked

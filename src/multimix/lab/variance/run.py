@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from multimix.lab.core.atomic_files import write_atomic, write_json
 from multimix.lab.core.errors import Damaged, RunFailed, UsageError
