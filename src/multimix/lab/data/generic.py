@@ -1,6 +1,9 @@
 """From encoded images or sounds of any kind to a data set: what folders, the hub and shards have in common."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -8,10 +11,8 @@ from multimix.lab.core.errors import UsageError
 from multimix.lab.data.assembly import check_not_empty
 from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.data_set import EncodedData
-from multimix.lab.data.files.audio import Sound
-from multimix.lab.data.files.blobs import Encoded
-from multimix.lab.data.files.decode import Reader, decode_some, usual_image, usual_rate
-from multimix.lab.data.files.images import CroppedImage
+from multimix.lab.data.files import UNUSABLE, Blobs, Encoded, audio, images
+from multimix.lab.data.files.decode import Reader, decode_some
 from multimix.lab.data.options import GenericOptions
 from multimix.lab.data.prepare import Normalise, sound_as
 from multimix.lab.data.split import stratified
@@ -19,7 +20,10 @@ from multimix.lab.data.split import stratified
 # Which samples are for testing, where nothing else says so, is the same for every run.
 SPLIT_SEED = 0
 VALIDATION_NAMES = ("validation", "valid", "val", "dev")
+NUM_GLANCES = 200  # samples looked at to see what is usual in a folder
 SPLITS = ("train", "test", *VALIDATION_NAMES)
+
+Header = TypeVar("Header")
 
 
 def generic_data(
@@ -49,13 +53,13 @@ def generic_data(
     reader: Reader
     prepare: Callable[[Tensor], Tensor]
     if is_sound:
-        rate = usual_rate(blobs, name)
-        reader, prepare = Sound(rate, round(rate * options.seconds)), sound_as(options.form, rate)
+        rate = _usual_rate(blobs, name)
+        reader, prepare = audio.Sound(rate, round(rate * options.seconds)), sound_as(options.form, rate)
         return EncodedData(name, parts, classes, reader, prepare, notes=notes)
-    reader = usual = usual_image(blobs, name, any_size=options.size is not None)
+    reader = usual = _usual_image(blobs, name, any_size=options.size is not None)
     augment: FlipCrop | None = FlipCrop(options.padding, options.flip)
     if options.size is not None:
-        reader, augment = CroppedImage(usual.channels, options.size, options.flip), None
+        reader, augment = images.CroppedImage(usual.channels, options.size, options.flip), None
     prepare = normalise or Normalise.measured(decode_some(blobs, reader), name)
     return EncodedData(name, parts, classes, reader, prepare, augment, notes)
 
@@ -82,3 +86,47 @@ def _named_splits(
     unused = [other for other in splits if other not in sources.values()]
     notes = (f"{name} has splits that are not used: {', '.join(unused)}",) if unused else ()
     return {part: splits[source] for part, source in sources.items() if source is not None}, notes
+
+
+def _usual_image(blobs: Blobs, what: str, any_size: bool = False) -> images.WholeImage:
+    """Return a reader for images of the size, and grey or colour, that most of them have.
+
+    Args:
+        blobs: The encoded
+        what: What to call them in messages.
+        any_size: Whether their sizes may differ.
+
+    Raises:
+        UsageError: if no size is that of most.
+    """
+    counts = _glances(blobs, images.header, f"{what} must hold images")
+    (channels, height, width), count = counts.most_common(1)[0]
+    if any_size:
+        channels = Counter(channels for channels, _, _ in counts.elements()).most_common(1)[0][0]
+    elif count * 2 <= counts.total():
+        sizes = ", ".join(f"{wide} × {high}" for _, high, wide in list(counts)[:3])
+        raise UsageError(
+            f"images of {what} must have one size unless they are to be cropped and scaled, got {sizes}, …; "
+            f"pass --data-options.size, such as 224"
+        )
+    return images.WholeImage(channels, height, width)
+
+
+def _usual_rate(blobs: Blobs, what: str) -> int:
+    """Return the rate, in samples per second, that most sounds have.
+
+    Raises:
+        UsageError: if none can be read.
+    """
+    return _glances(blobs, lambda content: audio.header(content)[0], f"{what} must hold sounds").most_common(1)[0][0]
+
+
+def _glances(blobs: Blobs, header: Callable[[bytes], Header], rule: str) -> Counter[Header]:
+    """Count what the headers of some samples say, evenly spaced; bad ones are left to decoding."""
+    counts: Counter[Header] = Counter()
+    for index in range(0, len(blobs), max(1, len(blobs) // NUM_GLANCES)):
+        with suppress(*UNUSABLE):
+            counts[header(blobs.read(index))] += 1
+    if not counts:
+        raise UsageError(f"{rule} that can be read, got {len(blobs)} that cannot; give another folder")
+    return counts

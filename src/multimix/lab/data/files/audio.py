@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from multimix.lab.data.files.bad_files import BadSample, decoding
+from multimix.lab.data.files.decode import Reader
 
 if TYPE_CHECKING:
     import soundfile
@@ -25,7 +26,7 @@ BLOCK = 1 << 16  # samples that are looked at together
 
 
 @dataclass(frozen=True)
-class Sound:
+class Sound(Reader):
     """Decodes sounds of one rate, cut or padded with silence at the end to one length; channels are averaged.
 
     Args:
@@ -42,7 +43,6 @@ class Sound:
         return 1, self.samples
 
     dtype = torch.int16
-    is_random = False
 
     def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
         """Decode a sound.

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from multimix.lab.core.regular_files import open_regular
 from multimix.lab.data.files.bad_files import BadSample, decoding
+from multimix.lab.data.files.decode import Reader
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
 # Only these are tried: some of PIL's other readers start programs.
@@ -38,7 +39,7 @@ TEST_MARGIN = 256 / 224  # the short side of a test image, in units of the crop 
 
 
 @dataclass(frozen=True)
-class WholeImage:
+class WholeImage(Reader):
     """Decodes images of one size, as they are.
 
     Args:
@@ -56,9 +57,6 @@ class WholeImage:
         """The shape of a sample."""
         return self.channels, self.height, self.width
 
-    dtype = torch.uint8
-    is_random = False
-
     def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
         """Decode an image.
 
@@ -69,7 +67,7 @@ class WholeImage:
 
 
 @dataclass(frozen=True)
-class CroppedImage:
+class CroppedImage(Reader):
     """Decodes images of any size, cropped and scaled: at random for training, from the middle for testing.
 
     Args:
@@ -87,7 +85,6 @@ class CroppedImage:
         """The shape of a sample."""
         return self.channels, self.size, self.size
 
-    dtype = torch.uint8
     is_random = True
 
     def __call__(self, content: bytes, rng: np.random.Generator | None = None) -> Tensor:
