@@ -128,7 +128,7 @@ def test_a_package_that_is_none_of_the_labs_is_not_blamed_on_it(monkeypatch):
 
 def test_the_labs_packages_are_those_that_are_installed_with_it():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["lab"]
-    imported = {"scikit-learn": "sklearn", "pyyaml": "yaml", "pillow": "PIL"}
+    imported = {"scikit-learn": "sklearn", "pyyaml": "yaml", "pillow": "PIL", "lightning-fabric": "lightning_fabric"}
     names = {re.match(r"[\w-]+", item)[0] for item in settings}
     assert {imported.get(name, name) for name in names} == set(program.PACKAGES)
 
