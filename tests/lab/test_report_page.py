@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 QUIET += ["--disable-component-update", "--disable-sync"]
 
 in_a_browser = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM"
+    CHROMIUM is None or find_spec("playwright") is None,
+    reason="no Chromium, or no playwright: apt-get install chromium, or set CHROMIUM; pip install playwright",
 )
 
 
