@@ -17,7 +17,7 @@ from multimix.kernels.family import chosen
 from multimix.methods import Choice, Method, Step, as_method
 from multimix.pairing import PARTNERS, SimilarTargets, draw_fresh_partners, draw_partner
 from multimix.plan import Plan
-from multimix.shapes import spatial_shape, to_device
+from multimix.shapes import spatial_shape
 from multimix.streams import open_streams
 from multimix.suggest import check_option
 from multimix.targets import mix_targets
@@ -204,13 +204,12 @@ class MultiMix:
             layer=layer,
         )
 
-    def _partners(self, num_mixes: int, x: Tensor, y: Tensor | None, rng: np.random.Generator) -> Tensor:
+    def _partners(self, num_mixes: int, x: Tensor, y: Tensor | None, rng: np.random.Generator) -> np.ndarray | Tensor:
         if isinstance(self.partners, SimilarTargets):
             assert y is not None
             return self.partners.draw(y, rng)
         fresh = self.partners == "fresh"
-        partner = draw_fresh_partners(num_mixes, len(x), rng) if fresh else draw_partner(len(x), rng)
-        return to_device(torch.from_numpy(partner), x.device)
+        return draw_fresh_partners(num_mixes, len(x), rng) if fresh else draw_partner(len(x), rng)
 
     def apply(
         self, plan: Plan, x: Tensor, y: Tensor | None = None, *, out: Tensor | None = None

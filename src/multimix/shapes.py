@@ -1,9 +1,15 @@
 """How a batch is laid out: its spatial axes, its memory format, and what its device can hold."""
 
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from multimix.host import in_transform
+
+ALIGNED = 16  # bytes, as vector loads need
 
 
 def spatial_shape(x: Tensor) -> tuple[int, ...]:
@@ -27,6 +33,36 @@ def to_device(host: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda":
         return host.pin_memory().to(device, non_blocking=True)
     return host.to(device)
+
+
+def send(arrays: Sequence[np.ndarray], device: torch.device) -> list[Tensor]:
+    """Arrays of draws as tensors on the device, all of them in one copy, which is not waited for."""
+    hosts = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+    if device.type == "cpu":
+        return hosts
+    return unpacked(to_device(packed(hosts), device), hosts)
+
+
+def packed(hosts: Sequence[Tensor]) -> Tensor:
+    """The bytes of several tensors in one, each from a multiple of ALIGNED on."""
+    together = torch.empty(sum(map(_room, hosts)), dtype=torch.uint8, device="cpu")
+    for place, host in zip(unpacked(together, hosts), hosts, strict=True):
+        place.copy_(host)
+    return together
+
+
+def unpacked(together: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """Views of what was packed: each has the type and shape of one of the tensors."""
+    ends = accumulate(map(_room, like))
+    starts = [end - _room(host) for end, host in zip(ends, like, strict=True)]
+    return [
+        together[start : start + host.nbytes].view(host.dtype).view(host.shape)
+        for start, host in zip(starts, like, strict=True)
+    ]
+
+
+def _room(host: Tensor) -> int:
+    return -(-host.nbytes // ALIGNED) * ALIGNED
 
 
 def widest(device: torch.device) -> torch.dtype:

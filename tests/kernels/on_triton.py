@@ -27,7 +27,7 @@ from multimix.kernels.cpu.table import find as find_cpu
 from multimix.kernels.family import chosen, find_kernel, find_operator
 from multimix.kernels.triton import launch
 from multimix.kernels.triton.launch import counted_launches
-from multimix.masks import Bump, Constant
+from multimix.masks import Blocks, Bump, Constant
 from multimix.methods import METHODS
 
 patch_once()
@@ -53,11 +53,17 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def draw(kind, shape, partners="same"):
-    """A batch and a plan for it; with fresh partners of pairs that come in any order, some of them twice."""
+    """A batch and a plan for it; with fresh partners of pairs that come in any order, some of them twice.
+
+    Cells move anywhere: into longer and shorter ones, several into one.
+    """
     x = torch.randn(shape)
     saliency = torch.rand(shape[0], *(shape[2:] if len(shape) > 2 else shape[1:])) ** 4
     mix = MultiMix(KINDS[kind], num_mixes=MIXES, partners=partners)
     plan = mix.plan(x, saliency=saliency if isinstance(KINDS[kind], PuzzleMix) else None)
+    if isinstance(plan.mask, Blocks) and plan.mask.source is not None:
+        source = torch.randint_like(plan.mask.source, plan.mask.source.shape[-1])
+        plan = replace(plan, mask=replace(plan.mask, source=source))
     return x, plan if partners == "same" else plan.select(torch.tensor([1, 0, 1, shape[0] - 1, 1]))
 
 

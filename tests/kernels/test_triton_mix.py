@@ -12,9 +12,11 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("on_triton.py")
 
 
-@pytest.mark.skipif(
+pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("triton") is None, reason="needs triton, which PyTorch brings where it has CUDA"
 )
+
+
 def test_mixing_in_the_interpreter():
     environment = os.environ | {
         "TRITON_INTERPRET": "1",
@@ -26,3 +28,12 @@ def test_mixing_in_the_interpreter():
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
+
+
+def test_every_kernel_compiles_for_a_gpu():
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment["PYTHONPATH"]])
+    command = [sys.executable, "-m", "benchmarks.mix_compiled", "--architectures", "90"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert {line.split(" | ")[0] for line in done.stdout.splitlines()[4:]} == {"| mix", "| spread", "| soften_rows"}

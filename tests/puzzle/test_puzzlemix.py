@@ -140,13 +140,15 @@ def test_labels_are_the_share_of_positions_however_uneven_the_blocks(size, level
 
 @pytest.mark.parametrize("size", [(7, 10), (9, 5), (8, 8)], ids=str)
 @pytest.mark.parametrize("whole", [1, 2])
-def test_cells_from_anywhere_are_assembled_as_the_reference_does(size, whole):
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_cells_from_anywhere_are_assembled_as_the_reference_does(size, whole, layout):
     # Rows of cells that all come from their right neighbours: the longest runs, and short cells within them.
     from dataclasses import replace
 
     import references
 
     x, y, saliency = images(3, 2, size)
+    x = x.contiguous(memory_format=layout)
     mix = make(grid=4, levels=whole + 1, num_mixes=2)
     plan = mix.plan(x, y, saliency=saliency)
     shift = (torch.arange(16).view(4, 4).roll(-1, 1)).flatten().expand(2, 3, 2, 16)

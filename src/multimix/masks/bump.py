@@ -1,6 +1,8 @@
 """A soft bump of the partner: SmoothMix."""
 
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import mul
 from typing import ClassVar
 
 import torch
@@ -32,10 +34,8 @@ class Bump:
     def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight. A product's mean is the product of the means."""
         wide = widest(self.factors[0].device)
-        share = torch.ones((), dtype=wide, device=self.factors[0].device)
-        for factor in self.factors:
-            share = share * factor.to(wide).mean(-1)
-        return (1 - share).float()
+        means = [factor.mean(-1, dtype=wide) for factor in self.factors]
+        return (1 - reduce(mul, means)).float()
 
     def share(self, dtype: torch.dtype) -> Float[Tensor, "K P *spatial"]:
         """The partner's share, position by position."""

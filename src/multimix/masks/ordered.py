@@ -34,7 +34,8 @@ class Ordered:
 
     def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight, rounded once."""
-        return (self.kept.to(widest(self.kept.device)) / math.prod(self.spatial)).float()
+        positions = torch.tensor(math.prod(self.spatial), dtype=widest(self.kept.device), device="cpu")
+        return (self.kept / positions).float()
 
     def keeps(self) -> Bool[Tensor, "K P *spatial"]:
         """The masks as boolean images, True where the sample is kept."""

@@ -54,7 +54,8 @@ class CutMix(Method):
         centres = num_mixes if self.boxes == "independent" else 1
         centre = step.geometry.random((centres, columns, len(sizes))) * sizes
         low, high = box_edges(step.lam, centre, sizes, fit=self.boxes == "inside")
-        return Boxes(step.tensor(low, np.int64), step.tensor(high, np.int64), step.spatial)
+        lows, highs = step.tensors(low.astype(np.int64), high.astype(np.int64))
+        return Boxes(lows, highs, step.spatial)
 
 
 def box_edges(

@@ -13,7 +13,6 @@ from multimix.masks import LEVELS, Ordered
 from multimix.methods.method import Method
 from multimix.methods.step import Step, check_axes, checked_alpha
 from multimix.scalars import as_number
-from multimix.shapes import to_device
 
 NEGLIGIBLE = 15  # halvings of the strongest amplitude: all that are weaker shift a border by 1/50 of a position
 
@@ -62,10 +61,10 @@ class FMix(Method):
 
     def mask(self, step: Step) -> Ordered:
         """K nested masks per pair."""
-        spectra, kept = low_spectra(step.lam.shape[1], step.spatial, self.decay, step.geometry)
-        field = as_fields(spectra, kept, step.spatial, step.x.device)
-        num_kept = np.rint(step.lam * math.prod(step.spatial))
-        return highest(field, step.tensor(num_kept, np.int64))
+        spectra, places = low_spectra(step.lam.shape[1], step.spatial, self.decay, step.geometry)
+        num_kept = np.rint(step.lam * math.prod(step.spatial)).astype(np.int64)
+        drawn, which, kept = step.tensors(*spread_spectra(spectra, places, step.spatial), num_kept)
+        return highest(as_fields(drawn, which, step.spatial), kept)
 
 
 def low_spectra(
@@ -99,15 +98,25 @@ def low_spectra(
     return (parts * amplitude[..., None].astype(np.float32)).view(np.complex64)[..., 0], places
 
 
+def spread_spectra(
+    spectra: Complex64[np.ndarray, "num *low"], places: list[np.ndarray], spatial: tuple[int, ...]
+) -> tuple[Complex64[np.ndarray, "num low1"], Int64[np.ndarray, "*size"]]:
+    """The coefficients of each field and a 0, in a row; and which of them is at each place of its spectrum.
+
+    Along the last axis those left out are the last, and need no place.
+    """
+    size = (*spatial[:-1], len(places[-1]))
+    drawn = np.pad(spectra.reshape(len(spectra), -1), ((0, 0), (0, 1)))
+    which = np.full(size, drawn.shape[1] - 1)
+    which[np.ix_(*places)] = np.arange(drawn.shape[1] - 1).reshape(spectra.shape[1:])
+    return drawn, which
+
+
 def as_fields(
-    spectra: Complex64[np.ndarray, "num *low"], places: list[np.ndarray], spatial: tuple[int, ...], device: torch.device
+    drawn: Complex64[Tensor, "num low1"], which: Int64[Tensor, "*size"], spatial: tuple[int, ...]
 ) -> Float32[Tensor, "num *spatial"]:
-    """The real fields of such coefficients, on a device; along the last axis those left out are the last."""
-    size = (len(spectra), *spatial[:-1], len(places[-1]))
-    columns = torch.zeros(size, dtype=torch.complex64, device=device)
-    low = torch.from_numpy(np.ravel_multi_index(np.ix_(*places), size[1:]).ravel())
-    drawn = torch.from_numpy(spectra.reshape(len(spectra), -1))
-    columns.flatten(1).index_copy_(1, to_device(low, device), to_device(drawn, device))
+    """The real fields of such coefficients."""
+    columns = drawn.index_select(1, which.flatten()).view(len(drawn), *which.shape)
     if len(spatial) > 1:
         columns = torch.fft.ifftn(columns, dim=tuple(range(1, len(spatial))))
     field: Tensor = torch.fft.irfft(columns, n=spatial[-1])

@@ -67,11 +67,12 @@ class GridMix(Method):
         kept = np.where(first > 0, np.take_along_axis(sizes.cumsum(1).T, np.maximum(first - 1, 0), axis=0), 0)
         place = order.argsort(axis=1)  # of each cell, in the order
         level = (place < first[..., None]).sum(0).reshape(-1, *cells)
-        levels = step.tensor(level, np.uint8 if len(first) <= LEVELS else np.int16)
-        for axis, edge in enumerate(edges):
-            cell = step.tensor(np.repeat(np.arange(len(edge) - 1), np.diff(edge)), np.int64)
-            levels = torch.index_select(levels, axis + 1, cell)
-        return Ordered(levels, step.tensor(kept, np.int64))
+        level = level.astype(np.uint8 if len(first) <= LEVELS else np.int16)
+        cells_of = [np.repeat(np.arange(len(edge) - 1), np.diff(edge)) for edge in edges]
+        levels, num_kept, *places = step.tensors(level, kept, *cells_of)
+        for axis, place in enumerate(places):
+            levels = torch.index_select(levels, axis + 1, place)
+        return Ordered(levels, num_kept)
 
 
 def first_cells(lam: Float64[np.ndarray, "K P"], sizes: Int64[np.ndarray, "P cells"]) -> Int64[np.ndarray, "K P"]:

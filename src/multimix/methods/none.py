@@ -24,4 +24,4 @@ class NoMix(Method):
 
     def mask(self, step: Step) -> Everything:
         """The mask that keeps everything."""
-        return Everything(step.tensor(np.ones((1, step.lam.shape[1])), np.float32))
+        return Everything(step.tensors(np.ones((1, step.lam.shape[1]), np.float32))[0])

@@ -65,7 +65,8 @@ class ResizeMix(Method):
         scale = (1.0 - step.lam[..., None]) ** (1.0 / len(sizes))
         sides = np.rint(scale * sizes).astype(np.int64)
         low = first_positions(sides, step.geometry.random((step.lam.shape[1], len(sizes))), sizes)
-        return Resized(Boxes(step.tensor(low, np.int64), step.tensor(low + sides, np.int64), step.spatial))
+        lows, highs = step.tensors(low, low + sides)
+        return Resized(Boxes(lows, highs, step.spatial))
 
 
 def first_positions(

@@ -72,11 +72,10 @@ class SaliencyMix(Method):
         assert step.saliency is not None
         sizes = np.array(step.spatial)
         scale = (1.0 - step.lam[..., None]) ** (1.0 / len(sizes))
-        side = step.tensor(np.rint(scale * sizes), np.int64)
+        side, limit = step.tensors(np.rint(scale * sizes).astype(np.int64), sizes)
         partner = step.partner if step.partner.ndim == 2 else step.partner[None]
         peak = peaks(step.saliency)[partner[:, : step.lam.shape[1]]]
         low = peak - side // 2
-        limit = step.tensor(sizes, np.int64)
         if self.boxes == "inside":
             low = torch.minimum(low.clamp_min(0), limit - side)
             return Boxes(low, low + side, step.spatial)

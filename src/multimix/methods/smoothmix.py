@@ -57,7 +57,7 @@ class SmoothMix(Method):
         # Wider bumps are higher everywhere; their rounding errors need not be.
         factors = [np.maximum.accumulate(factor).astype(np.float32) for factor in bumps]
         whole = all(factor.max() == 1 for factor in factors)
-        return Bump(tuple(step.tensor(factor, np.float32) for factor in factors), (True, bool(whole)))
+        return Bump(tuple(step.tensors(*factors)), (True, bool(whole)))
 
 
 def bump(

@@ -2,15 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from multimix.masks import Constant
 from multimix.scalars import as_number
-from multimix.shapes import spatial_shape, to_device
+from multimix.shapes import send, spatial_shape
 from multimix.streams import Streams
 
 
@@ -20,7 +20,7 @@ class Step:
 
     Attributes:
         x: the batch.
-        partner: who mixes with whom: (B,), or (K, B) with fresh partners.
+        drawn: who mixes with whom, on the host, or on x's device where that depends on x.
         lam: coefficients; a single column where the batch shares one path.
         streams: the step's random streams.
         shared: True if the batch shares one geometry: draw it once, from `streams.batch`.
@@ -28,7 +28,7 @@ class Step:
     """
 
     x: Tensor
-    partner: Int64[Tensor, "B"] | Int64[Tensor, "K B"]
+    drawn: Int64[np.ndarray, "B"] | Int64[np.ndarray, "K B"] | Int64[Tensor, "B"]
     lam: Float64[np.ndarray, "K P1"]
     streams: Streams
     shared: bool
@@ -48,11 +48,19 @@ class Step:
         """The mask that keeps the share lam of every position."""
         share = self.lam.astype(np.float32)
         ends = bool(share.min() == 0), bool(share.max() == 1)
-        return Constant(to_device(torch.from_numpy(share), self.x.device), ends)
+        return Constant(self.tensors(share)[0], ends)
 
-    def tensor(self, array: np.ndarray, dtype: type[np.generic]) -> Tensor:
-        """An array of draws as a tensor on x's device."""
-        return to_device(torch.from_numpy(array.astype(dtype)), self.x.device)
+    @cached_property
+    def partner(self) -> Int64[Tensor, "B"] | Int64[Tensor, "K B"]:
+        """Who mixes with whom: (B,), or (K, B) with fresh partners; on x's device."""
+        return self.drawn if isinstance(self.drawn, Tensor) else send([self.drawn], self.x.device)[0]
+
+    def tensors(self, *arrays: np.ndarray) -> list[Tensor]:
+        """Arrays of draws as tensors on x's device, in one copy with the partners: call it once, and before those."""
+        if isinstance(self.drawn, Tensor) or "partner" in vars(self):
+            return send(arrays, self.x.device)
+        *sent, vars(self)["partner"] = send([*arrays, self.drawn], self.x.device)
+        return sent
 
 
 def check_axes(method: str, x: Tensor) -> None:

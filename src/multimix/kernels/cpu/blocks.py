@@ -17,11 +17,12 @@ from multimix.kernels.threads import kernel, over_pairs, threads_by_pairs
 @no_type_check
 @kernel
 def assemble_pairs(
-    first, last, x, out, shape, sample, partner, kept, whole, source, row_edges, column_edges, per_block
+    first, last, x, out, shape, sample, partner, kept, whole, source, row_edges, column_edges, per_block, inner
 ):
     """Fill the mixes of the pairs from first to last. x and out are flat, `partner` is (K, P), or (1, P) for all mixes.
 
-    Edges are those of the cells, `per_block` says how many there are in a block of the mask, down and across.
+    Edges are those of the cells, `per_block` says how many there are in a block of the mask, down and across. Of each
+    position `inner` numbers lie together.
     """
     channels, height, width = shape
     down, across = row_edges.size - 1, column_edges.size - 1
@@ -49,7 +50,7 @@ def assemble_pairs(
                             written[n] = read[n]
                         continue
                     for i in range(tall):
-                        copy_runs(x, out, goal + plane + (top + i) * width, plane, i, width, runs, count, whole)
+                        copy_runs(x, out, goal + plane + (top + i) * width, plane, i, width, runs, count, whole, inner)
 
 
 @no_type_check
@@ -83,7 +84,7 @@ def list_runs(source, shares, whole, own, other, r, row_edges, column_edges, per
 
 @no_type_check
 @kernel
-def copy_runs(x, out, line, plane, i, width, runs, count, whole):
+def copy_runs(x, out, line, plane, i, width, runs, count, whole, inner):
     """One line of pixels. A cell that is a pixel short repeats its last column, and its last row."""
     for j in range(count):
         start, length, part = runs[0, j] + plane + min(i, runs[3, j] - 1) * width, runs[2, j], runs[4, j]
@@ -99,7 +100,7 @@ def copy_runs(x, out, line, plane, i, width, runs, count, whole):
             for n in range(length):
                 written[n] += -part * read[n] / whole
         for n in range(runs[5, j]):
-            last = out.dtype.type(abs(part) * read[length - 1] / whole)
+            last = out.dtype.type(abs(part) * read[length - inner + n] / whole)
             out[at + length + n] = last if part > 0 else out[at + length + n] + last
 
 
@@ -112,6 +113,7 @@ def assemble(
     source: Tensor | None,
     edges: tuple[Tensor, Tensor],
     per_block: tuple[int, int],
+    inner: int,
     out: Tensor,
 ) -> None:
     """Write the mixes of a plan.
@@ -125,6 +127,7 @@ def assemble(
         source: (K, P, 2, cells): the cell whose pixels go to each cell, of the sample and the partner; None: its own.
         edges: where the cells start and end, down and across.
         per_block: cells per block, down and across.
+        inner: numbers per position that lie together, along the last axis: W and the edges across are multiples of it.
         out: (K, P, C, H, W), contiguous, of x's dtype.
 
     Raises:
@@ -152,4 +155,5 @@ def assemble(
         source.contiguous().numpy(),
         *ends,
         np.array(per_block),
+        inner,
     )

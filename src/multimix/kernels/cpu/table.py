@@ -105,7 +105,7 @@ def _blocks(mask: Blocks, job: Job) -> None:
 
     x, out = (job.x, job.out) if len(mask.spatial) == 2 else (job.x.unsqueeze(-2), job.out.unsqueeze(-2))
     edges = mask.rows, mask.columns * job.inner
-    assemble(x, job.sample, job.partner, mask.kept, mask.whole, mask.source, edges, mask.per_block, out)
+    assemble(x, job.sample, job.partner, mask.kept, mask.whole, mask.source, edges, mask.per_block, job.inner, out)
 
 
 def _floats(mask: Mask, dtype: torch.dtype) -> bool:

@@ -12,7 +12,9 @@ from multimix.kernels.triton.mix import mix
 from multimix.kernels.triton.spread import spread
 from multimix.kernels.triton.work import Work
 
-BLOCK = 1024  # numbers of a row in a program: a thread reads 16 bytes of each image in half precision, 32 in single
+# Numbers of a row in a program: a thread reads 16 bytes of each image in half precision, 32 in single. Where cells move
+# they are fewer, or there would not be enough registers.
+BLOCK, MOVED_BLOCK, MOVED_SPREAD = 1024, 256, 512
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by their width in bytes
 
 
@@ -32,14 +34,15 @@ def mix_rows(x: Tensor, sample: Tensor | None, partner: Tensor, work: Work, mixe
     pairs, fresh = partner.shape[-1], partner.ndim == 2
     partner = partner.contiguous()
     first, second, third, source = _filled(work, partner)
+    block, tiles = _blocks(x, MOVED_BLOCK if work.moves else BLOCK)
     launch(
         mix,
-        _programs(pairs, x),
+        (pairs * tiles,),
         *(x, partner if sample is None else sample.contiguous(), partner, first, second, third, source, out),
         *(mixes, pairs, pairs if fresh else 0, *_sizes(x, work)),
         SAMPLED=sample is not None,
         AVERAGES=work.averages,
-        **_constants(work, fresh, x),
+        **_constants(work, fresh, x.dtype, block),
     )
 
 
@@ -56,11 +59,12 @@ def spread_rows(grad: Tensor, sample: Tensor | None, partner: Tensor, work: Work
     goals = goal_starts = source
     if work.moves:
         goals, goal_starts = _by_value(source, source.shape[-1])
+    block, tiles = _blocks(grad, MOVED_SPREAD if work.moves else BLOCK)
     launch(
         spread,
-        _programs(len(out), out),
+        (len(out) * tiles,),
         *(grad, readers, starts, first, second, third, goals, goal_starts, out, mixes, pairs, *_sizes(grad, work)),
-        **_constants(work, fresh, grad),
+        **_constants(work, fresh, grad.dtype, block),
     )
 
 
@@ -76,16 +80,15 @@ def _filled(work: Work, unread: Tensor) -> list[Tensor]:
     return [*(tensor.contiguous() for tensor in work.tensors), *[unread] * (4 - len(work.tensors))]
 
 
-def _programs(rows: int, x: Tensor) -> tuple[int]:
-    return (rows * -(-_numbers(x) // _block(x)),)
-
-
 def _numbers(x: Tensor) -> int:
     return prod(x.shape[1:])
 
 
-def _block(x: Tensor) -> int:
-    return min(BLOCK, max(16, 1 << (_numbers(x) - 1).bit_length()))
+def _blocks(x: Tensor, most: int) -> tuple[int, int]:
+    """How many numbers of a row a program takes, and how many programs a row."""
+    numbers = _numbers(x)
+    block = min(most, max(16, 1 << (numbers - 1).bit_length()))
+    return block, -(-numbers // block)
 
 
 def _sizes(x: Tensor, work: Work) -> list[int]:
@@ -93,14 +96,14 @@ def _sizes(x: Tensor, work: Work) -> list[int]:
     return [_numbers(x), inner, *([1, 1, 1, *work.spatial][-3:]), *work.grid]
 
 
-def _constants(work: Work, fresh: bool, x: Tensor) -> dict[str, Any]:
+def _constants(work: Work, fresh: bool, dtype: torch.dtype, block: int) -> dict[str, Any]:
     return {
         "KIND": work.kind,
         "AXES": len(work.spatial),
         "BITS": (max(work.grid[:2]) - 1).bit_length(),
         "FRESH": fresh,
         "MOVED": work.moves,
-        "WIDE": tl.float64 if x.dtype == torch.float64 else tl.float32,
-        "BLOCK": _block(x),
-        "num_warps": max(1, min(4, _block(x) // 128)),
+        "WIDE": tl.float64 if dtype == torch.float64 else tl.float32,
+        "BLOCK": block,
+        "num_warps": max(1, min(4, block // 64)),
     }
