@@ -9,7 +9,6 @@ from torch import Tensor
 from multimix.kernels.cpu.cut import solve_pairs
 from multimix.kernels.threads import announce, over_pairs, threads_by_pairs
 from multimix.puzzle.graph import Graph, doubled_graph, grid_graph
-from multimix.puzzle.scaling import at_unit_size
 
 
 def solve_two_levels(
@@ -39,9 +38,8 @@ def _solve(
 ) -> UInt8[Tensor, "K P H W"]:
     pairs, height, width = gain.shape
     kept = torch.empty((len(thresholds), pairs, height * width), dtype=torch.uint8, device="cpu")
-    terms = at_unit_size(*(a.detach().to(torch.float64) for a in (gain, right, down, thresholds, spread)))
-    gain, right, down, thresholds, spread = (a.contiguous() for a in terms)
-    numbers = [a.numpy() for a in (gain.view(pairs, -1), spread, right, down, thresholds)]
+    terms = gain.reshape(pairs, -1), spread, right, down, thresholds
+    numbers = [a.detach().to(torch.float64).contiguous().numpy() for a in terms]
     stages = warm_steps(height, width, levels=2 if len(graph.tail) == 2 else 3)
     announce(solve_pairs)
     over_pairs(solve_pairs, pairs, threads_by_pairs(pairs), *numbers, graph, stages, kept.numpy())

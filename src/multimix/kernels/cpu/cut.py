@@ -312,6 +312,14 @@ def integer_threshold(threshold, lowest, highest, unit):
 
 @no_type_check
 @kernel
+def unit_size(gain, spread):
+    """The power of two that brings the largest gain or spread into [1, 2): as `puzzle.scaling`, without its copies."""
+    size = max(np.abs(gain).max(), spread)
+    return math.ldexp(1.0, math.frexp(size)[1] - 1) if size > 0.0 else 1.0
+
+
+@no_type_check
+@kernel
 def set_up(gain, spread, right, down, layers, amount, low, high):
     """Gains of all nodes, and the capacities; the largest number in them."""
     blocks = gain.size
@@ -331,12 +339,9 @@ def set_up(gain, spread, right, down, layers, amount, low, high):
 @no_type_check
 @kernel
 def warm_start(amount, low, high, unit, size, graph, width, stages, integer, floats, level, residual, count):
-    """Dual steps, in stages, and their flow in integers; whether it proves all masks: then no later stage is needed.
-
-    Steps are in units of the largest number, because float32 has few exponents and is twice as fast.
-    """
+    """Dual steps, in stages, and their flow in integers; whether it proves all masks: then no later stage is needed."""
     start, bottom, top, flow, ahead, floating = floats
-    inverse = 1.0 / size
+    inverse = 1.0 / size  # steps are in units of the largest number: float32 has few exponents, and is twice as fast
     for v in range(amount.size):
         start[v] = amount[v] * inverse
     for f in range(low.shape[0]):
@@ -360,10 +365,7 @@ def warm_start(amount, low, high, unit, size, graph, width, stages, integer, flo
 @no_type_check
 @kernel
 def solve_pairs(first, last, gain, spread, right, down, thresholds, graph, stages, kept):
-    """Fill `kept[:, p]` for the pairs from first to last: per block, how many of its nodes are on the sample's side.
-
-    Problems come at unit size.
-    """
+    """Fill `kept[:, p]` for the pairs from first to last: per block, how many of its nodes are on the sample's side."""
     num_mixes, blocks, families = thresholds.shape[0], gain.shape[1], graph.tail.size
     layers, width = 2 if families == 9 else 1, right.shape[2] + 1
     nodes = layers * blocks
@@ -379,10 +381,12 @@ def solve_pairs(first, last, gain, spread, right, down, thresholds, graph, stage
     )
     distance, queue, current, path, trail = np.empty((5, nodes), np.int32)
     for p in range(first, last):
-        size = set_up(gain[p], spread[p], right[p], down[p], layers, amount, low, high)
+        scale = unit_size(gain[p], spread[p])
+        scaled = gain[p] / scale, spread[p] / scale, right[p] / scale, down[p] / scale
+        size = set_up(*scaled, layers, amount, low, high)
         unit = math.ldexp(1.0, BITS - math.frexp(size)[1])
         for k in range(num_mixes):
-            integer[k] = integer_threshold(thresholds[k, p], amount.min(), amount.max(), unit)
+            integer[k] = integer_threshold(thresholds[k, p] / scale, amount.min(), amount.max(), unit)
         if warm_start(amount, low, high, unit, size, graph, width, stages, integer, floats, level, residual, count):
             for k in range(num_mixes):
                 for v in range(nodes):
