@@ -20,7 +20,9 @@ from triton.compiler import ASTSource
 from benchmarks.cut_compiled import assemble
 from benchmarks.timing import table
 from multimix.kernels.triton.labels import soften_rows
+from multimix.kernels.triton.levels import levels
 from multimix.kernels.triton.mix import mix
+from multimix.kernels.triton.peaks import peak_boxes
 from multimix.kernels.triton.rows import BLOCK, MOVED_BLOCK, MOVED_SPREAD
 from multimix.kernels.triton.spread import spread
 
@@ -65,6 +67,12 @@ def variants() -> Iterator[Variant]:
     for values in ("fp32", "fp64"):
         constants: dict[str, object] = {"SAMPLED": True, "FRESH": True, "BLOCK": 1024}
         yield Variant(soften_rows, values, {"out": f"*{values}"}, constants)
+        around: dict[str, object] = {"FRESH": True, "AXES": 2, "INSIDE": True, "BLOCK": 1024}
+        wide = {"WIDE": tl.float64 if values == "fp64" else tl.float32}
+        boxes = {"saliency": f"*{values}", "side": "*i64", "low": "*i64", "high": "*i64"}
+        yield Variant(peak_boxes, values, boxes, around | wide)
+    counted = {"values": "*fp32", "falling": "*fp32", "num_kept": "*i64", "level": "*u8", "kept": "*i64"}
+    yield Variant(levels, "fp32", counted, {"STEPS": 16, "BLOCK": 1024})
 
 
 def compile_ahead(variant: Variant, architecture: int) -> dict[str, object]:

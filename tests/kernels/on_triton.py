@@ -5,9 +5,11 @@ MULTIMIX_UNCHECKED=1 TRITON_INTERPRET=1 MULTIMIX_KERNELS=triton PYTHONPATH=. pyt
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.autograd import forward_ad
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.interpreter import patch_once
 from multimix import (
@@ -19,6 +21,7 @@ from multimix import (
     MultiMix,
     PuzzleMix,
     ResizeMix,
+    SaliencyMix,
     SimilarTargets,
     SmoothMix,
 )
@@ -29,6 +32,7 @@ from multimix.kernels.triton import launch
 from multimix.kernels.triton.launch import counted_launches
 from multimix.masks import Blocks, Bump, Constant
 from multimix.methods import METHODS
+from multimix.streams import Streams
 
 patch_once()
 
@@ -305,6 +309,81 @@ def test_every_method_agrees_with_the_cpu_kernels(name, monkeypatch):
     monkeypatch.setattr("multimix.kernels.family.chosen", lambda: "cpu")
     expected = mix.run(model, x, y, generator=seeds[1])
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("num", [1, 7, 40])
+def test_the_highest_positions_are_counted(num):
+    from multimix.kernels.triton.levels import count_levels
+    from multimix.methods.fmix import _limits
+
+    values = torch.randint(5, (4, num)).float()  # many are equal
+    num_kept = torch.randint(num + 1, (3, 4)).sort(0, descending=True).values
+    num_kept[0, 0], num_kept[2, 0] = num, 0
+    level, kept = count_levels(values, num_kept, torch.uint8)
+    keeps = values >= _limits(values, num_kept)[..., None]
+    assert torch.equal(level, keeps.sum(0, dtype=torch.uint8))
+    assert torch.equal(kept, keeps.sum(2))
+
+
+@pytest.mark.parametrize("boxes", ["nested", "inside"])
+@pytest.mark.parametrize("partners", ["same", "fresh"])
+@pytest.mark.parametrize("spatial", [(9,), (5, 7), (3, 4, 5)], ids=str)
+def test_boxes_around_peaks(spatial, partners, boxes, monkeypatch):
+    mix = MultiMix(SaliencyMix(boxes=boxes), num_mixes=MIXES, partners=partners)
+    x, saliency = torch.randn(5, 2, *spatial), torch.randint(3, (5, *spatial)).float()
+    saliency[2] = 1.0
+    found = mix.plan(x, saliency=saliency, generator=torch.Generator().manual_seed(1)).mask
+    monkeypatch.setattr("multimix.kernels.family.chosen", lambda: "cpu")
+    expected = mix.plan(x, saliency=saliency, generator=torch.Generator().manual_seed(1)).mask
+    assert torch.equal(found.low, expected.low)
+    assert torch.equal(found.high, expected.high)
+
+
+class Launches(TorchDispatchMode):
+    """Counts operations that launch something; views and allocations do not."""
+
+    FREE = ("empty", "view", "slice", "select.int", "expand", "unsqueeze", "squeeze", "detach", "alias", "as_strided")
+    FREE += ("transpose", "permute", "reshape", "t.default", "split", "unbind", "lift_fresh", "promote_types")
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = str(function)
+        if not name.startswith("multimix") and not name.split(".")[1].startswith(self.FREE):
+            self.names.append(name)
+        return function(*args, **(kwargs or {}))
+
+
+BUDGETS = {"mixup": 6, "cutmix": 8, "fmix": 10, "smoothmix": 10, "resizemix": 10, "gridmix": 10, "saliencymix": 10}
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_launches_of_a_step(name, monkeypatch):
+    # As on a GPU: no value is looked at, draws are copied, and a kernel is one launch.
+    copies, kernels = [], []
+    monkeypatch.setattr("multimix.mixer.open_streams", lambda generator: Streams(3))
+    for module in ("checks", "methods.fmix", "targets"):
+        monkeypatch.setattr(f"multimix.{module}.is_readable", lambda x: False)
+    for module in ("rows", "labels", "levels", "peaks"):
+        monkeypatch.setattr(
+            f"multimix.kernels.triton.{module}.launch", lambda kernel, *rest, **more: kernels.append(kernel.fn.__name__)
+        )
+    monkeypatch.setattr(
+        "multimix.methods.step.send",
+        lambda arrays, device: copies.append(1) or [torch.from_numpy(np.array(array)) for array in arrays],
+    )
+    mix = MultiMix(name, num_mixes=MIXES, num_classes=10)
+    x, y, saliency = torch.rand(5, 3, 8, 8), torch.arange(5), torch.rand(5, 8, 8)
+    with Launches() as counted:
+        plan = mix.plan(x, saliency=saliency if name == "saliencymix" else None)
+        mix.apply(plan, x, y)
+    assert copies == [1]
+    assert {"mix", "soften_rows"} <= set(kernels)
+    assert not any("local_scalar" in operation for operation in counted.names)
+    launches = [*copies, *kernels, *counted.names]
+    assert len(launches) <= BUDGETS[name], launches
 
 
 def test_this_process_uses_triton():

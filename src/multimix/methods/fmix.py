@@ -9,6 +9,7 @@ from jaxtyping import Complex64, Float32, Int64
 from torch import Tensor, nn
 
 from multimix.host import is_readable
+from multimix.kernels.family import takes_triton
 from multimix.masks import LEVELS, Ordered
 from multimix.methods.method import Method
 from multimix.methods.step import Step, check_axes, checked_alpha
@@ -126,8 +127,14 @@ def as_fields(
 def highest(field: Float32[Tensor, "P *spatial"], num_kept: Int64[Tensor, "K P"]) -> Ordered:
     """Masks that keep the highest positions of a field: so many, and those as high as the last of them."""
     values = field.flatten(1)
+    dtype = torch.uint8 if len(num_kept) <= LEVELS else torch.int16
+    if takes_triton(values):
+        from multimix.kernels.triton.levels import count_levels  # imports triton
+
+        level, kept = count_levels(values, num_kept, dtype)
+        return Ordered(level.view(field.shape), kept)
     limits = _limits_cpu(values, num_kept) if is_readable(values) else _limits(values, num_kept)
-    level = torch.zeros_like(values, dtype=torch.uint8 if len(num_kept) <= LEVELS else torch.int16)
+    level = torch.zeros_like(values, dtype=dtype)
     kept = torch.empty_like(num_kept)
     for k, limit in enumerate(limits):
         keeps = values >= limit[:, None]

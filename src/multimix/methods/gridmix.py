@@ -69,9 +69,9 @@ class GridMix(Method):
         level = (place < first[..., None]).sum(0).reshape(-1, *cells)
         level = level.astype(np.uint8 if len(first) <= LEVELS else np.int16)
         cells_of = [np.repeat(np.arange(len(edge) - 1), np.diff(edge)) for edge in edges]
-        levels, num_kept, *places = step.tensors(level, kept, *cells_of)
-        for axis, place in enumerate(places):
-            levels = torch.index_select(levels, axis + 1, place)
+        levels, num_kept, *cell = step.tensors(level, kept, *cells_of)
+        for axis, cells_along in enumerate(cell):
+            levels = torch.index_select(levels, axis + 1, cells_along)
         return Ordered(levels, num_kept)
 
 

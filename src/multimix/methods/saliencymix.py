@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from multimix.contrast import contrast
+from multimix.kernels.family import takes_triton
 from multimix.masks import Boxes
 from multimix.methods.method import Method
 from multimix.methods.step import Step, check_axes, checked_alpha
@@ -74,6 +75,12 @@ class SaliencyMix(Method):
         scale = (1.0 - step.lam[..., None]) ** (1.0 / len(sizes))
         side, limit = step.tensors(np.rint(scale * sizes).astype(np.int64), sizes)
         partner = step.partner if step.partner.ndim == 2 else step.partner[None]
+        if takes_triton(step.saliency):
+            from multimix.kernels.triton.peaks import boxes_around_peaks  # imports triton
+
+            partner = partner[:, : step.lam.shape[1]]
+            low, high = boxes_around_peaks(step.saliency.detach(), partner, side, self.boxes == "inside")
+            return Boxes(low, high, step.spatial)
         peak = peaks(step.saliency)[partner[:, : step.lam.shape[1]]]
         low = peak - side // 2
         if self.boxes == "inside":
