@@ -3,10 +3,9 @@
 Both parts work on one object, a flow between neighbouring blocks. Call `gain - outflow` a block's level. The flow
 that makes the levels as equal as the capacities allow is the dual of the total-variation prox, and its levels, cut at
 any threshold, are the exact mask for that threshold: it knows nothing of lam. So a few projected gradient steps are
-taken once per pair, for all thresholds together. Rounded to integers, the flow is valid for every threshold. What is
-still missing at the first is found by augmenting paths, and the residual graph is carried to the next. A block outside
-a mask is outside all later ones. The second part works in integers: it is exact, and ties are decided for the fewest
-blocks.
+taken per pair, in stages, for all thresholds together. Rounded to integers, the flow is valid for every threshold, and
+mostly proves all masks. What is still missing at the first is found by augmenting paths, and the residual graph is
+carried to the next: a block outside a mask is outside all later ones. Integers make this exact, ties smallest.
 
 References:
     Beck and Teboulle (2009), A fast iterative shrinkage-thresholding algorithm. Dinic (1970), Algorithm for solution
