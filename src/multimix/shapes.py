@@ -44,8 +44,8 @@ def send(arrays: Sequence[np.ndarray], device: torch.device) -> list[Tensor]:
 
 
 def packed(hosts: Sequence[Tensor]) -> Tensor:
-    """The bytes of several tensors in one, each from a multiple of ALIGNED on."""
-    together = torch.empty(sum(map(_room, hosts)), dtype=torch.uint8, device="cpu")
+    """The bytes of several tensors of a device in one, each from a multiple of ALIGNED on."""
+    together = torch.empty(sum(map(_room, hosts)), dtype=torch.uint8, device=hosts[0].device)
     for place, host in zip(unpacked(together, hosts), hosts, strict=True):
         place.copy_(host)
     return together

@@ -53,6 +53,13 @@ def below_a_unit() -> Problem:
     return gain, torch.zeros(1, 4, 3), torch.zeros(1, 3, 4), limits, torch.zeros(1)
 
 
+def lowest_alone() -> Problem:
+    """The block of the lowest gain has no neighbour: a threshold below keeps it, one at its gain does not."""
+    gain = torch.tensor([[[-3.0, 1.0, 2.0]]], dtype=torch.float64)
+    limits = torch.tensor([[-18.0], [-3.0], [0.0]], dtype=torch.float64)
+    return gain, torch.tensor([[[0.0, 1.0]]]), torch.zeros(1, 0, 3), limits, torch.zeros(1)
+
+
 def compare(terms: Problem, levels: int) -> dict[str, int]:
     """Masks that differ, pairs of phase 2."""
     gain, right, down, limits, spread = terms
@@ -80,6 +87,7 @@ def main() -> None:
             found[f"{levels} levels, {height} x {width}"] = compare(mixed_pairs(height, width), levels)
         found[f"{levels} levels, small integers"] = compare(small_integers(5, 2, 4), levels)
     found["below a unit"] = compare(below_a_unit(), 2)
+    found["lowest alone"] = compare(lowest_alone(), 2)
     found["broken numbers"] = broken_numbers()
     cut.most_steps = lambda height, width: 0
     for levels in (2, 3):

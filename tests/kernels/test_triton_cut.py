@@ -31,6 +31,7 @@ def test_the_smallest_of_tied_masks(found, levels):
 
 def test_numbers_are_rounded_as_on_the_cpu(found):
     assert found["below a unit"]["different"] == 0
+    assert found["lowest alone"]["different"] == 0
 
 
 @pytest.mark.parametrize("levels", [2, 3])

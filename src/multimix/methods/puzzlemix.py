@@ -21,7 +21,7 @@ from multimix.puzzle.solve import solve_levels
 from multimix.puzzle.transport import transport
 from multimix.puzzle.where import CPU, moved_together, solved_here
 from multimix.scalars import as_integer, as_number
-from multimix.shapes import spatial_shape, to_device, widest
+from multimix.shapes import spatial_shape
 
 TRANSPORTS = (True, False, "exact")
 
@@ -137,51 +137,58 @@ class PuzzleMix(Method):
         assert step.saliency is not None
         x, grids = step.x.detach(), self._grids(step.x)
         rows, columns = cut(step.spatial, grids[int(step.streams.batch.integers(len(grids)))])
-        lam = torch.from_numpy(step.lam).expand(-1, len(x))
-        mixes, partner = len(lam), step.partner
-        sample = torch.arange(len(x), device=x.device)
-        if partner.ndim == 2:  # every mix has a pair of its own: one threshold each
-            sample, partner, lam = sample.repeat(mixes), partner.flatten(), lam.reshape(1, -1)
+        size = self.transport_size if self.transport else None
+        down, across = (axis if size is None else axis.divided(size) for axis in (rows, columns))
+        here = self._solved_on(x.device, rows.total * columns.total, down.total * across.total)
+        limits = self._limits(step, rows.total * columns.total)
+        limits = step.tensors(limits.numpy())[0] if here else limits
+        sample, partner = torch.arange(len(x), device=x.device), step.partner
+        if fresh := partner.ndim == 2:  # every mix has pairs of its own
+            sample, partner = sample.repeat(len(partner)), partner.flatten()
         importance = block_saliency(step.saliency, rows, columns)
-        own = sample if partner is not step.partner else None
+        own = sample if fresh else None
         energy = pair_energy(x, importance, own, partner, rows, columns, self.beta, self.gamma, self.neighbourhood)
-        if self.transport and self.transport_size is not None:
-            rows, columns = rows.divided(self.transport_size), columns.divided(self.transport_size)
-            importance = block_saliency(step.saliency, rows, columns)
+        if size is not None:
+            importance = block_saliency(step.saliency, down, across)
         terms = [energy.gain, energy.right, energy.down, importance, sample, partner]
-        if not self._solved_on(x.device, energy.gain[0].numel(), rows.total * columns.total):
+        if not here:
             terms = moved_together(terms, CPU)  # the only wait of a plan
-        kept, *moved = moved_together(self._solved(lam, *terms), x.device)
+        kept, *sources = moved_together(self._solved(limits, *terms), x.device)
+        mixes = len(step.lam)
         kept = kept.view(mixes, len(x), *kept.shape[2:])
-        source = moved[0].view(mixes, len(x), 2, -1) if moved else None
-        down, across = cell_edges(rows, x.device), cell_edges(columns, x.device)
-        return Blocks(kept, self.levels - 1, down, across, source, step.spatial)
+        source = sources[0].view(mixes, len(x), 2, -1) if sources else None
+        edges = cell_edges(down, x.device), cell_edges(across, x.device)
+        return Blocks(kept, self.levels - 1, *edges, source, step.spatial)
 
     def _solved_on(self, device: torch.device, blocks: int, places: int) -> bool:
         """Whether masks and moves are found on a device, for which the host need not wait."""
-        here = solved_here(device, max(blocks, places if self.transport else 1))
+        here = solved_here(device, max(blocks, places))
         return here and self.transport != "exact"
+
+    def _limits(self, step: Step, blocks: int) -> Float64[Tensor, "K1 P"]:
+        """The thresholds of every pair, and last what they are spread by with three levels; on the CPU."""
+        lam = torch.from_numpy(step.lam).expand(-1, len(step.x))
+        if step.drawn.ndim == 2:  # one threshold for each pair
+            lam = lam.reshape(1, -1)
+        spread = lam.new_full((1, lam.shape[1]), self.eta / blocks * math.log(2))
+        return torch.cat([thresholds(lam, self.eta, blocks), spread])
 
     def _solved(
         self,
-        lam: Float64[Tensor, "K P"],
+        limits: Tensor,
         gain: Tensor,
         right: Tensor,
         down: Tensor,
-        importance: Tensor,
+        saliency: Tensor,
         sample: Tensor,
         partner: Tensor,
     ) -> list[Tensor]:
         """The masks, as integers from 0 to `levels - 1`; and the block shown at each place, if blocks move."""
-        blocks = gain[0].numel()
-        spread = lam.new_full((1, len(gain)), self.eta / blocks * math.log(2))
-        limits = torch.cat([thresholds(lam, self.eta, blocks), spread]).to(widest(gain.device))
-        limits = to_device(limits, gain.device)
         kept = solve_levels(gain, right, down, limits[:-1], limits[-1] if self.levels == 3 else None)
         if not self.transport:
             return [kept]
         rule = "exact" if self.transport == "exact" else "auction"
-        return [kept, transport(kept, self.levels - 1, importance, sample, partner, self.transport_cost, rule)]
+        return [kept, transport(kept, self.levels - 1, saliency, sample, partner, self.transport_cost, rule)]
 
     def _grids(self, x: Tensor) -> list[int]:
         """The grids that fit."""

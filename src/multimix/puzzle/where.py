@@ -9,10 +9,9 @@ from torch import Tensor
 
 from multimix.kernels.family import family_of
 from multimix.kernels.triton.available import MOST_PLACES
-from multimix.shapes import to_device
+from multimix.shapes import packed, to_device, unpacked
 
 CPU = torch.device("cpu")
-ALIGNMENT = 8  # bytes, of the widest numbers
 
 
 def solved_here(device: torch.device, places: int) -> bool:
@@ -37,15 +36,5 @@ def moved_together(tensors: Sequence[Tensor], device: torch.device) -> list[Tens
     """Tensors of one device on another, by one copy of their bytes. From an accelerator to the CPU, the host waits."""
     if all(tensor.device == device for tensor in tensors):
         return list(tensors)
-    parts = [_bytes(tensor) for tensor in tensors]
-    moved, found, end = to_device(torch.cat(parts), device), [], 0
-    for tensor, part in zip(tensors, parts, strict=True):
-        start, end = end, end + len(part)
-        found.append(moved[start : start + tensor.nbytes].view(tensor.dtype).view(tensor.shape))
-    return found
-
-
-def _bytes(tensor: Tensor) -> Tensor:
-    """The bytes of a tensor, filled up so that the next one's numbers are aligned."""
-    flat = tensor.detach().contiguous().flatten().view(torch.uint8)
-    return torch.nn.functional.pad(flat, (0, -len(flat) % ALIGNMENT))
+    tensors = [tensor.detach() for tensor in tensors]
+    return unpacked(to_device(packed(tensors), device), tensors)

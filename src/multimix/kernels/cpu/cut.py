@@ -3,10 +3,9 @@
 Both parts work on one object, a flow between neighbouring blocks. Call `gain - outflow` a block's level. The flow
 that makes the levels as equal as the capacities allow is the dual of the total-variation prox, and its levels, cut at
 any threshold, are the exact mask for that threshold: it knows nothing of lam. So a few projected gradient steps are
-taken once per pair, for all thresholds together. Rounded to integers, the flow is valid for every threshold. What is
-still missing at the first is found by augmenting paths, and the residual graph is carried to the next. A block outside
-a mask is outside all later ones. The second part works in integers: it is exact, and ties are decided for the fewest
-blocks.
+taken per pair, in stages, for all thresholds together. Rounded to integers, the flow is valid for every threshold, and
+mostly proves all masks. What is still missing at the first is found by augmenting paths, and the residual graph is
+carried to the next: a block outside a mask is outside all later ones. Integers make this exact, ties smallest.
 
 References:
     Beck and Teboulle (2009), A fast iterative shrinkage-thresholding algorithm. Dinic (1970), Algorithm for solution
@@ -39,22 +38,21 @@ def next_momentum(age, most):
 
 @no_type_check
 @kernel
-def grid_steps(gain, high, width, steps, flow, ahead, level):
+def grid_steps(gain, high, width, steps, age, flow, ahead, level):
     """`dual_steps` for one layer of blocks, its loops merged: three times as fast."""
     n = gain.size
-    flow[:] = 0
-    ahead[:] = 0
     # Slices, all read from 0 on: an index that could be negative keeps a loop from becoming vector code. In front of
     # `ahead` is a row of zeros, so that the flow from the left and from above is there for every block.
     beside, from_left = ahead[0, width:], ahead[0, width - 1 :]
     below, from_above = ahead[1, width:], ahead[1]
-    age, most = 1.0, 1.0 - 1.6 / max(width, n // width)
+    most = 1.0 - 1.6 / max(width, n // width)
     for _ in range(steps):
         for i in range(n):
             level[i] = gain[i] - beside[i] + from_left[i] - below[i] + from_above[i]
         age, momentum = next_momentum(age, most)
         edge_steps(beside[: n - 1], flow[0, : n - 1], high[0, : n - 1], level[: n - 1], level[1:], momentum)
         edge_steps(below, flow[1, : n - width], high[1, : n - width], level[: n - width], level[width:], momentum)
+    return age
 
 
 @no_type_check
@@ -70,12 +68,10 @@ def edge_steps(ahead, flow, high, origin, goal, momentum):
 
 @no_type_check
 @kernel
-def dual_steps(gain, low, high, graph, steps, flow, ahead, level):
-    """Fill `flow`, starting from none: half the squared length of `gain - outflow` falls with the steps."""
+def dual_steps(gain, low, high, graph, steps, age, flow, ahead, level):
+    """Change `flow`: half the squared length of `gain - outflow` falls with the steps. Gives their next age."""
     rate = np.float32(1.0 / 18.0)  # 1 / twice the largest degree
-    flow[:] = 0
-    ahead[:] = 0
-    age, most = 1.0, 1.0
+    most = 1.0
     for _ in range(steps):
         level[:] = gain
         for f in range(graph.tail.size):
@@ -95,6 +91,31 @@ def dual_steps(gain, low, high, graph, steps, flow, ahead, level):
                 moved = min(max(moved, bottom[i]), top[i])
                 a[i] = moved + momentum * (moved - x[i])
                 x[i] = moved
+    return age
+
+
+@no_type_check
+@kernel
+def is_tight(level, residual, graph, thresholds, count):
+    """Whether flow can leave no mask of all the ascending thresholds: then the nodes above each are its mask.
+
+    Fills in how many thresholds each node is above. One look serves all of them, as no mask ends between two nodes
+    that are above equally many.
+    """
+    count[:] = 0
+    for k in range(thresholds.size):
+        t = thresholds[k]
+        for v in range(level.size):
+            count[v] += level[v] > t
+    leak = False
+    for f in range(graph.tail.size):
+        n, tail, head = graph.length[f], graph.tail[f], graph.head[f]
+        origin, goal = count[tail : tail + n], count[head : head + n]
+        first = f * (graph.edges // graph.tail.size)
+        forth, back = residual[first : first + n], residual[graph.edges + first : graph.edges + first + n]
+        for i in range(n):
+            leak |= ((origin[i] > goal[i]) & (forth[i] > 0)) | ((goal[i] > origin[i]) & (back[i] > 0))
+    return not leak
 
 
 @no_type_check
@@ -290,6 +311,14 @@ def integer_threshold(threshold, lowest, highest, unit):
 
 @no_type_check
 @kernel
+def unit_size(gain, spread):
+    """The power of two that brings the largest gain or spread into [1, 2): as `puzzle.scaling`, without its copies."""
+    size = max(np.abs(gain).max(), spread)
+    return math.ldexp(1.0, math.frexp(size)[1] - 1) if size > 0.0 else 1.0
+
+
+@no_type_check
+@kernel
 def set_up(gain, spread, right, down, layers, amount, low, high):
     """Gains of all nodes, and the capacities; the largest number in them."""
     blocks = gain.size
@@ -308,49 +337,63 @@ def set_up(gain, spread, right, down, layers, amount, low, high):
 
 @no_type_check
 @kernel
-def warm_start(amount, low, high, size, graph, width, steps, flow, ahead, start, bottom, top, floating):
-    """The dual steps, in units of the largest number, because float32 has few exponents and is twice as fast."""
-    inverse = 1.0 / size
+def warm_start(amount, low, high, unit, size, graph, width, stages, integer, floats, level, residual, count):
+    """Dual steps, in stages, and their flow in integers; whether it proves all masks: then no later stage is needed."""
+    start, bottom, top, flow, ahead, floating = floats
+    inverse = 1.0 / size  # steps are in units of the largest number: float32 has few exponents, and is twice as fast
     for v in range(amount.size):
         start[v] = amount[v] * inverse
     for f in range(low.shape[0]):
         for i in range(low.shape[1]):
             bottom[f, i] = low[f, i] * inverse
             top[f, i] = high[f, i] * inverse
-    if low.shape[0] == 2:
-        grid_steps(start, top, width, steps, flow, ahead, floating)
-    else:
-        dual_steps(start, bottom, top, graph, steps, flow, ahead, floating)
+    flow[:] = 0
+    ahead[:] = 0
+    age = 1.0
+    for steps in stages:
+        if low.shape[0] == 2:
+            age = grid_steps(start, top, width, steps, age, flow, ahead, floating)
+        else:
+            age = dual_steps(start, bottom, top, graph, steps, age, flow, ahead, floating)
+        to_integers(amount, low, high, unit, flow, size, graph, level, residual)
+        if is_tight(level, residual, graph, integer, count):
+            return True
+    return False
 
 
 @no_type_check
 @kernel
-def solve_pairs(first, last, gain, spread, right, down, thresholds, graph, steps, kept):
-    """Fill `kept[:, p]` for the pairs from first to last: per block, how many of its nodes are on the sample's side.
-
-    Problems come at unit size.
-    """
+def solve_pairs(first, last, gain, spread, right, down, thresholds, graph, stages, kept):
+    """Fill `kept[:, p]` for the pairs from first to last: per block, how many of its nodes are on the sample's side."""
     num_mixes, blocks, families = thresholds.shape[0], gain.shape[1], graph.tail.size
-    layers = 2 if families == 9 else 1
+    layers, width = 2 if families == 9 else 1, right.shape[2] + 1
     nodes = layers * blocks
     amount, low, high = np.empty(nodes), np.empty((families, blocks)), np.empty((families, blocks))
     bottom, top = np.empty(low.shape, np.float32), np.empty(low.shape, np.float32)
-    flow, ahead = np.empty(low.shape, np.float32), np.empty((families, blocks + right.shape[2] + 1), np.float32)
-    start, floating = np.empty(nodes, np.float32), np.empty(nodes, np.float32)
+    flow, ahead = np.empty(low.shape, np.float32), np.empty((families, blocks + width), np.float32)
+    floats = np.empty(nodes, np.float32), bottom, top, flow, ahead, np.empty(nodes, np.float32)
     level, residual = np.empty(nodes, np.int64), np.empty(2 * graph.edges, np.int64)
-    integer, masks = np.empty(num_mixes, np.int64), np.empty((num_mixes, nodes), np.bool_)
+    integer, masks, count = (
+        np.empty(num_mixes, np.int64),
+        np.empty((num_mixes, nodes), np.bool_),
+        np.empty(nodes, np.int64),
+    )
     distance, queue, current, path, trail = np.empty((5, nodes), np.int32)
     for p in range(first, last):
-        size = set_up(gain[p], spread[p], right[p], down[p], layers, amount, low, high)
-        width = right.shape[2] + 1
-        warm_start(amount, low, high, size, graph, width, steps, flow, ahead, start, bottom, top, floating)
+        scale = unit_size(gain[p], spread[p])
+        scaled = gain[p] / scale, spread[p] / scale, right[p] / scale, down[p] / scale
+        size = set_up(*scaled, layers, amount, low, high)
         unit = math.ldexp(1.0, BITS - math.frexp(size)[1])
-        to_integers(amount, low, high, unit, flow, size, graph, level, residual)
         for k in range(num_mixes):
-            integer[k] = integer_threshold(thresholds[k, p], amount.min(), amount.max(), unit)
-        cut_all(level, residual, graph, integer, distance, queue, current, path, trail, masks)
+            integer[k] = integer_threshold(thresholds[k, p] / scale, amount.min(), amount.max(), unit)
+        if warm_start(amount, low, high, unit, size, graph, width, stages, integer, floats, level, residual, count):
+            for k in range(num_mixes):
+                for v in range(nodes):
+                    masks[k, v] = count[v] > k
+        else:
+            cut_all(level, residual, graph, integer, distance, queue, current, path, trail, masks)
         for k in range(num_mixes):
             for i in range(blocks):
                 kept[k, p, i] = masks[k, i]
-                if layers == 2:
-                    kept[k, p, i] += masks[k, blocks + i]
+            for i in range(blocks, nodes):
+                kept[k, p, i - blocks] += masks[k, i]

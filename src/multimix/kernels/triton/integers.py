@@ -82,7 +82,8 @@ def store_thresholds(thresholds, num_mixes, pairs, pair, unit, lowest, highest, 
         threshold = tl.load(thresholds + k * pairs + pair).to(tl.float64)
         t = rounded(threshold * unit)
         inside = tl.where(t < top, tl.maximum(t, bottom), top)
-        tl.store(limits + HEADER + k, tl.where(threshold < lowest, bottom - 1, inside).to(tl.int64))
+        below = bottom.to(tl.int64) - 1  # as an integer: float64 has no number between
+        tl.store(limits + HEADER + k, tl.where(threshold < lowest, below, inside.to(tl.int64)))
     tl.store(limits, bottom.to(tl.int64))
     tl.store(limits + 1, top.to(tl.int64))
 
