@@ -46,7 +46,8 @@ class Curtain(Method):
     alpha: float = 1.0
 
     def mask(self, step: Step) -> Top:
-        return Top(step.tensor(np.rint(step.lam * step.spatial[0]), np.int64), step.spatial)
+        (tops,) = step.tensors(np.rint(step.lam * step.spatial[0]).astype(np.int64))
+        return Top(tops, step.spatial)
 
 
 def colour_planes() -> tuple[Tensor, Tensor]:

@@ -46,6 +46,16 @@ def test_the_default_backend_agrees(method):
         torch.testing.assert_close(compiled(plan, x, y), mix.apply(plan, x, y))
 
 
+def test_a_label_that_is_no_class_is_nan_where_it_cannot_be_refused():
+    mix = MultiMix("mixup", num_mixes=3, num_classes=10)
+    x, y = torch.rand(8, 3, 4, 4), torch.arange(8)
+    plan = mix.plan(x)
+    y[2], y[5] = -1, 10
+    y_mix = torch.compile(mix.apply, fullgraph=True, backend="aot_eager")(plan, x, y)[1].view(3, 8, 10)
+    strange = torch.isin(torch.arange(8), torch.tensor([2, 5]))
+    assert torch.equal(y_mix.isnan(), (strange | strange[plan.partner])[None, :, None].expand(3, 8, 10))
+
+
 @pytest.mark.parametrize("with_out", [False, True])
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_apply_reads_no_value(method, with_out):

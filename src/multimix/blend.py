@@ -34,7 +34,7 @@ def blend(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
         return out
     operator = find_operator(x, plan)
     if operator is not None:
-        return operator() if out is None else out.copy_(operator())
+        return operator(out)
     if out is None:
         return plan.mask.blend(x, plan.sample, plan.partner).flatten(0, 1).contiguous(memory_format=layout)
     plan.mask.blend(x, plan.sample, plan.partner, out.view(plan.num_mixes, plan.num_pairs, *x.shape[1:]))

@@ -220,6 +220,12 @@ def test_a_buffer_is_filled():
     assert launches == {"mix": 1}
     strided = torch.empty(9, 2, 5, 14)[..., ::2]
     assert torch.equal(blend(x, plan, strided), out)
+    torch.compiler.reset()
+    compiled, buffer = torch.compile(blend, fullgraph=True, backend="aot_eager"), torch.empty_like(out)
+    with counted_launches() as launches:
+        assert compiled(x, plan, buffer).data_ptr() == buffer.data_ptr()
+    assert launches == {"mix": 1}
+    assert torch.equal(buffer, out)
 
 
 @pytest.mark.parametrize("method", [MixUp(), CutMix(), SmoothMix()], ids=str)

@@ -96,10 +96,10 @@ def find_kernel(x: Tensor, plan: Plan) -> Blend | None:
     return found
 
 
-def find_operator(x: Tensor, plan: Plan) -> Callable[[], Tensor] | None:
-    """What mixes a batch by a plan where gradients are asked for or the code is traced; None: PyTorch's own operations.
+def find_operator(x: Tensor, plan: Plan) -> Callable[[Tensor | None], Tensor] | None:
+    """What mixes a batch, into a buffer if there is one, where gradients are asked for or the code is traced.
 
-    Tangents and transforms of torch.func would be lost on it.
+    None: PyTorch's own operations do; tangents and transforms of torch.func would be lost on this one.
     """
     if not takes_triton(x):
         return None
@@ -107,7 +107,7 @@ def find_operator(x: Tensor, plan: Plan) -> Callable[[], Tensor] | None:
     from multimix.kernels.triton.table import find_work
 
     work = find_work(plan.mask, x.dtype)
-    return None if work is None else lambda: mixed(x, plan, work)
+    return None if work is None else lambda out: mixed(x, plan, work, out)
 
 
 def takes_triton(x: Tensor) -> bool:

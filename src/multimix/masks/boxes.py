@@ -31,7 +31,7 @@ class Boxes:
         """Mean of the mask over the positions: the label weight, rounded once."""
         positions = math.prod(self.spatial)
         kept = positions - (self.high - self.low).prod(-1)
-        return (kept / torch.tensor(positions, dtype=widest(kept.device), device="cpu")).float()
+        return torch.div(kept, torch.tensor(positions, dtype=widest(kept.device), device="cpu")).float()
 
     def inside(self) -> Bool[Tensor, "K P *spatial"]:
         """The boxes as boolean images, True inside."""

@@ -18,10 +18,14 @@ PLANNED = (
 )
 
 
-def mixed(x: Tensor, plan: Plan, work: Work) -> Tensor:
-    """The K * P mixed rows of a plan, in x's memory format."""
-    rows: Tensor = _mix(x, plan.sample, plan.partner, *_spelled(work), plan.num_mixes, len(x))
-    return rows
+def mixed(x: Tensor, plan: Plan, work: Work, out: Tensor | None) -> Tensor:
+    """The K * P mixed rows of a plan, in x's memory format, or in a buffer to fill."""
+    planned = plan.sample, plan.partner, *_spelled(work), plan.num_mixes, len(x)
+    if out is not None and out.is_contiguous(memory_format=memory_format(x)):
+        _mix_into(x, *planned, out)
+        return out
+    rows: Tensor = _mix(x, *planned)
+    return rows if out is None else out.copy_(rows)
 
 
 def softened(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Tensor:
@@ -50,6 +54,16 @@ def _mix(x: Tensor, sample: Tensor | None, partner: Tensor, *planned: Any) -> Te
     out = _mixed_shape(x, sample, partner, *planned)
     mix_rows(_dense(x), sample, partner, _work(*work), mixes, out)
     return out
+
+
+@torch.library.custom_op(
+    "multimix::mix_into", mutates_args={"out"}, schema=f"(Tensor x, {PLANNED}, Tensor(a!) out) -> ()"
+)
+def _mix_into(x: Tensor, sample: Tensor | None, partner: Tensor, *planned: Any) -> None:
+    from multimix.kernels.triton.rows import mix_rows  # imports triton
+
+    *work, mixes, _, out = planned
+    mix_rows(_dense(x), sample, partner, _work(*work), mixes, out)
 
 
 @torch.library.custom_op("multimix::spread", mutates_args=(), schema=f"(Tensor grad, {PLANNED}) -> Tensor")
