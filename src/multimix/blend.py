@@ -10,7 +10,7 @@ from multimix.shapes import memory_format
 
 
 def blend(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
-    """The K * P mixed rows of a plan, mix-major: row `k * P + i` is mix k of pair i.
+    """Return the K * P mixed rows of a plan, mix-major: row `k * P + i` is mix k of pair i.
 
     `mask * x[sample] + (1 - mask) * x[partner]`; a mask of 1 gives the sample itself, 0 the partner. Types narrower
     than float32 are blended in float32 and rounded once.

@@ -66,7 +66,7 @@ class BypassCheck(TorchDispatchMode):
             raise self._error(max(marks), "got a model whose output depends on the batch without it")
 
     def _meet(self, func: Any, tensors: list[Tensor]) -> int:
-        """The mark of what an operation makes of some tensors."""
+        """Return the mark of what an operation makes of some tensors."""
         marks = [self.marks.get(tensor, 0) for tensor in tensors]
         if MIXED not in marks:
             together = 0
@@ -128,7 +128,7 @@ class BypassCheck(TorchDispatchMode):
 
 
 def _read(func: Any, args: Any, kwargs: Any) -> list[Tensor]:
-    """The tensors whose values an operation reads."""
+    """Return the tensors whose values an operation reads."""
     name = func.__name__
     if name.split(".")[0].endswith("_like") or name.startswith("new_"):
         return []  # only a shape

@@ -13,7 +13,7 @@ from multimix.shapes import spatial_shape
 
 
 def checked_count(name: str, value: object) -> int:
-    """The integer that this is; anything but an integer >= 1 is refused."""
+    """Return the integer that this is; anything but an integer >= 1 is refused."""
     count = as_integer(value)
     if count is None or count < 1:
         raise ValueError(f"{name} must be an integer >= 1, got {name}={value!r}")

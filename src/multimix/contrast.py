@@ -43,7 +43,7 @@ def contrast(x: Tensor) -> Float[Tensor, "B *spatial"]:
 
 
 def _local_mean(cells: Tensor, reach: int) -> Tensor:
-    """The mean over all cells within so many steps along each axis, as far as they lie in the image."""
+    """Return the mean over all cells within so many steps along each axis, as far as they lie in the image."""
     for axis in range(2, cells.ndim):
         place = torch.arange(cells.shape[axis], device=cells.device)
         near = ((place[:, None] - place).abs() <= reach).to(cells.dtype)

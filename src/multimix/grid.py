@@ -34,7 +34,7 @@ class Axis:
         return [a + c * (b - a) // self.cells for a, b in pairwise(starts) for c in range(self.cells)] + [self.size]
 
     def divided(self, cell_size: int) -> "Axis":
-        """The same blocks, in cells of about `cell_size` positions: exactly that where it divides the block."""
+        """Return the same blocks, in cells of about `cell_size` positions: exactly that where it divides the block."""
         smallest = self.size // self.blocks
         return Axis(self.size, self.blocks, max(1, smallest // min(cell_size, smallest)))
 
@@ -50,7 +50,7 @@ class Axis:
 
 
 def cell_areas(rows: Axis, columns: Axis) -> Float[Tensor, "h w"]:
-    """The share of the image's positions in each cell; they sum to 1."""
+    """Return the share of the image's positions in each cell; they sum to 1."""
     heights, widths = (torch.tensor(axis.edges(), dtype=torch.float64, device="cpu").diff() for axis in (rows, columns))
     return torch.outer(heights, widths) / (rows.size * columns.size)
 
@@ -61,7 +61,7 @@ def as_images(x: Tensor) -> Float[Tensor, "B C H W"]:
 
 
 def cut(spatial: tuple[int, ...], n: int) -> tuple[Axis, Axis]:
-    """A grid of n x n blocks, or of 1 x n on a series."""
+    """Return a grid of n x n blocks, or of 1 x n on a series."""
     height, width = (1, *spatial)[-2:]
     return Axis(height, min(n, height) if len(spatial) == 2 else 1), Axis(width, n)
 
@@ -74,5 +74,5 @@ def cell_edges(axis: Axis, device: torch.device) -> Int64[Tensor, "cells1"]:
 
 
 def cell_of(edges: Int64[Tensor, "cells1"], size: int) -> Int64[Tensor, "size"]:
-    """The cell that each of the positions up to `size` lies in."""
+    """Return the cell that each of the positions up to `size` lies in."""
     return torch.bucketize(torch.arange(size, device=edges.device), edges[1:], right=True)

@@ -63,7 +63,7 @@ def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
 
 
 def _tensors(output: Any) -> list[Tensor]:
-    """The tensors in an output: in containers, and in the attributes of objects."""
+    """Return the tensors in an output: in containers, and in the attributes of objects."""
     leaves = tree_leaves(output)
     leaves += tree_leaves([vars(leaf) for leaf in leaves if not isinstance(leaf, Tensor) and hasattr(leaf, "__dict__")])
     return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
@@ -87,7 +87,7 @@ class _MixOnce:
         return self.mixed_inputs(args, kwargs)
 
     def mixed_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The layer's inputs, the first one mixed."""
+        """Return the layer's inputs, the first one mixed."""
         if kwargs and not args:
             name = next(iter(kwargs))
             return args, {**kwargs, name: self._mixed(kwargs[name])}

@@ -11,7 +11,7 @@ WRAPPERS = ("module", "_orig_mod", "_forward_module", "_original_module")
 
 
 def find_layer(model: nn.Module, name: str) -> list[nn.Module]:
-    """The modules on the way from the model to the layer called `name`, the layer last.
+    """Return the modules on the way from the model to the layer called `name`, the layer last.
 
     An exact name wins; otherwise the names of wrappers (DDP, torch.compile, Fabric) are skipped, wherever they stand.
 
@@ -38,7 +38,7 @@ def check_layers(model: nn.Module, names: Sequence[str]) -> None:
 
 
 def mix_layers(model: nn.Module | None) -> Sequence[str] | None:
-    """The layers a model says may be mixed: its attribute `mix_layers`, looked for under wrappers too."""
+    """Return the layers a model says may be mixed: its attribute `mix_layers`, looked for under wrappers too."""
     while model is not None:
         layers = getattr(model, "mix_layers", None)
         if layers is not None:
@@ -48,11 +48,11 @@ def mix_layers(model: nn.Module | None) -> Sequence[str] | None:
 
 
 def children_names(model: nn.Module, limit: int = 12) -> list[str]:
-    """The first candidates for mixing, for an error message."""
+    """Return the first candidates for mixing, for an error message."""
     names = dict.fromkeys(unwrapped(name) for name, _ in model.named_modules())
     return [name for name in names if name and "." not in name][:limit]
 
 
 def unwrapped(name: str) -> str:
-    """A module's name without the parts that wrappers put into it."""
+    """Return a module's name without the parts that wrappers put into it."""
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)

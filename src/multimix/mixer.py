@@ -250,7 +250,7 @@ class MultiMix:
         saliency: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Any, Tensor]:
-        """The forward pass of a training step, wherever the method mixes.
+        """Return the forward pass of a training step, wherever the method mixes.
 
         Args:
             model: any module called as `model(x)`; may be wrapped (DDP, torch.compile, Fabric).

@@ -73,7 +73,7 @@ class Plan:
         return [self.select(part) for part in pairs.tensor_split(parts)]
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Plan":
-        """The plan of some of the pairs, applied to the whole batch like a part of `split`.
+        """Return the plan of some of the pairs, applied to the whole batch like a part of `split`.
 
         Args:
             pairs: their numbers, on the plan's device.
@@ -88,7 +88,7 @@ class Plan:
         )
 
     def gather(self) -> tuple[Int64[Tensor, "R"], "Plan"]:
-        """The rows of the batch this plan needs, and the same plan for a batch of just those rows."""
+        """Return the rows of the batch this plan needs, and the same plan for a batch of just those rows."""
         rows = torch.arange(self.batch_size, device=self.weight.device)
         if self.sample is None:
             return rows, self
@@ -98,7 +98,7 @@ class Plan:
         return rows, replace(self, batch_size=len(rows), sample=place[: self.num_pairs], partner=partner)
 
     def loss(self, criterion: Callable[..., Tensor], output: Tensor, y: Tensor) -> Float[Tensor, ""]:
-        """The mixed loss for criteria that take no soft labels.
+        """Return the mixed loss for criteria that take no soft labels.
 
         The mean over the K * P rows of `weight * criterion(output, y) + (1 - weight) * criterion(output, y[partner])`,
         in the type of the criterion's losses, at least float32. At a weight of 0 or 1 the other target does not enter.
@@ -136,7 +136,7 @@ class Plan:
 
 
 def _unreduced(criterion: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The criterion, with `reduction="none"` passed where it is a plain function that takes it."""
+    """Return the criterion, with `reduction="none"` passed where it is a plain function that takes it."""
     if isinstance(criterion, torch.nn.Module):
         return criterion
     try:

@@ -92,7 +92,7 @@ class MixAgain:
             self.running.pop(number)[0].remove()
 
     def _nodes(self, root: Node) -> set[Node]:
-        """The nodes of the forward pass that lead to one of them."""
+        """Return the nodes of the forward pass that lead to one of them."""
         found: set[Node] = set()
         todo = [root]
         while todo:

@@ -17,7 +17,7 @@ def as_integer(value: Any) -> int | None:
 
 
 def as_number(value: Any) -> int | float | None:
-    """The real number that this is, as in `as_integer`. None: it is none, a bool, or beyond the floats."""
+    """Return the real number that this is, as in `as_integer`. None: it is none, a bool, or beyond the floats."""
     value = _unboxed(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return None
@@ -29,5 +29,5 @@ def as_number(value: Any) -> int | float | None:
 
 
 def _unboxed(value: Any) -> Any:
-    """What an array, a tensor or a NumPy scalar without axes holds."""
+    """Return what an array, a tensor or a NumPy scalar without axes holds."""
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value

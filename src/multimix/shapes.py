@@ -18,7 +18,7 @@ def spatial_shape(x: Tensor) -> tuple[int, ...]:
 
 
 def memory_format(x: Tensor) -> torch.memory_format:
-    """The memory format that mixed rows shall have: x's own, where it has one."""
+    """Return the memory format that mixed rows shall have: x's own, where it has one."""
     if in_transform() or x.is_contiguous():  # vmap knows no other format
         return torch.contiguous_format
     if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
@@ -29,7 +29,7 @@ def memory_format(x: Tensor) -> torch.memory_format:
 
 
 def to_device(host: Tensor, device: torch.device) -> Tensor:
-    """A small host tensor on the device, without waiting for it."""
+    """Return a small host tensor on the device, without waiting for it."""
     if device.type == "cuda":
         return host.pin_memory().to(device, non_blocking=True)
     return host.to(device)
@@ -44,7 +44,7 @@ def send(arrays: Sequence[np.ndarray], device: torch.device) -> list[Tensor]:
 
 
 def packed(hosts: Sequence[Tensor]) -> Tensor:
-    """The bytes of several tensors of a device in one, each from a multiple of ALIGNED on."""
+    """Return the bytes of several tensors of a device in one, each from a multiple of ALIGNED on."""
     together = torch.empty(sum(map(_room, hosts)), dtype=torch.uint8, device=hosts[0].device)
     for place, host in zip(unpacked(together, hosts), hosts, strict=True):
         place.copy_(host)
@@ -52,7 +52,7 @@ def packed(hosts: Sequence[Tensor]) -> Tensor:
 
 
 def unpacked(together: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
-    """Views of what was packed: each has the type and shape of one of the tensors."""
+    """View of what was packed: each has the type and shape of one of the tensors."""
     ends = accumulate(map(_room, like))
     starts = [end - _room(host) for end, host in zip(ends, like, strict=True)]
     return [
@@ -66,5 +66,5 @@ def _room(host: Tensor) -> int:
 
 
 def widest(device: torch.device) -> torch.dtype:
-    """The floating-point type with the most digits that a device has: Apple's GPUs have no float64."""
+    """Return the floating-point type with the most digits that a device has: Apple's GPUs have no float64."""
     return torch.float32 if device.type == "mps" else torch.float64

@@ -15,7 +15,7 @@ from multimix.plan import Plan
 
 
 def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dtype, dense: bool) -> Tensor:
-    """The targets of a plan's mixed rows.
+    """Return the targets of a plan's mixed rows.
 
     Args:
         y: integer classes (B,), or floating or boolean targets (B, ...) (soft, multi-label, binary, regression). With

@@ -39,7 +39,7 @@ class Estimate:
 
 
 def total_variance(gradients: Float[Tensor, "R D"]) -> Estimate:
-    """The variance of one batch's gradient: trace of its covariance, unbiased.
+    """Return the variance of one batch's gradient: trace of its covariance, unbiased.
 
     Args:
         gradients: one row per independent batch, R >= 3.
@@ -51,7 +51,7 @@ def total_variance(gradients: Float[Tensor, "R D"]) -> Estimate:
 
 
 def common_variance(first: Float[Tensor, "R D"], second: Float[Tensor, "R D"]) -> Estimate:
-    """What two gradients of the same batch have in common: E<first - G, second - G>, unbiased.
+    """Return what two gradients of the same batch have in common: E<first - G, second - G>, unbiased.
 
     With the same pairs and coefficients drawn twice, independently, this is the part of the variance that no number of
     mixes removes, whatever the pairing: the floor, A_eff / P.
@@ -77,7 +77,7 @@ def own_variance(first: Float[Tensor, "R D"], second: Float[Tensor, "R D"]) -> E
 
 
 def squared_mean(gradients: Float[Tensor, "R D"]) -> Estimate:
-    """The squared norm of the expected gradient, unbiased: |mean|^2 less what chance adds to it, V / R."""
+    """Return the squared norm of the expected gradient, unbiased: |mean|^2 less what chance adds to it, V / R."""
     _check_replicates(gradients)
     n = len(gradients)
     apart, along, norm = np.zeros(n), np.zeros(n), 0.0
@@ -128,7 +128,7 @@ class Components:
     left_out_coefficients: Float64[np.ndarray, "M 3"] = field(repr=False, compare=False)
 
     def estimate(self, function: Callable[[float, float, float], float]) -> Estimate:
-        """A function of A, B and C, with its interval.
+        """Return a function of A, B and C, with its interval.
 
         Pairs are left out one by one, then coefficients one by one, and the two variances added: both were drawn. The
         t quantile is that of the fewer of the two.
@@ -144,7 +144,7 @@ class Components:
 
 
 def components(table: Float[Tensor, "N M D"]) -> Components:
-    """A, B and C from a crossed table, unbiased (two-way analysis of variance with one value per cell).
+    """Return a, B and C from a crossed table, unbiased (two-way analysis of variance with one value per cell).
 
     Args:
         table: gradient of unit n with coefficient m: N independent pairs, the same M i.i.d. coefficients for all of
@@ -222,7 +222,7 @@ def _anova(sums: Float64[np.ndarray, "4 *n"], units: int, coefficients: int) -> 
 def predicted(
     pair: float, coefficient: float, both: float, *, num_pairs: int, num_mixes: int, share: str = "pair"
 ) -> float:
-    """The variance of a batch's gradient for i.i.d. coefficients.
+    """Return the variance of a batch's gradient for i.i.d. coefficients.
 
     With `share="pair"` A / P + (B + C) / (P K), with `share="batch"` A / P + B / K + C / (P K). The large batch is
     `num_pairs` = K P with one mix. For pairs along a random cycle, as they are drawn, give A_eff for `pair` and, where
@@ -241,7 +241,7 @@ def predicted(
 
 
 def best_num_mixes(variances: Mapping[int, float], costs: Mapping[int, float]) -> int:
-    """The K with the least variance times cost: the most precision per second. Of equals, the smallest.
+    """Return the K with the least variance times cost: the most precision per second. Of equals, the smallest.
 
     Args:
         variances: variance of the gradient by K.
@@ -276,7 +276,7 @@ def _covariance(first: Tensor, second: Tensor, positive: bool) -> Estimate:
 
 
 def _scaled(products: Float64[np.ndarray, "R"]) -> tuple[float, Float64[np.ndarray, "R"]]:
-    """An unbiased covariance from centred products, and what it is without each replicate, centred anew."""
+    """Return an unbiased covariance from centred products, and what it is without each replicate, centred anew."""
     n = len(products)
     total = products.sum()
     return float(total / (n - 1)), (total - products * n / (n - 1)) / (n - 2)
@@ -290,7 +290,7 @@ def _chunks(*matrices: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 
 def _estimate(value: float, left_out: Float64[np.ndarray, "n"], positive: bool) -> Estimate:
-    """The jackknife's t-interval; on the logarithmic scale for what cannot be negative.
+    """Return the jackknife's t-interval; on the logarithmic scale for what cannot be negative.
 
     On that scale it covers 93 to 95 % of Gaussian cases from 8 replicates on, whatever the spectrum; on the linear
     scale 86 % where one direction dominates.

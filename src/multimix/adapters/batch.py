@@ -29,7 +29,7 @@ def check_mix(mix: object, owner: str) -> None:
 
 
 def check_pair(batch: Any, owner: str, instead: str) -> tuple[Tensor, Tensor]:
-    """The x and y of a batch.
+    """Return the x and y of a batch.
 
     Args:
         batch: what the framework gave.

@@ -62,7 +62,7 @@ class MixTrainer(transformers.Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """The Trainer's own in evaluation; in training the loss of the mixed batch.
+        """Return the Trainer's own in evaluation; in training the loss of the mixed batch.
 
         Raises:
             ValueError: if the batch holds more than one input, no labels, or float labels of an unknown kind.

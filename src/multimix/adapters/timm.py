@@ -160,7 +160,7 @@ def _check_honoured(cutmix_minmax: object, mode: object, correct_lam: object) ->
 
 
 def _in_order(plans: list[Plan], parts: list[Tensor], batch_size: int) -> Tensor:
-    """The rows of each plan in one tensor, mix-major over the whole batch."""
+    """Return the rows of each plan in one tensor, mix-major over the whole batch."""
     if plans[0].sample is None:
         return parts[0]
     out = parts[0].new_empty((plans[0].num_mixes, batch_size, *parts[0].shape[1:]))

@@ -34,7 +34,7 @@ not."""
 
 @cache
 def chosen() -> str:
-    """The family that this process shall use.
+    """Return the family that this process shall use.
 
     Raises:
         ValueError: if the variable names no family, or one that cannot be used here.
@@ -43,7 +43,7 @@ def chosen() -> str:
 
 
 def checked_family(name: str) -> str:
-    """The name of a family that can be used."""
+    """Return the name of a family that can be used."""
     check_option(VARIABLE, name, FAMILIES)
     if name != "triton":
         return name
@@ -55,7 +55,7 @@ def checked_family(name: str) -> str:
 
 
 def family_of(device: torch.device) -> str:
-    """The family that mixes on a device: cpu, triton or torch."""
+    """Return the family that mixes on a device: cpu, triton or torch."""
     name = chosen()
     if device.type == "cpu" and name != "torch":
         return "triton" if name == "triton" and available.interpreted() else "cpu"
@@ -83,7 +83,7 @@ def _refuse_triton(why: str) -> None:
 
 
 def find_kernel(x: Tensor, plan: Plan) -> Blend | None:
-    """The kernel for a batch and a plan, to fill a buffer; None where there is none.
+    """Return the kernel for a batch and a plan, to fill a buffer; None where there is none.
 
     It reads plain memory: no gradient may be asked for, and nobody may trace or transform the code.
     """
@@ -97,7 +97,7 @@ def find_kernel(x: Tensor, plan: Plan) -> Blend | None:
 
 
 def find_operator(x: Tensor, plan: Plan) -> Callable[[Tensor | None], Tensor] | None:
-    """What mixes a batch, into a buffer if there is one, where gradients are asked for or the code is traced.
+    """Return what mixes a batch, into a buffer if there is one, where gradients are asked for or the code is traced.
 
     None: PyTorch's own operations do; tangents and transforms of torch.func would be lost on this one.
     """

@@ -23,7 +23,7 @@ THREAD_BYTES = 8 * 2**20  # of output, for every thread: waking one costs 0.1 ms
 
 
 def kernel(function: Function) -> Function:
-    """The function as machine code that lets go of the interpreter's lock, cached on disk.
+    """Return the function as machine code that lets go of the interpreter's lock, cached on disk.
 
     It is compiled at the first call: once per machine, or once per process where no folder can be written to. The cache
     notices changes in the function's own file only, so kernels that call each other stand in one file.

@@ -59,7 +59,7 @@ class Blocks:
         return (self.kept.flatten(2).to(wide) @ areas / (self.whole * math.prod(self.spatial))).float()
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Blocks":
-        """The masks of these pairs."""
+        """Return the masks of these pairs."""
         source = None if self.source is None else self.source[:, pairs]
         return replace(self, kept=self.kept[:, pairs], source=source)
 
@@ -83,7 +83,7 @@ class Blocks:
         return y * width + _position(self.columns, source % wide, x_offset)
 
     def blend(self, x: Tensor, sample: Tensor | None, partner: Tensor, out: Tensor | None = None) -> Tensor:
-        """The mixed rows, one mix at a time: positions to look up take the memory of a mix, not of all K."""
+        """Return the mixed rows, one mix at a time: positions to look up take the memory of a mix, not of all K."""
         flat = x.flatten(2) if x.ndim > 2 else x[:, None]
         share = self.share().flatten(2).unsqueeze(2)
         mixes = []
@@ -99,7 +99,7 @@ class Blocks:
         return torch.stack(mixes).view(*share.shape[:2], *x.shape[1:]) if out is None else out
 
     def _moved(self, side: Tensor, k: int, which: int) -> Tensor:
-        """The sample (0) or the partner (1) as mix k shows it, its positions in reading order."""
+        """Return the sample (0) or the partner (1) as mix k shows it, its positions in reading order."""
         shown = self.shown(k, which)
         return side if shown is None else side.gather(2, shown[:, None].expand_as(side))
 

@@ -34,7 +34,7 @@ class Boxes:
         return torch.div(kept, torch.tensor(positions, dtype=widest(kept.device), device="cpu")).float()
 
     def inside(self) -> Bool[Tensor, "K P *spatial"]:
-        """The boxes as boolean images, True inside."""
+        """Return the boxes as boolean images, True inside."""
         inside = torch.ones((), dtype=torch.bool, device=self.low.device)
         for axis, size in enumerate(self.spatial):
             position = torch.arange(size, device=self.low.device)
@@ -45,10 +45,10 @@ class Boxes:
         return inside
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Boxes":
-        """The masks of these pairs."""
+        """Return the masks of these pairs."""
         return Boxes(self.low[:, pairs], self.high[:, pairs], self.spatial)
 
     def blend(self, x: Tensor, sample: Tensor | None, partner: Tensor, out: Tensor | None = None) -> Tensor:
-        """The mixed rows: see `Mask.blend`."""
+        """Return the mixed rows: see `Mask.blend`."""
         inside = over_channels(self.inside(), x)
         return torch.where(inside, partners(x, partner), samples(x, sample), out=out)

@@ -38,7 +38,7 @@ class Bump:
         return (1 - reduce(mul, means)).float()
 
     def share(self, dtype: torch.dtype) -> Float[Tensor, "K P *spatial"]:
-        """The partner's share, position by position."""
+        """Return the partner's share, position by position."""
         share = torch.ones((), dtype=dtype, device=self.factors[0].device)
         for axis, factor in enumerate(self.factors):
             shape = [*factor.shape[:2], *(factor.shape[2] if a == axis else 1 for a in range(len(self.factors)))]
@@ -46,11 +46,11 @@ class Bump:
         return share
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Bump":
-        """The masks of these pairs."""
+        """Return the masks of these pairs."""
         return replace(self, factors=tuple(factor[:, pairs] for factor in self.factors))
 
     def blend(self, x: Tensor, sample: Tensor | None, partner: Tensor, out: Tensor | None = None) -> Tensor:
-        """The mixed rows: see `Mask.blend`."""
+        """Return the mixed rows: see `Mask.blend`."""
         wide = x.dtype in (torch.float64, torch.complex128)
         share = self.share(torch.float64 if wide else torch.float32)
         return lerp(samples(x, sample), partners(x, partner), over_channels(share, x), self.ends, out)

@@ -28,11 +28,11 @@ class Constant:
         return self.share
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Constant":
-        """The masks of these pairs."""
+        """Return the masks of these pairs."""
         return replace(self, share=self.share[:, pairs])
 
     def blend(self, x: Tensor, sample: Tensor | None, partner: Tensor, out: Tensor | None = None) -> Tensor:
-        """The mixed rows: see `Mask.blend`."""
+        """Return the mixed rows: see `Mask.blend`."""
         share = self.share.reshape(*self.share.shape, *[1] * (x.ndim - 1))
         return lerp(partners(x, partner), samples(x, sample), share, self.ends, out)
 
@@ -50,14 +50,14 @@ class Everything:
     averages: ClassVar[bool] = False
 
     def weight(self) -> Float32[Tensor, "1 P"]:
-        """The label weight: one."""
+        """Return the label weight: one."""
         return self.share
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Everything":
-        """The masks of these pairs."""
+        """Return the masks of these pairs."""
         return Everything(self.share[:, pairs])
 
     def blend(self, x: Tensor, sample: Tensor | None, partner: Tensor, out: Tensor | None = None) -> Tensor:
-        """The samples themselves: see `Mask.blend`."""
+        """Return the samples themselves: see `Mask.blend`."""
         own = samples(x, sample)
         return own.clone() if out is None else out.copy_(own)

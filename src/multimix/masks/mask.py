@@ -26,10 +26,10 @@ class Mask(Protocol):
         """Mean of the mask over the positions: the label weight. One column where all pairs share it."""
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Mask":
-        """The masks of these pairs."""
+        """Return the masks of these pairs."""
 
     def blend(self, x: Tensor, sample: Tensor | None, partner: Tensor, out: Tensor | None = None) -> Tensor:
-        """The mixed rows in PyTorch's own operations: on every device, differentiable, traceable.
+        """Return the mixed rows in PyTorch's own operations: on every device, differentiable, traceable.
 
         Args:
             x: the batch, B rows.
@@ -43,17 +43,17 @@ class Mask(Protocol):
 
 
 def samples(x: Tensor, sample: Tensor | None) -> Tensor:
-    """The rows that pairs keep, (1, P, ...)."""
+    """Return the rows that pairs keep, (1, P, ...)."""
     return (x if sample is None else x[sample])[None]
 
 
 def partners(x: Tensor, partner: Tensor) -> Tensor:
-    """The rows that pairs mix with, (1, P, ...) or (K, P, ...)."""
+    """Return the rows that pairs mix with, (1, P, ...) or (K, P, ...)."""
     return x[partner] if partner.ndim == 2 else x[partner][None]
 
 
 def over_channels(positions: Tensor, x: Tensor) -> Tensor:
-    """A (K, P, *spatial) tensor, with an axis for the channels where x has one."""
+    """Return a (K, P, *spatial) tensor, with an axis for the channels where x has one."""
     return positions.unsqueeze(2) if x.ndim > 2 else positions
 
 

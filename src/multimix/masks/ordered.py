@@ -38,15 +38,15 @@ class Ordered:
         return torch.div(self.kept, positions).float()
 
     def keeps(self) -> Bool[Tensor, "K P *spatial"]:
-        """The masks as boolean images, True where the sample is kept."""
+        """Return the masks as boolean images, True where the sample is kept."""
         mix = torch.arange(self.kept.shape[0], device=self.level.device)
         return self.level > mix.reshape(-1, *[1] * self.level.ndim)
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Ordered":
-        """The masks of these pairs."""
+        """Return the masks of these pairs."""
         return Ordered(self.level[pairs], self.kept[:, pairs])
 
     def blend(self, x: Tensor, sample: Tensor | None, partner: Tensor, out: Tensor | None = None) -> Tensor:
-        """The mixed rows: see `Mask.blend`."""
+        """Return the mixed rows: see `Mask.blend`."""
         keeps = over_channels(self.keeps(), x)
         return torch.where(keeps, samples(x, sample), partners(x, partner), out=out)

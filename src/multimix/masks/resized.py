@@ -33,7 +33,7 @@ class Resized:
         return self.boxes.weight()
 
     def shown(self, k: int) -> Int64[Tensor, "P N"]:
-        """The partner's position, in reading order, at each position of the box; anything outside of it."""
+        """Return the partner's position, in reading order, at each position of the box; anything outside of it."""
         flat = torch.zeros((), dtype=torch.int64, device=self.boxes.low.device)
         for axis, size in enumerate(self.spatial):
             low, high = self.boxes.low[k, :, axis, None], self.boxes.high[k, :, axis, None]
@@ -44,11 +44,11 @@ class Resized:
         return flat.flatten(1)
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Resized":
-        """The masks of these pairs."""
+        """Return the masks of these pairs."""
         return Resized(self.boxes.select(pairs))
 
     def blend(self, x: Tensor, sample: Tensor | None, partner: Tensor, out: Tensor | None = None) -> Tensor:
-        """The mixed rows, one mix at a time: positions to look up take the memory of a mix, not of all K."""
+        """Return the mixed rows, one mix at a time: positions to look up take the memory of a mix, not of all K."""
         flat = x.flatten(2) if x.ndim > 2 else x[:, None]
         own = flat if sample is None else flat[sample]
         inside = self.boxes.inside().flatten(2).unsqueeze(2)

@@ -46,7 +46,7 @@ class Choice(Drawn):
         object.__setattr__(self, "weights", chances)
 
     def pick(self, rng: np.random.Generator) -> Method:
-        """The method of one batch."""
+        """Return the method of one batch."""
         edges = np.cumsum(self.weights)
         return self.methods[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))].pick(rng)
 

@@ -100,7 +100,7 @@ def low_spectra(
 def spread_spectra(
     spectra: Complex64[np.ndarray, "num *low"], places: list[np.ndarray], spatial: tuple[int, ...]
 ) -> tuple[Complex64[np.ndarray, "num low1"], Int64[np.ndarray, "*size"]]:
-    """The coefficients of each field and a 0, in a row; and which of them is at each place of its spectrum.
+    """Return the coefficients of each field and a 0, in a row; and which of them is at each place of its spectrum.
 
     Along the last axis those left out are the last, and need no place.
     """
@@ -114,7 +114,7 @@ def spread_spectra(
 def as_fields(
     drawn: Complex64[Tensor, "num low1"], which: Int64[Tensor, "*size"], spatial: tuple[int, ...]
 ) -> Float32[Tensor, "num *spatial"]:
-    """The real fields of such coefficients."""
+    """Return the real fields of such coefficients."""
     columns = drawn.index_select(1, which.flatten()).view(len(drawn), *which.shape)
     if len(spatial) > 1:
         columns = torch.fft.ifftn(columns, dim=tuple(range(1, len(spatial))))
@@ -142,14 +142,14 @@ def highest(field: Float32[Tensor, "P *spatial"], num_kept: Int64[Tensor, "K P"]
 
 
 def _limits(values: Float32[Tensor, "P N"], num_kept: Int64[Tensor, "K P"]) -> Float32[Tensor, "K P"]:
-    """The lowest value that is kept: infinity where none is. No value is read, so no accelerator waits."""
+    """Return the lowest value that is kept: infinity where none is. No value is read, so no accelerator waits."""
     falling = values.sort(dim=1, descending=True).values
     limits = falling.gather(1, (num_kept - 1).clamp_min(0).T).T
     return limits.where(num_kept > 0, math.inf)
 
 
 def _limits_cpu(values: Float32[Tensor, "P N"], num_kept: Int64[Tensor, "K P"]) -> Float32[Tensor, "K P"]:
-    """The same without a sort: nobody needs the order of the values between the limits."""
+    """Return the same without a sort: nobody needs the order of the values between the limits."""
     wanted = num_kept.numpy()
     places = values.shape[1] - np.maximum(wanted, 1)
     limits = np.empty(wanted.shape, dtype=np.float32)

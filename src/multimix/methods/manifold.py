@@ -48,11 +48,11 @@ class ManifoldMixup(Method):
         object.__setattr__(self, "layers", tuple(names))
 
     def mask(self, step: Step) -> Constant:
-        """A constant mask of value lam, for whatever features the layer gets."""
+        """Return a constant mask of value lam, for whatever features the layer gets."""
         return step.constant()
 
     def layer_names(self, model: nn.Module | None) -> Sequence[str]:
-        """The layers to draw from.
+        """Return the layers to draw from.
 
         Raises:
             ValueError: if no layers were given and the model, if any, names none; or if the model has no such layer.

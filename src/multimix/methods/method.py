@@ -18,7 +18,7 @@ class Drawn(ABC):
 
     @abstractmethod
     def pick(self, rng: np.random.Generator) -> "Method":
-        """The method of one batch."""
+        """Return the method of one batch."""
 
     @property
     @abstractmethod
@@ -52,7 +52,7 @@ class Method(Drawn):
     """True if `find_saliency` asks the model, with the targets; else it looks at x alone."""
 
     def pick(self, rng: np.random.Generator) -> "Method":
-        """The method itself: nothing is drawn."""
+        """Return the method itself: nothing is drawn."""
         return self
 
     @property
@@ -62,10 +62,10 @@ class Method(Drawn):
 
     @abstractmethod
     def mask(self, step: Step) -> Mask:
-        """The masks of a step, nested along K; a single column where the step is shared."""
+        """Return the masks of a step, nested along K; a single column where the step is shared."""
 
     def quantile(self, uniform: Float64[np.ndarray, "K P1"], axes: int) -> Float64[np.ndarray, "K P1"]:
-        """The quantile function of the coefficients, for x with so many spatial axes; non-decreasing."""
+        """Return the quantile function of the coefficients, for x with so many spatial axes; non-decreasing."""
         return beta_quantile(self.alpha, uniform)
 
     def mixes_of(self, num_mixes: int) -> int:
@@ -86,5 +86,5 @@ class Method(Drawn):
         return [""]
 
     def find_saliency(self, x: Tensor, y: Tensor | None, model: nn.Module | None) -> Float[Tensor, "B *spatial"]:
-        """Importance of each position, for a step that was given none and passed `check_input`."""
+        """Return importance of each position, for a step that was given none and passed `check_input`."""
         raise NotImplementedError(f"{type(self).__name__} looks at no saliency")

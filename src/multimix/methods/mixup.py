@@ -30,5 +30,5 @@ class MixUp(Method):
         object.__setattr__(self, "alpha", checked_alpha("MixUp", self.alpha))
 
     def mask(self, step: Step) -> Constant:
-        """A constant mask of value lam."""
+        """Return a constant mask of value lam."""
         return step.constant()

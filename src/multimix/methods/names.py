@@ -32,7 +32,7 @@ METHODS: dict[str, type[Method]] = {
 
 
 def as_method(method: M | str) -> M | Method:
-    """A method object as it is; a name as that method with its defaults.
+    """Return a method object as it is; a name as that method with its defaults.
 
     Raises:
         ValueError: if the name is unknown.

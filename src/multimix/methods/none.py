@@ -15,13 +15,13 @@ class NoMix(Method):
     """Return the batch unmixed, once, whatever the number of mixes, with labels in the same form as mixed ones."""
 
     def quantile(self, uniform: Float64[np.ndarray, "K P1"], axes: int) -> Float64[np.ndarray, "K P1"]:
-        """The sample keeps all."""
+        """Return the sample keeps all."""
         return np.ones_like(uniform)
 
     def mixes_of(self, num_mixes: int) -> int:
-        """The batch once."""
+        """Return the batch once."""
         return 1
 
     def mask(self, step: Step) -> Everything:
-        """The mask that keeps everything."""
+        """Return the mask that keeps everything."""
         return Everything(step.tensors(np.ones((1, step.lam.shape[1]), np.float32))[0])

@@ -45,7 +45,7 @@ class Phases:
         object.__setattr__(self, "methods", tuple(as_method(begins[share]) for share in shares))
 
     def at(self, progress: float) -> Method | Choice:
-        """The method at a moment.
+        """Return the method at a moment.
 
         Args:
             progress: share of the run that is done, from 0 to 1.

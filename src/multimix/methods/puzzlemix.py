@@ -166,7 +166,7 @@ class PuzzleMix(Method):
         return here and self.transport != "exact"
 
     def _limits(self, step: Step, blocks: int) -> Float64[Tensor, "K1 P"]:
-        """The thresholds of every pair, and last what they are spread by with three levels; on the CPU."""
+        """Return the thresholds of every pair, and last what they are spread by with three levels; on the CPU."""
         lam = torch.from_numpy(step.lam).expand(-1, len(step.x))
         if step.drawn.ndim == 2:  # one threshold for each pair
             lam = lam.reshape(1, -1)
@@ -183,7 +183,7 @@ class PuzzleMix(Method):
         sample: Tensor,
         partner: Tensor,
     ) -> list[Tensor]:
-        """The masks, as integers from 0 to `levels - 1`; and the block shown at each place, if blocks move."""
+        """Return the masks, as integers from 0 to `levels - 1`; and the block shown at each place, if blocks move."""
         kept = solve_levels(gain, right, down, limits[:-1], limits[-1] if self.levels == 3 else None)
         if not self.transport:
             return [kept]
@@ -191,7 +191,7 @@ class PuzzleMix(Method):
         return [kept, transport(kept, self.levels - 1, saliency, sample, partner, self.transport_cost, rule)]
 
     def _grids(self, x: Tensor) -> list[int]:
-        """The grids that fit."""
+        """Return the grids that fit."""
         assert isinstance(self.grid, tuple)
         spatial = spatial_shape(x)
         if not 1 <= len(spatial) <= 2:

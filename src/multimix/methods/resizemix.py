@@ -51,7 +51,7 @@ class ResizeMix(Method):
         object.__setattr__(self, "largest", largest)
 
     def quantile(self, uniform: Float64[np.ndarray, "K P"], axes: int) -> Float64[np.ndarray, "K P"]:
-        """The kept shares of uniform scales, the largest scale first."""
+        """Return the kept shares of uniform scales, the largest scale first."""
         scale = self.largest - (self.largest - self.smallest) * uniform
         lam: np.ndarray = 1.0 - scale**axes
         return lam

@@ -91,7 +91,7 @@ class SaliencyMix(Method):
 
 
 def peaks(saliency: Float[Tensor, "B *spatial"]) -> Int64[Tensor, "B d"]:
-    """The position of the highest value of each sample; the middle, where all are the same. No value is read."""
+    """Return the position of the highest value of each sample; the middle, where all are the same. No value is read."""
     flat = saliency.flatten(1)
     lowest, highest = flat.aminmax(dim=1)
     place, position = flat.argmax(1), []

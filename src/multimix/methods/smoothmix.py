@@ -59,7 +59,7 @@ class SmoothMix(Method):
 def bump(
     size: int, centre: Float64[np.ndarray, "... P"], width: Float64[np.ndarray, "K P"]
 ) -> Float64[np.ndarray, "... K P {size}"]:
-    """The mean of a Gaussian, 1 at its centre, over each position of an axis; non-decreasing in its width.
+    """Return the mean of a Gaussian, 1 at its centre, over each position of an axis; non-decreasing in its width.
 
     Args:
         size: number of positions.

@@ -45,7 +45,7 @@ class Step:
         return spatial_shape(self.x)
 
     def constant(self) -> Constant:
-        """The mask that keeps the share lam of every position."""
+        """Return the mask that keeps the share lam of every position."""
         share = self.lam.astype(np.float32)
         ends = bool(share.min() == 0), bool(share.max() == 1)
         return Constant(self.tensors(share)[0], ends)
@@ -73,7 +73,7 @@ def check_axes(method: str, x: Tensor) -> None:
 
 
 def checked_alpha(name: str, alpha: object) -> float:
-    """The number that this is; one that is no shape of a Beta law is refused."""
+    """Return the number that this is; one that is no shape of a Beta law is refused."""
     number = as_number(alpha)
     if number is None or not (math.isfinite(number) and number > 0):
         raise ValueError(f"alpha must be a finite number > 0, got alpha={alpha!r}; try {name}(alpha=1.0)")

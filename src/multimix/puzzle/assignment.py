@@ -35,7 +35,7 @@ def assign(
 
 
 def _offers(saliency: np.ndarray, height: int, width: int, table: Moves) -> csr_matrix:
-    """What each place (row) would pay for each block (column) that may come; all raised above 0."""
+    """Return what each place (row) would pay for each block (column) that may come; all raised above 0."""
     places = np.arange(height * width)
     down, right = places // width, places % width
     found = [np.stack([places, places, -saliency.astype(np.float64)])]

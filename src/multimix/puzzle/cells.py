@@ -21,7 +21,7 @@ def _averaging(axis: Axis) -> Float64[Tensor, "cells size"]:
 
 
 def cell_means(image: Float[Tensor, "B C H W"], rows: Axis, columns: Axis) -> Float[Tensor, "B C h w"]:
-    """The mean of every cell. Without the compiled kernel, uneven cells cost two small matrix products."""
+    """Return the mean of every cell. Without the compiled kernel, uneven cells cost two small matrix products."""
     if image.device.type == "cpu" and image.dtype in (torch.float32, torch.float64):
         from multimix.kernels.cpu.pooling import pool  # numba takes half a second to import
 

@@ -67,7 +67,7 @@ def pair_energy(
     gamma: float,
     neighbourhood: int,
 ) -> Energy:
-    """The energy of every pair, for all lam.
+    """Return the energy of every pair, for all lam.
 
     Args:
         x: the batch, at any scale: inside this term it is brought to unit range, all of it by one factor. Cells with a
@@ -178,7 +178,7 @@ def _positive(number: Tensor) -> Bool[Tensor, "..."]:
 def _border_cells(
     cells: Float[Tensor, "B C h mh w mw"], axis: int
 ) -> tuple[Float[Tensor, "B C down across m"], Float[Tensor, "B C down across m"]]:
-    """The cells before and after every border across an axis (2: rows, 3: columns), m cells along each."""
+    """Return the cells before and after every border across an axis (2: rows, 3: columns), m cells along each."""
     if axis == 2:
         return cells[:, :, :-1, -1], cells[:, :, 1:, 0]
     across = cells.transpose(3, 4)

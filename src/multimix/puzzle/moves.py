@@ -43,7 +43,7 @@ def moves(height: int, width: int, cost: float) -> Moves:
 
 @lru_cache(maxsize=64)
 def moves_on(device: torch.device, height: int, width: int, cost: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The columns of `moves` on a device, where they stay: nothing is copied in a later step."""
+    """Return the columns of `moves` on a device, where they stay: nothing is copied in a later step."""
     with torch.inference_mode(False):
         down, right, price = (to_device(torch.from_numpy(a), device) for a in moves(height, width, cost)[:3])
     return down, right, price

@@ -17,7 +17,7 @@ def solve_two_levels(
     down: Float[Tensor, "P H-1 W"],
     thresholds: Float[Tensor, "K P"],
 ) -> Bool[Tensor, "K P H W"]:
-    """The exact mask of every pair and threshold; of tied ones the smallest."""
+    """Return the exact mask of every pair and threshold; of tied ones the smallest."""
     spread = gain.new_zeros(len(gain))
     return _solve(gain, right, down, thresholds, spread, grid_graph(*gain.shape[1:])).view(torch.bool)
 

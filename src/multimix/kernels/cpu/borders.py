@@ -10,7 +10,7 @@ from multimix.kernels.threads import kernel, over_pairs, threads_by_pairs
 @no_type_check
 @kernel
 def fold_border(own_before, own_after, other_before, other_after):
-    """Sums over the cells along one border of the differences p11, p00, p10 and p01."""
+    """Sum over the cells along one border of the differences p11, p00, p10 and p01."""
     p11 = p00 = p10 = p01 = own_before.dtype.type(0)
     for channel in range(own_before.shape[0]):
         for m in range(own_before.shape[1]):

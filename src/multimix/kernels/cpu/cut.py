@@ -28,7 +28,7 @@ BITS = 57  # every number is below 2**57, so that a level, ten of them at most, 
 @no_type_check
 @kernel
 def next_momentum(age, most):
-    """The next age of the sequence, and how far to step ahead: not as far as the theory says at a high age.
+    """Return the next age of the sequence, and how far to step ahead: not as far as the theory says at a high age.
 
     With a limit, found by trying, half as many cuts are left with something to repair.
     """
@@ -223,7 +223,7 @@ def push(source, level, residual, graph, threshold, distance, current, path, tra
 @no_type_check
 @kernel
 def cut_all(level, residual, graph, thresholds, distance, queue, current, path, trail, masks):
-    """The mask of each ascending threshold: all that flow can still reach from a node above it.
+    """Return the mask of each ascending threshold: all that flow can still reach from a node above it.
 
     It is the smallest of the exact minimisers. A block outside it gets no flow from it ever again.
     """
@@ -303,7 +303,7 @@ def to_integers(amount, low, high, unit, flow, size, graph, level, residual):
 @no_type_check
 @kernel
 def integer_threshold(threshold, lowest, highest, unit):
-    """The threshold in units of `1 / unit`; beyond the range of the gains it keeps all, or nothing."""
+    """Return the threshold in units of `1 / unit`; beyond the range of the gains it keeps all, or nothing."""
     if threshold < lowest:  # by less than a unit, it may be
         return np.int64(np.rint(lowest * unit)) - 1
     return np.int64(min(np.rint(threshold * unit), np.rint(highest * unit)))

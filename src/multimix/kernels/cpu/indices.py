@@ -29,12 +29,12 @@ def check_rows(rows: int, sample: Tensor, partner: Tensor) -> None:
 
 
 def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
-    """An instruction spelled out for the compiler."""
+    """Return an instruction spelled out for the compiler."""
     return cast(Callable[..., Any], intrinsic(function))
 
 
 def reader(kind: Any) -> Callable[..., Any]:
-    """The number at an index behind an address."""
+    """Return the number at an index behind an address."""
 
     @instruction
     def read(typing: Any, address: Any, index: Any) -> Any:

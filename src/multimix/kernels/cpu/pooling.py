@@ -31,7 +31,7 @@ def pool_planes(first, last, images, row_edges, column_edges, means):
 
 
 def pool(images: Float[Tensor, "B C H W"], rows: list[int], columns: list[int]) -> Float[Tensor, "B C h w"]:
-    """The mean of every cell, given where cells start and the last ends."""
+    """Return the mean of every cell, given where cells start and the last ends."""
     means = torch.empty((*images.shape[:2], len(rows) - 1, len(columns) - 1), dtype=images.dtype, device="cpu")
     planes = images.detach().resolve_neg().contiguous().flatten(0, 1)
     numbers = planes.numpy(), np.array(rows), np.array(columns), means.flatten(0, 1).numpy()

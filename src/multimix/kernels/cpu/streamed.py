@@ -169,7 +169,7 @@ def _fence(typing: Any) -> Any:
 
 @instruction
 def _scratch(typing: Any) -> Any:
-    """The address of BLOCK bytes on the stack."""
+    """Return the address of BLOCK bytes on the stack."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         with builder.goto_entry_block():
@@ -256,7 +256,7 @@ def _stream(source: int, out: int, size: int) -> None:
 
 @_part
 def _edges(address: int, box: int, axes: int, space: tuple[int, int, int], missing: int) -> tuple[int, int, int]:
-    """The edges of a box on three axes, clipped to the image; `missing` on the axes that it does not have."""
+    """Return the edges of a box on three axes, clipped to the image; `missing` on the axes that it does not have."""
     z = _integer(address, box * axes + axes - 3) if axes > 2 else missing
     y = _integer(address, box * axes + axes - 2) if axes > 1 else missing
     x = _integer(address, box * axes + axes - 1)

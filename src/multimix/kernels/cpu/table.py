@@ -39,7 +39,7 @@ Takes = Callable[[Any, torch.dtype], bool]
 
 
 def find(mask: Mask, dtype: torch.dtype) -> Callable[[Tensor, Plan, Tensor, torch.memory_format, bool], None] | None:
-    """The kernel for masks of this kind and values of this type; None: there is none."""
+    """Return the kernel for masks of this kind and values of this type; None: there is none."""
     write, takes = KERNELS.get(type(mask), (None, None))
     return partial(_run, write) if write is not None and takes is not None and takes(mask, dtype) else None
 
@@ -60,7 +60,7 @@ def _run(write: Write, x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_
 
 @lru_cache(maxsize=8)
 def _counted(pairs: int) -> Tensor:
-    """The samples of pairs that keep sample i as pair i."""
+    """Return the samples of pairs that keep sample i as pair i."""
     return torch.arange(pairs, device="cpu")
 
 

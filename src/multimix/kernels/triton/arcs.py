@@ -15,7 +15,7 @@ from multimix.kernels.triton.layers import bounds, moved
 @no_type_check
 @triton.jit
 def residuals(flows, weights, limits, lane, before, LANES: tl.constexpr, LAYERS: tl.constexpr):
-    """The flow, and what every arc can still take."""
+    """Return the flow, and what every arc can still take."""
     flow, forth, spare = (), (), ()
     for layer in tl.static_range(LAYERS):
         for axis in tl.static_range(2):
@@ -67,7 +67,7 @@ def around(values, after, before):
 @no_type_check
 @triton.jit
 def pushes(level, threshold, distance, beside, forth, back, between, LAYERS: tl.constexpr):
-    """What every node sends over each of its arcs: all it has too much, if they take it, one step nearer."""
+    """Return what every node sends over each of its arcs: all it has too much, if they take it, one step nearer."""
     out_forth, out_back, out_between, left = (), (), (), ()
     for layer in tl.static_range(LAYERS):
         excess = tl.maximum(level[layer] - threshold, 0)

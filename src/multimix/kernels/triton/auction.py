@@ -20,7 +20,7 @@ NOBODY = tl.constexpr(0x7FFFFFFFFFFFFFFF)
 @no_type_check
 @triton.jit
 def offer(bid, block):
-    """An integer that is lower where the bid is, and for equal bids where the block is. Bids are below 0."""
+    """Return an integer that is lower where the bid is, and for equal bids where the block is. Bids are below 0."""
     lower = 0x7FFFFFFF - (bid.to(tl.int32, bitcast=True) & 0x7FFFFFFF)
     return (lower.to(tl.int64) << 32) | block
 
@@ -28,7 +28,7 @@ def offer(bid, block):
 @no_type_check
 @triton.jit
 def search(kept, asks, position, amount, row, column, moves, table, mask):
-    """The next move of each asking block that pays, to a visible place; its place, or none left."""
+    """Return the next move of each asking block that pays, to a visible place; its place, or none left."""
     down, right, price = table
     height, width, tall, wide, least, most = mask
     searching = asks

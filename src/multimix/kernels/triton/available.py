@@ -25,7 +25,7 @@ def usable(device: torch.device) -> bool:
 
 @cache
 def why_not(device: torch.device) -> str:
-    """What is missing for Triton's kernels on a device: empty where they can be used.
+    """Return what is missing for Triton's kernels on a device: empty where they can be used.
 
     The first question about a GPU compiles and starts a tiny kernel there.
     """

@@ -32,7 +32,7 @@ def read_cell(cells, at, present, low, limit):
 def border(
     own, other, before, after, present, channels, plane, along, step, low, limit, COUNT: tl.constexpr, SUB: tl.constexpr
 ):
-    """Sums over the cells along each border, and all channels, of the differences p11, p00, p10 and p01."""
+    """Sum over the cells along each border, and all channels, of the differences p11, p00, p10 and p01."""
     p11 = tl.zeros([COUNT, SUB], own.dtype.element_ty)
     p00, p10, p01 = p11, p11, p11
     for first in range(0, channels * along, SUB):
@@ -52,7 +52,7 @@ def border(
 @no_type_check
 @triton.jit
 def pixel_range(ranges, parts, PARTS: tl.constexpr):
-    """The least and the largest finite pixel of the batch, and the factor that brings it to unit range.
+    """Return the least and the largest finite pixel of the batch, and the factor that brings it to unit range.
 
     The factor is 0 if the batch is constant, its range overflows, or no pixel is finite.
     """
@@ -206,6 +206,6 @@ def fold_energy(
 
 
 def _two_floats(number: float) -> tuple[float, float]:
-    """A number as a sum of two that float32 holds, for that is what a kernel is given."""
+    """Return a number as a sum of two that float32 holds, for that is what a kernel is given."""
     first = float(torch.tensor(number, dtype=torch.float32))
     return first, number - first

@@ -33,7 +33,7 @@ def bounds_of(cell, rows, columns):
 @no_type_check
 @triton.jit
 def sums(image, row_stride, column_stride, box, present, positions, CELLS: tl.constexpr, SUB: tl.constexpr):
-    """The sum over each cell, and the least and the largest finite number in it, in at least float32.
+    """Return the sum over each cell, and the least and the largest finite number in it, in at least float32.
 
     Args:
         image: where it starts.
@@ -74,5 +74,5 @@ def quotient(a, b):
 
 
 def next_power(number: int) -> int:
-    """The next power of two."""
+    """Return the next power of two."""
     return 1 << (number - 1).bit_length()

@@ -65,12 +65,12 @@ def cut_with_effort(
 
 
 def lanes_of(blocks: int) -> int:
-    """A power of two, at least one warp: an exchange within one needs no shared memory."""
+    """Return a power of two, at least one warp: an exchange within one needs no shared memory."""
     return max(32, 1 << (blocks - 1).bit_length())
 
 
 def most_steps(height: int, width: int) -> int:
-    """Steps after which phase 2 takes over: 256 on a grid of 16, where 99 % of real pairs are proved after 132."""
+    """Step after which phase 2 takes over: 256 on a grid of 16, where 99 % of real pairs are proved after 132."""
     return min(max(16 * max(height, width), 32), 512)
 
 

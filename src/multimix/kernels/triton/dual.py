@@ -41,7 +41,7 @@ def dual_step(amount, flow, ahead, weight, momentum, after, before, LAYERS: tl.c
 @no_type_check
 @triton.jit
 def whole(flow, low, high, least, most):
-    """A flow as an integer. A full border stays full: a gap of a rounding error would be a leak."""
+    """Return a flow as an integer. A full border stays full: a gap of a rounding error would be a leak."""
     inside = tl.minimum(tl.maximum((flow * SCALE).to(tl.int64), least), most)
     return tl.where(flow >= high, most, tl.where(flow <= low, least, inside))
 

@@ -16,7 +16,7 @@ HEADER = tl.constexpr(3)  # numbers in front of a pair's thresholds: least and l
 @no_type_check
 @triton.jit
 def rounded(number):
-    """The nearest integer, of two the even one, as a number of the same type (float64)."""
+    """Return the nearest integer, of two the even one, as a number of the same type (float64)."""
     size = tl.abs(number)
     # Numbers from 2**52 on are integers; below, adding it drops what is behind the point.
     whole = tl.where(size < 4503599627370496.0, (size + 4503599627370496.0) - 4503599627370496.0, size)
@@ -26,14 +26,14 @@ def rounded(number):
 @no_type_check
 @triton.jit
 def finite(number):
-    """The number, or 0 where it is none or so large that a sum could overflow."""
+    """Return the number, or 0 where it is none or so large that a sum could overflow."""
     return tl.where(tl.abs(number) < 2.0**1000, number, 0.0)
 
 
 @no_type_check
 @triton.jit
 def units(size):
-    """The power of two that brings a size just below 2**BITS."""
+    """Return the power of two that brings a size just below 2**BITS."""
     exponent = ((size.to(tl.int64, bitcast=True) >> 52) & 2047) - 1022
     power = tl.minimum(-exponent + BITS, 1000)
     return ((power + 1023) << 52).to(tl.float64, bitcast=True)
@@ -42,7 +42,7 @@ def units(size):
 @no_type_check
 @triton.jit
 def load_amounts(gain, spread, pair, lane, BLOCKS: tl.constexpr, LAYERS: tl.constexpr):
-    """What every node brings, and the least and largest of it."""
+    """Return what every node brings, and the least and largest of it."""
     inside = lane < BLOCKS
     number = finite(tl.load(gain + pair * BLOCKS + lane, mask=inside, other=0).to(tl.float64))
     if LAYERS == 1:
@@ -73,7 +73,7 @@ def load_weights(right, down, pair, lane, limit, HEIGHT: tl.constexpr, WIDTH: tl
 @no_type_check
 @triton.jit
 def store_thresholds(thresholds, num_mixes, pairs, pair, unit, lowest, highest, limits):
-    """The thresholds as integers; below the range of the amounts, be it by less than a unit, they keep all.
+    """Return the thresholds as integers; below the range of the amounts, be it by less than a unit, they keep all.
 
     From its top on they keep nothing.
     """

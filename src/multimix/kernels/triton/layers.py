@@ -18,7 +18,7 @@ import triton.language as tl
 @no_type_check
 @triton.jit
 def neighbours(lane, LANES: tl.constexpr, WIDTH: tl.constexpr):
-    """The next lane along each axis, and the one before."""
+    """Return the next lane along each axis, and the one before."""
     last: tl.constexpr = LANES - 1
     return ((lane + 1) & last, (lane + WIDTH) & last), ((lane - 1) & last, (lane - WIDTH) & last)
 
@@ -26,7 +26,7 @@ def neighbours(lane, LANES: tl.constexpr, WIDTH: tl.constexpr):
 @no_type_check
 @triton.jit
 def filled(number, dtype: tl.constexpr, COUNT: tl.constexpr, LANES: tl.constexpr):
-    """A tuple of vectors that hold one number."""
+    """Return a tuple of vectors that hold one number."""
     result = ()
     for _ in tl.static_range(COUNT):
         result += (tl.full([LANES], number, dtype),)
@@ -36,7 +36,7 @@ def filled(number, dtype: tl.constexpr, COUNT: tl.constexpr, LANES: tl.constexpr
 @no_type_check
 @triton.jit
 def moved(values, lane):
-    """The values of another lane. Two layers of 32 bits travel as one of 64, in one exchange."""
+    """Return the values of another lane. Two layers of 32 bits travel as one of 64, in one exchange."""
     if len(values) == 1:
         return (tl.gather(values[0], lane, 0),)
     elif values[0].dtype == tl.int64:
@@ -52,7 +52,7 @@ def moved(values, lane):
 @no_type_check
 @triton.jit
 def node_levels(amount, flow, before, LAYERS: tl.constexpr):
-    """What every node has left: its amount, less what leaves it, plus what enters."""
+    """Return what every node has left: its amount, less what leaves it, plus what enters."""
     level = amount
     for axis in tl.static_range(2):
         entering = ()
@@ -77,7 +77,7 @@ def node_levels(amount, flow, before, LAYERS: tl.constexpr):
 @no_type_check
 @triton.jit
 def bounds(single, double, layer: tl.constexpr, other: tl.constexpr):
-    """The least and most that may flow over a border from a layer to another.
+    """Return the least and most that may flow over a border from a layer to another.
 
     Within a layer either way; between layers only from "whole" to "at least half" of the other block.
     """

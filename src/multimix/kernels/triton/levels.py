@@ -13,7 +13,7 @@ BLOCK = 1024  # positions in a program
 
 
 def count_levels(values: Tensor, num_kept: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The levels of `masks.Ordered`, and how many positions each mix keeps: those asked for, and all as high.
+    """Return the levels of `masks.Ordered`, and how many positions each mix keeps: those asked for, and all as high.
 
     Args:
         values: (P, N), float32.

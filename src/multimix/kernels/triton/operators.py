@@ -19,7 +19,7 @@ PLANNED = (
 
 
 def mixed(x: Tensor, plan: Plan, work: Work, out: Tensor | None) -> Tensor:
-    """The K * P mixed rows of a plan, in x's memory format, or in a buffer to fill."""
+    """Return the K * P mixed rows of a plan, in x's memory format, or in a buffer to fill."""
     planned = plan.sample, plan.partner, *_spelled(work), plan.num_mixes, len(x)
     if out is not None and out.is_contiguous(memory_format=memory_format(x)):
         _mix_into(x, *planned, out)

@@ -44,7 +44,7 @@ def boxes_around_peaks(saliency: Tensor, partner: Tensor, side: Tensor, inside: 
 @no_type_check
 @triton.jit
 def peak_of(saliency, positions, WIDE: tl.constexpr, BLOCK: tl.constexpr):
-    """The first position of the highest value; -1 where all are the same."""
+    """Return the first position of the highest value; -1 where all are the same."""
     best, least, peak = tl.full((), float("-inf"), WIDE), tl.full((), float("inf"), WIDE), tl.full((), 0, tl.int32)
     for begin in range(0, positions, BLOCK):
         at = begin + tl.arange(0, BLOCK)

@@ -33,7 +33,7 @@ def inside_box(low, high, item, place, AXES: tl.constexpr):
 @no_type_check
 @triton.jit
 def shown_in_box(low, high, item, place, sizes, AXES: tl.constexpr):
-    """The position whose middle is nearest, where all of an image is resized to a box."""
+    """Return the position whose middle is nearest, where all of an image is resized to a box."""
     position = place[2] * 0
     for axis in tl.static_range(3 - AXES, 3):
         at = item * AXES + axis + AXES - 3
@@ -47,7 +47,7 @@ def shown_in_box(low, high, item, place, sizes, AXES: tl.constexpr):
 @no_type_check
 @triton.jit
 def shows_in_box(low, high, item, place, sizes, AXES: tl.constexpr):
-    """The only position of a box that shows a place of the image resized to it, and whether there is one."""
+    """Return the only position of a box that shows a place of the image resized to it, and whether there is one."""
     position, found = place[2] * 0, place[2] >= 0
     for axis in tl.static_range(3 - AXES, 3):
         at = item * AXES + axis + AXES - 3
@@ -64,7 +64,7 @@ def shows_in_box(low, high, item, place, sizes, AXES: tl.constexpr):
 @no_type_check
 @triton.jit
 def cell_of(edges, cells, position, BITS: tl.constexpr):
-    """The cell that a position of an axis lies in: the last that starts at or before it."""
+    """Return the cell that a position of an axis lies in: the last that starts at or before it."""
     cell = position * 0
     for bit in tl.static_range(BITS):
         further = cell + (1 << (BITS - 1 - bit))
@@ -76,7 +76,7 @@ def cell_of(edges, cells, position, BITS: tl.constexpr):
 @no_type_check
 @triton.jit
 def moved_along(edges, cell, source, position):
-    """The position of an axis shown at another one; a cell that is a position short repeats its last."""
+    """Return the position of an axis shown at another one; a cell that is a position short repeats its last."""
     shifted = tl.load(edges + source) + position - tl.load(edges + cell)
     return tl.minimum(shifted, tl.load(edges + source + 1) - 1).to(tl.int32)
 
@@ -84,7 +84,7 @@ def moved_along(edges, cell, source, position):
 @no_type_check
 @triton.jit
 def moved_by_cells(source, rows, columns, across, place, cell, width):
-    """The position shown at a place, where `source` says which cell goes to each."""
+    """Return the position shown at a place, where `source` says which cell goes to each."""
     there = tl.load(source + cell[0] * across + cell[1])
     row = moved_along(rows, cell[0], there // across, place[1])
     return row * width + moved_along(columns, cell[1], there % across, place[2])

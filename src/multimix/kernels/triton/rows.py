@@ -76,7 +76,7 @@ def _by_value(numbers: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _filled(work: Work, unread: Tensor) -> list[Tensor]:
-    """The mask's tensors, and something in place of those that its kind has not."""
+    """Return the mask's tensors, and something in place of those that its kind has not."""
     return [*(tensor.contiguous() for tensor in work.tensors), *[unread] * (4 - len(work.tensors))]
 
 

@@ -39,7 +39,7 @@ def spread_out(reached, arcs, after, before, LAYERS: tl.constexpr):
 @no_type_check
 @triton.jit
 def nearer(arcs, distance, beside, LAYERS: tl.constexpr):
-    """The shortest distance over an open arc."""
+    """Return the shortest distance over an open arc."""
     result = ()
     for layer in tl.static_range(LAYERS):
         best = distance[layer] * 0 + FAR

@@ -40,7 +40,7 @@ def from_cells(
     inside,
     WIDE: tl.constexpr,
 ):
-    """The sum over all cells that show the cell of each position.
+    """Return the sum over all cells that show the cell of each position.
 
     `goals` lists the cells, those that show cell c from `starts[c]` up to `starts[c + 1]`. A cell that is a position
     longer than what it shows shows its last row or column twice: four positions at most show one.

@@ -14,12 +14,12 @@ WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.in
 
 
 def find(mask: Mask, dtype: torch.dtype) -> Callable[[Tensor, Plan, Tensor, torch.memory_format, bool], None] | None:
-    """The kernel for masks of this kind and values of this type; None: there is none."""
+    """Return the kernel for masks of this kind and values of this type; None: there is none."""
     return None if find_work(mask, dtype) is None else _fill
 
 
 def find_work(mask: Mask, dtype: torch.dtype) -> Work | None:
-    """What the kernels take of a mask; None where they have none for it and values of this type."""
+    """Return what the kernels take of a mask; None where they have none for it and values of this type."""
     if dtype not in FLOATS and (mask.averages or dtype not in WHOLE):
         return None
     work = work_of(mask)

@@ -71,6 +71,6 @@ KERNELS: dict[type, Callable[[Any], Work]] = {
 
 
 def work_of(mask: Mask) -> Work | None:
-    """What the kernels take of a mask; None: there is none for its kind."""
+    """Return what the kernels take of a mask; None: there is none for its kind."""
     found = KERNELS.get(type(mask))
     return None if found is None else found(mask)

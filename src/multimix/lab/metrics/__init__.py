@@ -17,14 +17,14 @@ CHUNK = 1024  # rows per forward pass: bounds the memory, costs nothing measurab
 
 
 def evaluate(model: nn.Module, split: Split) -> dict[str, float]:
-    """Returns every metric's value on a split, by name: what is measured while a model learns."""
+    """Return every metric's value on a split, by name: what is measured while a model learns."""
     logits, labels = logits_of(model, split)
     return {name: metric(logits, labels) for name, metric in METRICS.items()}
 
 
 @torch.no_grad()
 def logits_of(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
-    """Returns the logits in evaluation mode, with the labels, and leaves the model in the mode it was in."""
+    """Return the logits in evaluation mode, with the labels, and leave the model in the mode it was in."""
     was_training = model.training
     model.eval()
     logits, labels = zip(*((model(x), labels) for x, labels in split.chunks(CHUNK)), strict=True)

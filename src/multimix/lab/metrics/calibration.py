@@ -7,7 +7,7 @@ from multimix.lab.metrics.reliability import NUM_BINS, bins
 
 
 def nll(logits: Tensor, labels: Tensor) -> float:
-    """Returns the mean negative log-likelihood of the labels, in nats."""
+    """Return the mean negative log-likelihood of the labels, in nats."""
     return F.cross_entropy(logits.double(), labels).item()
 
 
@@ -25,7 +25,7 @@ def ece(logits: Tensor, labels: Tensor, num_bins: int = NUM_BINS) -> float:
 
 
 def brier(logits: Tensor, labels: Tensor) -> float:
-    """Returns the squared distance of the probabilities from the label's, summed over classes, in [0, 2].
+    """Return the squared distance of the probabilities from the label's, summed over classes, in [0, 2].
 
     References:
         Brier, 1950, Verification of forecasts expressed in terms of probability.
@@ -35,5 +35,5 @@ def brier(logits: Tensor, labels: Tensor) -> float:
 
 
 def confidence(logits: Tensor) -> float:
-    """Returns the mean probability of the top class, in [1 / classes, 1]."""
+    """Return the mean probability of the top class, in [1 / classes, 1]."""
     return logits.double().softmax(dim=1).amax(dim=1).mean().item()

@@ -27,7 +27,7 @@ class Blocks(Protocol):
         """Number of cells downwards and across."""
 
     def share(self) -> Tensor:
-        """What is kept, position by position."""
+        """Return what is kept, position by position."""
 
 
 def local_contrast(x: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def in_place_of_a_model(mix: MultiMix, x: Tensor) -> Tensor | None:
 
 
 def puzzle_tiles(plan: Plan, mask: Blocks, saliency: Tensor, path: Tensor) -> list[Tile]:
-    """A row of saliency, masks and saliency; and, if blocks move, a row of what moves where."""
+    """Return a row of saliency, masks and saliency; and, if blocks move, a row of what moves where."""
     height, width = path.shape[-2:]
     share = mask.share()[:, 0].float() / mask.whole
     bright = (saliency / saliency.amax((1, 2), keepdim=True).clamp_min(1e-12)).sqrt()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Returns Holm's adjusted p-values, in the order given.
+    """Return Holm's adjusted p-values, in the order given.
 
     Calling significant whatever is at most 0.05 afterwards finds something where there is nothing, anywhere in the
     family, with a probability of at most 5 %, however the tests depend on each other.

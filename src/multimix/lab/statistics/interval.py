@@ -39,7 +39,7 @@ class Interval:
 
 
 def t_interval(values: Sequence[float]) -> Interval:
-    """Returns the mean of values from independent seeds with its t-interval."""
+    """Return the mean of values from independent seeds with its t-interval."""
     n = len(values)
     if n < 2:
         return Interval(values[0], math.nan, n)
@@ -48,7 +48,7 @@ def t_interval(values: Sequence[float]) -> Interval:
 
 
 def differences(values: Sequence[float], reference: Sequence[float]) -> list[float]:
-    """Returns values - reference, seed by seed: the seeds' common ups and downs cancel.
+    """Return values - reference, seed by seed: the seeds' common ups and downs cancel.
 
     Differences that rounding alone could have set apart come back as the same number.
     """
@@ -59,17 +59,17 @@ def differences(values: Sequence[float], reference: Sequence[float]) -> list[flo
 
 
 def resolution(values: Sequence[float], reference: Sequence[float]) -> float:
-    """Returns the distance below which two differences of such values are one."""
+    """Return the distance below which two differences of such values are one."""
     return RESOLUTION * max(map(abs, [*values, *reference]))
 
 
 def paired_difference(values: Sequence[float], reference: Sequence[float]) -> Interval:
-    """Returns the mean of values - reference, seed by seed, with its t-interval."""
+    """Return the mean of values - reference, seed by seed, with its t-interval."""
     return t_interval(differences(values, reference))
 
 
 def verdict(difference: Interval, better: str = "lower") -> str:
-    """Returns "worse", "better" or "not distinguishable" for a paired difference.
+    """Return "worse", "better" or "not distinguishable" for a paired difference.
 
     Differences that are all the same leave no spread to judge by, so they are not distinguishable either: over few
     seeds and a finite test set that happens by chance.

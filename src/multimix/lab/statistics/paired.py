@@ -35,7 +35,7 @@ class Paired:
 
 
 def paired(values: Sequence[float], reference: Sequence[float]) -> Paired:
-    """Compares values with a reference, seed by seed."""
+    """Compare values with a reference, seed by seed."""
     found = differences(values, reference)
     difference = t_interval(found)
     spread = float(np.std(found, ddof=1)) if difference.half_width > 0 else None

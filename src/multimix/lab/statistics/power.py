@@ -11,7 +11,7 @@ POWER = 0.8
 
 
 def power(difference: float, spread: float, n: int) -> float:
-    """Returns how likely a two-sided paired t-test at 5 % finds a true difference, by the noncentral t law.
+    """Return how likely a two-sided paired t-test at 5 % finds a true difference, by the noncentral t law.
 
     Args:
         difference: The true mean difference.
@@ -22,7 +22,7 @@ def power(difference: float, spread: float, n: int) -> float:
 
 
 def detectable(spread: float, n: int) -> float:
-    """Returns the smallest true difference that such a test finds with a probability of 80 %.
+    """Return the smallest true difference that such a test finds with a probability of 80 %.
 
     Args:
         spread: Standard deviation of the differences, > 0.
@@ -34,7 +34,7 @@ def detectable(spread: float, n: int) -> float:
 
 
 def _power(distance: float, n: int) -> float:
-    """The power for a difference so many standard errors from zero."""
+    """Return the power for a difference so many standard errors from zero."""
     critical = stats.t.ppf(1 - SIGNIFICANCE / 2, df=n - 1)
     above = stats.nct.sf(critical, n - 1, distance)
     below = stats.nct.cdf(-critical, n - 1, distance)

@@ -10,7 +10,7 @@ FEWEST = 6
 
 
 def signed_rank_p(differences: Sequence[float], resolution: float = 0.0) -> float | None:
-    """Returns the two-sided p-value; None where so few pairs differ that 5 % is out of reach.
+    """Return the two-sided p-value; None where so few pairs differ that 5 % is out of reach.
 
     Differences of zero are dropped, as Wilcoxon did; equal ones share the mean of their ranks. The p-value is the share
     of all ways to sign those ranks whose sums are as far apart as the one found, or further.

@@ -174,7 +174,7 @@ class State:
         return ("momentum_buffer",) if is_sgd else ("step", "exp_avg", "exp_avg_sq")
 
     def _slots(self) -> dict[str, Kind]:
-        """What the optimizer may remember, by name."""
+        """Return what the optimizer may remember, by name."""
         return {
             f"optimizer.{key}.{name}": ((), torch.float32) if key == "step" else _kind(parameter)
             for name, parameter in self._parameters()

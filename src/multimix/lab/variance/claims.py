@@ -21,7 +21,7 @@ def verdict(ratio: Json) -> str:
 
 
 def claims(moment: Json) -> list[str]:
-    """Returns, a line each, where Propositions III.1 and III.2 of Shen et al. hold at a moment, and where not."""
+    """Return, a line each, where Propositions III.1 and III.2 of Shen et al. hold at a moment, and where not."""
     return [
         f"{name} ({draw}): {_summary(group, key)}; {what} = "
         + ", ".join(f"{_short(design[key])} at K = {design['num_mixes']}" for design in group)

@@ -72,7 +72,7 @@ def _panel(axes: Axes, moment: Json, lines: Sequence[str]) -> None:
 
 
 def _groups(designs: Sequence[Json]) -> dict[str, list[Json]]:
-    """The lines, each from K = 1 on: as configured, as published, with the other partners, and large batches."""
+    """Return the lines, each from K = 1 on: as configured, as published, with the other partners, and large batches."""
     trained = [design for design in designs if design["norm"] == "batch"]
     ones = {drawn(design): design for design in trained if design["num_mixes"] == 1}
     first = trained[0]

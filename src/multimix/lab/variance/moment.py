@@ -77,7 +77,7 @@ def rows_of_moment(probe: Probe, settings: VarianceSettings) -> int:
 
 
 def _row(design: Design, found: Mapping[Design, Measured], times: Mapping[Design, StepTime]) -> Json:
-    """What is said of one design."""
+    """Return what is said of one design."""
     alike = [other for other in found if other.kind == MIXES and other.num_mixes == 1 and other.norm == design.norm]
     one = next((other for other in alike if other.draw == design.draw), alike[0])
     to_one = ratio(found[design].variance, found[one].variance)
@@ -95,7 +95,7 @@ def _row(design: Design, found: Mapping[Design, Measured], times: Mapping[Design
 def _best(
     found: Mapping[Design, Measured], times: Mapping[Design, StepTime], lowest: Floor, cost: Cost, first: Design
 ) -> Json:
-    """The K with least variance times seconds: as measured, and where theory has it."""
+    """Return the K with least variance times seconds: as measured, and where theory has it."""
     best: Json = {}
     for name, kind in (("equal_pairs", MIXES), ("equal_rows", FEWER)):
         own = [d for d in times if (d.kind == kind or d == first) and d.draw == first.draw]
@@ -109,7 +109,7 @@ def _best(
 
 
 def _parts(probe: Probe, settings: VarianceSettings) -> Json:
-    """The parts as JSON, or why there are none."""
+    """Return the parts as JSON, or why there are none."""
     reason = why_not(probe, settings.replicates)
     if reason:
         return {"none_because": reason}

@@ -16,7 +16,7 @@ class Blobs(Protocol):
     """Encoded samples, to be read one by one in any order and from any process."""
 
     def __len__(self) -> int:
-        """The number of samples."""
+        """Return the number of samples."""
 
     def name(self, index: int) -> str:
         """Return what to call a sample in a message."""
