@@ -131,7 +131,7 @@ def mix(
         mine = tl.load(sample + pair)
     own = tl.load(x + mine * row + at, mask=inside)
     other = own
-    if (not FRESH) and (KIND != RESIZED) and (not MOVED):
+    if ((not FRESH) and (KIND != RESIZED)) and (not MOVED):  # in pairs: Triton 3.3 knows no chain
         other = tl.load(x + tl.load(partner + pair) * row + at, mask=inside)
     for k in range(mixes):
         item = k * pairs.to(tl.int64) + pair
