@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 DEMO_OUT ?= runs/demo
 BRIDGES = timm torchvision kornia hugging-face fastai
 
-.PHONY: demo test bridges oldest newest check lint format site package clean
+.PHONY: demo test bridges oldest newest test-triton check lint format site package clean
 
 # What the demo needs; `installed` has that too, and everything else.
 $(VENV)/lab: pyproject.toml constraints.txt
@@ -52,6 +52,13 @@ newest:
 	.newest/bin/python -m pip install --quiet --editable ".[test]"
 	.newest/bin/python -m versions.results newest $(TESTS)
 
+# Kernels for GPUs in Triton's interpreter, three minutes of a core: no GPU needed, and no part of `make test`.
+.triton:
+	$(PYTHON) -m pip install --quiet --no-deps --target $@ triton==3.7.1
+
+test-triton: $(VENV)/installed .triton
+	PYTHONPATH=.triton $(BIN)/python -m pytest tests/kernels -k triton
+
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -78,4 +85,4 @@ package: $(VENV)/installed
 	cd build/package && bin/python -I ../../tests/run_snippets.py ../../README.md
 
 clean:
-	rm -rf $(VENV) .bridges .oldest .newest build dist src/*.egg-info
+	rm -rf $(VENV) .bridges .oldest .newest .triton build dist src/*.egg-info

@@ -4,9 +4,28 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import pytest
+
+from multimix.kernels.triton.available import LEAST
+
 TESTS = Path(__file__).parents[1]
+
+
+def installed() -> tuple[int, ...]:
+    """Which release of Triton is here; (0,) where there is none."""
+    try:
+        return tuple(int(part) for part in version("triton").split(".")[:2])
+    except PackageNotFoundError:
+        return (0,)
+
+
+needs_triton = pytest.mark.skipif(
+    installed() < LEAST,
+    reason=f"needs triton {'.'.join(map(str, LEAST))}: make test-triton",
+)
 
 
 def run(script: str, *options: str, kernels: str = "triton") -> dict:

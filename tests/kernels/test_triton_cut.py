@@ -1,15 +1,11 @@
 """The Triton kernels' masks are the CPU solver's, bit for bit, in Triton's interpreter: a process of its own."""
 
-import importlib.util
-
 import pytest
-from in_interpreter import run
+from in_interpreter import needs_triton, run
 
 GRIDS = ("2 x 2", "3 x 4", "4 x 4", "1 x 7", "5 x 1")
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("triton") is None, reason="needs triton, which PyTorch brings where it has CUDA"
-)
+pytestmark = needs_triton
 
 
 @pytest.fixture(scope="module")

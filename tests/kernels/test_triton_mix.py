@@ -1,20 +1,17 @@
 """Triton's kernels mix as PyTorch and the CPU do, in Triton's interpreter: a process of its own."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from in_interpreter import needs_triton
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("on_triton.py")
 
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("triton") is None, reason="needs triton, which PyTorch brings where it has CUDA"
-)
+pytestmark = needs_triton
 
 
 def test_mixing_in_the_interpreter():

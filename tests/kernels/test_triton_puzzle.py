@@ -1,13 +1,9 @@
 """Puzzle Mix through its Triton kernels, in Triton's interpreter, is Puzzle Mix on the CPU: a process of its own."""
 
-import importlib.util
-
 import pytest
-from in_interpreter import run
+from in_interpreter import needs_triton, run
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("triton") is None, reason="needs triton, which PyTorch brings where it has CUDA"
-)
+pytestmark = needs_triton
 
 
 @pytest.fixture(scope="module")
