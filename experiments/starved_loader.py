@@ -201,7 +201,7 @@ def by_length(found: Sequence[Results]) -> Runs:
 
 
 def _labels(method: str) -> tuple[str, str]:
-    return f"{method}-k1", f"{method}-k{MIXES}-equal-compute"
+    return f"{method}-k1", f"{method}-k{MIXES}-same-rows"
 
 
 def _decode() -> tuple[Seconds, dict[str, Any]]:
@@ -335,7 +335,7 @@ def _figure(runs: Runs, steps: dict[str, list[Step]]) -> Figure:
             axes = figure.add_subplot(len(METHODS), 2, 2 * line + column + 1)
             for label, name, step_s, colour in zip(
                 _labels(method),
-                ("K = 1", f"K = {MIXES}, equal compute"),
+                ("K = 1", f"K = {MIXES}, same rows"),
                 (step.one_s, step.many_s),
                 ("#1f6fb4", "#c2570c"),
                 strict=True,
