@@ -277,7 +277,8 @@ def _page(
     parts += [
         "## Equal time",
         "Where both wait, K = 1 has L steps and K = 5 has 5 L: as much time and as many samples loaded, five times "
-        "the rows computed in what would be idle time. Where none waits, both have L, up to the ratio in the tables "
+        "the rows computed in what would be idle time. K = 5 then makes five times the updates (same images), so the "
+        "difference is not due to K alone. Where none waits, both have L, up to the ratio in the tables "
         "above: a fifth of the samples loaded. Where K = 1 alone waits, K = 5 has between L and 5 L steps; no runs "
         "are of that length. Mean ± half-width of the 95 % t-interval over seeds; differences are paired by seed; ▲ "
         "worse, ▼ better, ≈ not distinguishable at 95 %, without correction for the number of comparisons. Idle time "

@@ -33,7 +33,7 @@ def script(name):
     return module
 
 
-late, starved, theory = map(script, ("late_layers", "starved_loader", "theory_and_error"))
+late, starved, theory, rename = map(script, ("late_layers", "starved_loader", "theory_and_error", "rename_controls"))
 
 
 def result(seed, error, steps=10, time_s=1.0):
@@ -48,6 +48,26 @@ def row(method, k=1, control="", variant="", errors=(0.1, 0.2), **cost):
 
 def comparison(name, rows, **settings):
     return Results(name, ["command"], {"data": ["digits"], "model": "small-cnn", "steps": 10, **settings}, rows, [])
+
+
+class TestRenamedControls:
+    def test_only_names_change_and_once(self):
+        old = (
+            '{"control": "equal-epochs", "controls": ["large-batch", "equal-pairs"], "error": 0.10000, "equal_rows": 5}'
+        )
+        new, count = rename.renamed(old)
+        assert count == 4
+        assert (
+            new == '{"control": "same-images", "controls": ["k-batch", "same-pairs"], "error": 0.10000, "same_rows": 5}'
+        )
+        assert rename.restored(new) == old
+        assert rename.renamed(new) == (new, 0)
+
+    def test_no_committed_result_has_an_old_name(self):
+        for folder in rename.FOLDERS:
+            for file in (rename.ROOT / folder).rglob("*"):
+                if file.suffix in (".json", ".md"):
+                    assert rename.renamed(file.read_text())[1] == 0, file
 
 
 class TestLateLayers:

@@ -28,7 +28,7 @@ class Control:
             UsageError: if B/K is not an integer.
         """
         if self.rows >= 0:
-            return batch_size * k**self.rows
+            return int(batch_size * k**self.rows)
         if batch_size % k:
             raise UsageError(
                 f"batch_size must be divisible by num_mixes, got batch_size={batch_size}, num_mixes={k}; "
