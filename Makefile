@@ -22,7 +22,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 # The main job: K = 1 against K = 5 on real digits, a table and an HTML page.
 demo: $(VENV)/lab
 	$(BIN)/multimix compare --data digits --model small-cnn --methods none,mixup,cutmix,manifold,puzzlemix \
-		--num-mixes 1,5 --controls equal-pairs,equal-compute --batch-size 120 --seeds 3 --out $(DEMO_OUT)
+		--num-mixes 1,5 --controls same-pairs,same-rows --batch-size 120 --seeds 3 --out $(DEMO_OUT)
 
 # A file's tests stay together, for what they share is made once; tests/conftest.py puts the longest files first.
 test: $(VENV)/installed

@@ -5,8 +5,8 @@ kind:
 
     none            ROWS samples, not mixed
     K = 1           ROWS pairs, one mix each
-    equal-compute   ROWS / 5 pairs, five mixes each
-    equal-pairs     ROWS pairs, five mixes each: five times the cost
+    same-rows   ROWS / 5 pairs, five mixes each
+    same-pairs     ROWS pairs, five mixes each: five times the cost
 
 All have as many steps, the same splits, the same first weights and the same order of samples for a seed. Nothing is
 chosen by the test split: the score is that of the last weights.
@@ -99,8 +99,8 @@ def rows_of(task: Task) -> list[Row]:
     for method, mixer in task.mixers.items():
         rows += [
             Row(method, 1, "", mixer(1), task.rows),
-            Row(method, MIXES, "equal-compute", mixer(MIXES), task.rows // MIXES),
-            Row(method, MIXES, "equal-pairs", mixer(MIXES), task.rows),
+            Row(method, MIXES, "same-rows", mixer(MIXES), task.rows // MIXES),
+            Row(method, MIXES, "same-pairs", mixer(MIXES), task.rows),
         ]
     return rows
 

@@ -13,7 +13,7 @@ from multimix.lab.report.words import with_interval
 from multimix.lab.statistics import paired, t_interval, verdict
 
 MARKS = {"worse": " ▲", "better": " ▼", "not distinguishable": ""}
-HEAD = "| data | not mixed | method | K = 1 | K = 5, equal compute | K = 5, equal pairs | × time of K = 1 |"
+HEAD = "| data | not mixed | method | K = 1 | K = 5, same rows | K = 5, same pairs | × time of K = 1 |"
 
 
 def lines(name: str, task: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@
 small-cnn, 120 pairs in every step, mixed before the last stage (stage3) or at the pooled embedding (head.2): what lies
 below runs once per pair. First every (layer, K) does ROUNDS short runs of TRIAL_STEPS steps, taking turns; its time of
 a step is their median. Then K mixes get round(steps · t(1) / t(K)) steps, t(1) being the same layer's, so that all take
-as long; and, as in equal-pairs, as many steps as K = 1, unless a step costs more than MOST times that of K = 1.
+as long; and, as in same-pairs, as many steps as K = 1, unless a step costs more than MOST times that of K = 1.
 References: no mixing, and K = 1 at the model's own layers.
 
 Time is the processor's: seconds on the clock depend on who else is at work. Both are printed. The same command does
@@ -49,7 +49,7 @@ MIXES = (1, 4, 16, 64)
 PAIRS = 120
 TRIAL_STEPS, ROUNDS = 15, 5
 MOST = 20
-TIME, PAIRED = "equal-time", "equal-pairs"
+TIME, PAIRED = "equal-time", "same-pairs"
 METRICS = ("error", "nll")
 
 
@@ -187,7 +187,7 @@ def as_page(trials: Results, results: Results, name: str, command: str) -> str:
         left_out = [k for k in MIXES[1:] if _variant(layer, k, PAIRED) not in rows]
         if left_out:
             named = ", ".join(f"K = {k}" for k in left_out)
-            parts.append(f"Equal pairs not done for {named}: a step costs more than {MOST} times that of K = 1.")
+            parts.append(f"Same pairs not done for {named}: a step costs more than {MOST} times that of K = 1.")
     parts += ["## References", _references(rows)]
     return "\n\n".join(parts) + "\n"
 

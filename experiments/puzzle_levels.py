@@ -1,4 +1,4 @@
-"""Two or three levels for Puzzle Mix? Digits, K = 1 and K = 5 at equal compute, six seeds.
+"""Two or three levels for Puzzle Mix? Digits, K = 1 and K = 5 with the same rows, six seeds.
 
     python experiments/puzzle_levels.py OUT        about three minutes on one core
 
@@ -21,7 +21,7 @@ def main() -> None:
     """Run both comparisons; each prints its table and writes a page."""
     out = Path(sys.argv[1])
     for levels in (2, 3):
-        settings = "--data digits --model small-cnn --methods puzzlemix --num-mixes 1,5 --controls equal-compute"
+        settings = "--data digits --model small-cnn --methods puzzlemix --num-mixes 1,5 --controls same-rows"
         command = [sys.executable, "-m", "multimix", "compare", *settings.split()]
         options = ["--batch-size", "120", "--seeds", "6", "--jobs", "1", "--method_options", f'{{"levels": {levels}}}']
         subprocess.run([*command, *options, "--out", str(out / f"levels-{levels}")], check=True)

@@ -3,7 +3,7 @@
     python experiments/synthetic_paths.py OUT [--seeds 5] [--jobs 2]
 
 The setting of the multi-mix paper's toy experiment: two classes in the plane, a perceptron, none, mixup with K = 1 and
-with K = 5, of as many rows (equal-compute) and of as many pairs (equal-pairs). Boundaries are those of seed 0. The loss
+with K = 5, of as many rows (same-rows) and of as many pairs (same-pairs). Boundaries are those of seed 0. The loss
 along the path is that of 2,000 test points, each with one random partner of the other class: cross-entropy at
 lam x + (1 - lam) x' against the blended label, less the entropy of that label, which no model could avoid; in nats.
 
@@ -40,8 +40,8 @@ SHAPES = {"moons": {"shape": "moons"}, "spirals": {"shape": "spirals", "noise": 
 ROWS = {
     "no mixing": Row("none", 1),
     "mixup, K = 1": Row("mixup", 1),
-    "K = 5, equal compute": Row("mixup", 5, "equal-compute"),
-    "K = 5, equal pairs": Row("mixup", 5, "equal-pairs"),
+    "K = 5, same rows": Row("mixup", 5, "same-rows"),
+    "K = 5, same pairs": Row("mixup", 5, "same-pairs"),
 }
 COLOURS = ("#6b7280", "#1f6fb4", "#c2570c", "#2e7d32")
 LAMS = torch.linspace(0, 1, 41)

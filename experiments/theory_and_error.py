@@ -3,7 +3,7 @@
     multimix variance --data digits --model small-cnn --method METHOD --out runs/variance_METHOD    # for each method
     python experiments/theory_and_error.py experiments/results/methods_digits.json runs/variance_*/variance.json
 
-Reads runs with several K under equal-compute (P/K pairs × K), and for each method the gradient variance V and the time
+Reads runs with several K of same-rows (P/K pairs × K), and for each method the gradient variance V and the time
 of a step of batches made alike (`multimix variance`), and trains nothing. For every method and moment of a run: the
 Spearman rank correlation over K of V × time, of V alone and, as a baseline, of K itself, with mean error and mean NLL;
 the K with the least of each. +1: the theory ranks K as the error does; −1: the other
@@ -42,7 +42,7 @@ from multimix.lab.variance.estimates import finite
 
 HERE = Path(__file__).parent / "results"
 COMMAND = "python experiments/theory_and_error.py"
-COMPUTE = "equal-compute"
+SAME_ROWS = "same-rows"
 METRICS = ("error", "nll")
 THEORIES = {"variance_time_to_one": "V × time", "to_one": "V"}  # name in variance.json -> what it is
 CORRELATED = THEORIES | {"num_mixes": "K itself"}
@@ -163,23 +163,23 @@ class Runs:
     """The runs of a method.
 
     Args:
-        compute: K -> those under equal-compute of each seed, in the same order for all K.
+        same_rows: K -> those of same-rows of each seed, in the same order for all K.
     """
 
-    compute: dict[int, list[Result]]
+    same_rows: dict[int, list[Result]]
 
     def values(self, name: str) -> Floats:
-        """Returns a metric at equal compute, (seeds, K)."""
-        return np.array([[run.evaluation[name] for run in those] for those in self.compute.values()]).T
+        """Returns a metric with the same rows, (seeds, K)."""
+        return np.array([[run.evaluation[name] for run in those] for those in self.same_rows.values()]).T
 
     def best(self, name: str) -> int:
         """Returns the K with the least mean of a metric."""
         means = self.values(name).mean(axis=0)
-        return list(self.compute)[int(means.argmin())]
+        return list(self.same_rows)[int(means.argmin())]
 
     def change(self, k: int, reference: int, name: str) -> Interval:
         """Returns a metric with one K less that with another, paired by seed."""
-        values, others = ([run.evaluation[name] for run in self.compute[those]] for those in (k, reference))
+        values, others = ([run.evaluation[name] for run in self.same_rows[those]] for those in (k, reference))
         return paired(values, others).difference
 
 
@@ -273,7 +273,7 @@ def matched(results: Results, theories: Sequence[Theory]) -> tuple[dict[str, Run
     for method, those in names.items():
         if len(those) < FEWEST or 1 not in those:
             raise UsageError(
-                f"{FEWEST} values of K, one of them 1, must have runs under {COMPUTE} and a variance, got {those} for "
+                f"{FEWEST} values of K, one of them 1, must have runs of {SAME_ROWS} and a variance, got {those} for "
                 f"{method}; compare and measure more"
             )
     used = [rows[_label(method, k)] for method, those in names.items() for k in those]
@@ -292,12 +292,12 @@ def matched(results: Results, theories: Sequence[Theory]) -> tuple[dict[str, Run
 
 
 def _label(method: str, k: int) -> str:
-    return f"{method}-k{k}" + (f"-{COMPUTE}" if k > 1 else "")
+    return f"{method}-k{k}" + (f"-{SAME_ROWS}" if k > 1 else "")
 
 
 def correlations(runs: Mapping[str, Runs], theories: Sequence[Theory]) -> dict[tuple[str, ...], Correlation]:
     """Returns (method, moment, theory, metric) -> correlation; the mean of all methods is "all"."""
-    seeds = len(next(iter(next(iter(runs.values())).compute.values())))
+    seeds = len(next(iter(next(iter(runs.values())).same_rows.values())))
     picks = np.vstack([np.arange(seeds), np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))])
     found, together = {}, {}
     for metric in METRICS:
@@ -325,7 +325,7 @@ def _page(
     theories: Sequence[Theory],
     found: Mapping[tuple[str, ...], Correlation],
 ) -> str:
-    seeds = len(next(iter(next(iter(runs.values())).compute.values())))
+    seeds = len(next(iter(next(iter(runs.values())).same_rows.values())))
     settings = results.settings
     parts = [
         f"# Does least variance × time foretell the K with least error? {settings['data'][0]}, {settings['model']}",
@@ -409,7 +409,7 @@ def _figure(runs: Mapping[str, Runs], theories: Sequence[Theory]) -> Figure:
         place = moments.index(theory.at) * len(methods) + methods.index(theory.method) + 1
         axes = figure.add_subplot(len(moments), len(methods), place)
         for k, (x, _, _) in theory.known["variance_time_to_one"].items():
-            error = t_interval([run.evaluation["error"] * 100 for run in runs[theory.method].compute[k]])
+            error = t_interval([run.evaluation["error"] * 100 for run in runs[theory.method].same_rows[k]])
             axes.errorbar(x, error.mean, error.half_width, fmt="o", color="#1f6fb4", capsize=3)
             axes.annotate(f"{k}", (x, error.mean), xytext=(5, 4), textcoords="offset points", fontsize=10)
         axes.set_title(f"{theory.method}, at {theory.at}", fontsize=11)

@@ -1,4 +1,4 @@
-"""When does K pay at equal compute? Training length × K on digits, and a K that grows during training.
+"""When does K pay with the same rows? Training length × K on digits, and a K that grows during training.
 
     python experiments/training_length.py OUT [--lengths 100,500,2500] [--seeds 5] [--jobs 2]
 
@@ -50,7 +50,7 @@ def main() -> None:
             model="small-cnn",
             methods=("none", "mixup", "cutmix"),
             num_mixes=(1, 5),
-            controls=("equal-compute",),
+            controls=("same-rows",),
             variants={"growing": {"num_mixes": GROWING}},
             steps=steps,
             evaluations=10,
@@ -70,7 +70,7 @@ def as_page(found: list[Results]) -> str:
     seeds = max(len(row.results) for those in rows.values() for row in those.values())
     hours = sum(results.core_hours for results in found)
     parts = [
-        "# Training length × K at equal compute, digits",
+        "# Training length × K with the same rows, digits",
         f"Printed by `{COMMAND} OUT`: small-cnn, 120 rows in every step, {seeds} seeds, {hours:.2f} core-hours. Mean ± "
         "half-width of the 95 % t-interval over seeds; differences to K = 1 are paired by seed; ▲ worse, ▼ better, ≈ "
         "not distinguishable at 95 %, without correction for the number of comparisons.",
@@ -105,7 +105,7 @@ def _grid(rows: dict[int, dict[str, TableRow]], method: str, name: str) -> str:
 
 
 def _labels(method: str) -> tuple[str, str, str]:
-    return f"{method}-k1", f"{method}-k5-equal-compute", f"{method}-k1-growing"
+    return f"{method}-k1", f"{method}-k5-same-rows", f"{method}-k1-growing"
 
 
 def _value(row: TableRow, name: str) -> str:

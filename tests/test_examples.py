@@ -53,7 +53,7 @@ def test_an_example_runs_from_end_to_end(module, monkeypatch, tmp_path):
     for table in tables(module, monkeypatch, tmp_path):
         assert all(len(row["scores"]) == 2 and min(row["scores"]) >= 0 for row in table["rows"])
         controls = [(row["num_mixes"], row["control"]) for row in table["rows"][1:4]]
-        assert controls == [(1, ""), (5, "equal-compute"), (5, "equal-pairs")]
+        assert controls == [(1, ""), (5, "same-rows"), (5, "same-pairs")]
 
 
 def tiny(mixers):

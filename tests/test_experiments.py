@@ -33,7 +33,7 @@ def script(name):
     return module
 
 
-late, starved, theory = map(script, ("late_layers", "starved_loader", "theory_and_error"))
+late, starved, theory, rename = map(script, ("late_layers", "starved_loader", "theory_and_error", "rename_controls"))
 
 
 def result(seed, error, steps=10, time_s=1.0):
@@ -48,6 +48,26 @@ def row(method, k=1, control="", variant="", errors=(0.1, 0.2), **cost):
 
 def comparison(name, rows, **settings):
     return Results(name, ["command"], {"data": ["digits"], "model": "small-cnn", "steps": 10, **settings}, rows, [])
+
+
+class TestRenamedControls:
+    def test_only_names_change_and_once(self):
+        old = (
+            '{"control": "equal-epochs", "controls": ["large-batch", "equal-pairs"], "error": 0.10000, "equal_rows": 5}'
+        )
+        new, count = rename.renamed(old)
+        assert count == 4
+        assert (
+            new == '{"control": "same-images", "controls": ["k-batch", "same-pairs"], "error": 0.10000, "same_rows": 5}'
+        )
+        assert rename.restored(new) == old
+        assert rename.renamed(new) == (new, 0)
+
+    def test_no_committed_result_has_an_old_name(self):
+        for folder in rename.FOLDERS:
+            for file in (rename.ROOT / folder).rglob("*"):
+                if file.suffix in (".json", ".md"):
+                    assert rename.renamed(file.read_text())[1] == 0, file
 
 
 class TestLateLayers:
@@ -70,17 +90,17 @@ class TestLateLayers:
         assert steps == {
             "stage3-k1": 1000,
             "stage3-k4-equal-time": 400,
-            "stage3-k4-equal-pairs": 1000,
+            "stage3-k4-same-pairs": 1000,
             "stage3-k16-equal-time": 100,
-            "stage3-k16-equal-pairs": 1000,
-            "stage3-k64-equal-time": 25,  # a step costs 40 times as much: no equal pairs
+            "stage3-k16-same-pairs": 1000,
+            "stage3-k64-equal-time": 25,  # a step costs 40 times as much: too dear for as many pairs
             "head.2-k1": 1000,
             "head.2-k4-equal-time": 1000,
-            "head.2-k4-equal-pairs": 1000,
+            "head.2-k4-same-pairs": 1000,
             "head.2-k16-equal-time": 909,
-            "head.2-k16-equal-pairs": 1000,
+            "head.2-k16-same-pairs": 1000,
             "head.2-k64-equal-time": 500,
-            "head.2-k64-equal-pairs": 1000,
+            "head.2-k64-same-pairs": 1000,
         }
         assert found["head.2-k64-equal-time"]["batch_size"] == 64 * 120
         assert found["head.2-k64-equal-time"]["num_mixes"] == 64
@@ -98,8 +118,8 @@ class TestLateLayers:
         assert "Printed by `python late.py OUT --steps 9`" in page
         assert "+6.00 (−6.71 to +18.71), n = 2" in page  # 0.05 and 0.07: t is 12.71
         assert page.count("| equal time |") == 6
-        assert page.count("| equal pairs |") == 5
-        assert "Equal pairs not done for K = 64" in page
+        assert page.count("| same pairs |") == 5
+        assert "Same pairs not done for K = 64" in page
 
 
 class TestStarvedLoader:
@@ -122,7 +142,7 @@ class TestStarvedLoader:
             for method in ("mixup", "cutmix"):
                 rows.append(row(method, errors=(10 / steps, 20 / steps), steps=steps, time_s=0.01 * steps))
                 more = {"errors": (11 / steps, 21 / steps), "steps": steps, "time_s": 0.02 * steps}
-                rows.append(row(method, 5, "equal-compute", **more))
+                rows.append(row(method, 5, "same-rows", **more))
             found.append(comparison(str(steps), rows))
         return found
 
@@ -186,7 +206,7 @@ class TestTheoryAndError:
         assert found.best("to_one") == 2
 
     def rows(self, method, errors):
-        return [row(method, k, "equal-compute" if k > 1 else "", errors=values) for k, values in errors.items()]
+        return [row(method, k, "same-rows" if k > 1 else "", errors=values) for k, values in errors.items()]
 
     def test_what_ranks_as_the_error_does_has_one_and_the_opposite_minus_one(self):
         errors = {1: (0.2, 0.3, 0.22), 2: (0.1, 0.2, 0.12), 5: (0.3, 0.4, 0.32)}
@@ -196,7 +216,7 @@ class TestTheoryAndError:
             for name in ("mixup", "cutmix")
         ]
         runs, theories = theory.matched(comparison("methods", rows), read)
-        assert list(runs["mixup"].compute) == list(theories[0].known["to_one"]) == [1, 2, 5]  # 8 has no runs
+        assert list(runs["mixup"].same_rows) == list(theories[0].known["to_one"]) == [1, 2, 5]  # 8 has no runs
         found = theory.correlations(runs, theories)
         assert found["mixup", "50%", "to_one", "error"].value == pytest.approx(1)
         sure = found["mixup", "50%", "to_one", "nll"]  # the seeds all rank alike

@@ -14,6 +14,7 @@ from experiments.frontier.protocol import Arm, Protocol
 from experiments.frontier.records import Record, Records, judged, wrong_of
 from experiments.frontier.samples import draw
 from experiments.frontier.stages import Study
+from multimix.lab.compare.controls import CONTROLS
 from multimix.lab.data import open_data
 
 FOLDER = Path(__file__).parents[1] / "experiments" / "frontier"
@@ -46,6 +47,16 @@ def test_every_protocol_can_be_read_and_its_arms_see_as_many_rows(file):
         assert pairs == round(pairs)
         rows = pairs * arm.num_mixes * arm.updates
         assert rows == protocol.batch_size * (5 if arm.kind == "K=5 same pairs" else 1)
+
+
+def test_arms_have_the_names_of_the_controls():
+    for method, k, word in (("mixup", 5, "same rows"), ("mixup", 5, "same pairs"), ("mixup", 5, "small batch")):
+        kind = word if word == "small batch" else f"K={k} {word}"
+        (arm,) = (arm for arm in TINY.arms() if (arm.method, arm.kind) == (method, kind))
+        control = CONTROLS[word.replace(" ", "-")]
+        assert arm.pairs * arm.num_mixes == pytest.approx(k**control.rows)
+        assert arm.updates == k**control.updates
+        assert (arm.num_mixes > 1) == control.mixes
 
 
 def test_splits_are_apart_and_drawn_by_the_seed():

@@ -92,8 +92,8 @@ def rows() -> None:
     """What a step of 20 rows sees: 20 pairs once, 4 pairs five times, 20 pairs five times."""
     cases = (
         (20, 1, "K = 1:\n20 pairs, 20 rows"),
-        (4, 5, "equal compute:\nB/K = 4 pairs × 5"),
-        (20, 5, "equal pairs:\n20 pairs × 5"),
+        (4, 5, "same rows:\nB/K = 4 pairs × 5"),
+        (20, 5, "same pairs:\n20 pairs × 5"),
     )
     figure, panels = pyplot.subplots(1, 3, figsize=(10, 2.9), layout="constrained")
     for axes, (pairs, mixes, title) in zip(panels, cases, strict=True):

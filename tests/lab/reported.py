@@ -39,7 +39,7 @@ def made_up(asked: CompareSettings, more=lambda seed, error: {}) -> Path:
         folder.path.mkdir(exist_ok=True)
         k, seed = row.num_mixes, run.seed
         noise = np.random.default_rng([seed, k, len(row.control), len(row.method)]).normal(0, 0.002)
-        error = 0.05 - 0.004 * k * (row.control == "equal-pairs") + 0.001 * seed + noise
+        error = 0.05 - 0.004 * k * (row.control == "same-pairs") + 0.001 * seed + noise
         lines = [_record(i, error, run.batch_size, k) for i in range(RECORDS)]
         (folder.path / "config.json").write_text(json.dumps(to_config(run)))
         (folder.path / "environment.json").write_text(json.dumps(ENVIRONMENT))
@@ -94,7 +94,7 @@ def made_up_variance(folder: Path) -> None:
         for k in (1, 5)
         if k > 1 or kind == "P pairs × K"
     ]
-    best = {"equal_pairs": 5, "equal_rows": 1, "iid_theory": None}
+    best = {"same_pairs": 5, "same_rows": 1, "iid_theory": None}
     moment = {
         "at": "50%",
         "step": 10,

@@ -154,12 +154,10 @@ def test_train_then_again(tmp_path, capsys):
 
 
 def test_lists_are_written_with_commas():
-    _, settings = parse(
-        ["compare", "--methods", "none,mixup", "--num-mixes=1,2", "--controls", "large-batch", "--out=o"]
-    )
+    _, settings = parse(["compare", "--methods", "none,mixup", "--num-mixes=1,2", "--controls", "k-batch", "--out=o"])
     assert settings.methods == ("none", "mixup")
     assert settings.num_mixes == (1, 2)
-    assert settings.controls == ("large-batch",)
+    assert settings.controls == ("k-batch",)
 
 
 def test_a_file_of_settings_flags_that_win_and_unknown_keys(tmp_path, capsys):
@@ -262,8 +260,8 @@ def test_the_plan_can_be_seen_without_doing_it(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "21 runs into o, 0 of them finished before" in printed
     lines = [line.split() for line in printed.splitlines()]
-    assert ["mixup", "0.2", "5", "equal-pairs", "500", "120", "600", "3"] in lines
-    assert ["mixup", "1", "5", "equal-compute", "500", "24", "120", "3"] in lines
+    assert ["mixup", "0.2", "5", "same-pairs", "500", "120", "600", "3"] in lines
+    assert ["mixup", "1", "5", "same-rows", "500", "24", "120", "3"] in lines
     assert not list(tmp_path.iterdir())
 
 
@@ -283,7 +281,7 @@ def test_the_committed_sweep_runs_and_its_flags_win(tmp_path, capsys):
     names = {path.parent.name for path in (tmp_path / "o").glob("*/evaluation.json")}
     assert names == {
         "none-s0",
-        *(f"mixup-a{alpha}-{rest}-s0" for alpha in ("0.2", "1.0", "4.0") for rest in ("k1", "k5-equal-compute")),
+        *(f"mixup-a{alpha}-{rest}-s0" for alpha in ("0.2", "1.0", "4.0") for rest in ("k1", "k5-same-rows")),
     }
     html = (tmp_path / "o" / "report.html").read_text()
     assert "<th>alpha</th>" in html
@@ -293,14 +291,14 @@ def test_the_committed_sweep_runs_and_its_flags_win(tmp_path, capsys):
 
 def test_two_data_sets_have_a_table_each(tmp_path, capsys):
     flags = ["--data", "digits,synthetic", "--model", "mlp", "--methods", "none,mixup", "--num-mixes", "1,2"]
-    flags += ["--controls", "equal-compute", "--batch-size", "20", "--steps", "2", "--seeds", "1", "--jobs", "0"]
+    flags += ["--controls", "same-rows", "--batch-size", "20", "--steps", "2", "--seeds", "1", "--jobs", "0"]
     assert main(["compare", *flags, "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert [line for line in printed.splitlines() if line in ("digits", "synthetic")] == ["digits", "synthetic"]
     assert printed.count("Error of K = 2 against K = 1") == 2
     rows = {row.row.name: row for row in table(gather(Comparison.read(tmp_path)))}
     for data in ("digits", "synthetic"):
-        first, single, several = (rows[f"{data}-{row}"] for row in ("none", "mixup-k1", "mixup-k2-equal-compute"))
+        first, single, several = (rows[f"{data}-{row}"] for row in ("none", "mixup-k1", "mixup-k2-same-rows"))
         assert first.time_ratio == 1  # each in units of its own data set's row
         change = several.changes["error"].difference.mean
         assert change == several.metrics["error"].mean - single.metrics["error"].mean

@@ -16,11 +16,11 @@ from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 from multimix.lab.train.settings import TrainSettings
 
-ROWS = ["none", "mixup-k1", "mixup-k2-equal-pairs", "mixup-k2-equal-compute"]
+ROWS = ["none", "mixup-k1", "mixup-k2-same-pairs", "mixup-k2-same-rows"]
 
 
 def command(out, *more):
-    flags = "--methods none,mixup --num-mixes 1,2 --controls equal-pairs,equal-compute"
+    flags = "--methods none,mixup --num-mixes 1,2 --controls same-pairs,same-rows"
     return [
         "compare",
         *flags.split(),
@@ -82,12 +82,12 @@ def test_what_rows_cost(comparison):
     assert seen == {
         "none": (100, 100),
         "mixup-k1": (100, 100),
-        "mixup-k2-equal-pairs": (200, 100),
-        "mixup-k2-equal-compute": (100, 50),
+        "mixup-k2-same-pairs": (200, 100),
+        "mixup-k2-same-rows": (100, 50),
     }
     assert rows["none"].time_ratio == 1
     assert rows["mixup-k1"].time_ratio_reference is None
-    assert rows["mixup-k2-equal-pairs"].changes["error"].difference.n == 1  # only seed 0 has both
+    assert rows["mixup-k2-same-pairs"].changes["error"].difference.n == 1  # only seed 0 has both
     assert not rows["mixup-k1"].changes
 
 

@@ -1,8 +1,11 @@
 """The arithmetic of fair comparisons."""
 
+from pathlib import Path
+
 import pytest
 
 from multimix.lab.command_line.main import main
+from multimix.lab.compare.controls import CONTROLS
 from multimix.lab.compare.rows import Row, check_data_sets, rows, runs
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.errors import UsageError
@@ -17,52 +20,66 @@ def compare(**changes):
 
 
 @pytest.mark.parametrize(
-    ("control", "pairs", "mixes", "steps"),
+    ("control", "pairs", "mixes", "updates", "images"),
     [
-        ("equal-pairs", B, 5, S),
-        ("equal-compute", B // 5, 5, S),
-        ("equal-epochs", B // 5, 5, 5 * S),
-        ("large-batch", 5 * B, 1, S),
+        ("same-pairs", B, 5, S, B * S),
+        ("same-rows", B // 5, 5, S, B * S // 5),
+        ("same-images", B // 5, 5, 5 * S, B * S),
+        ("k-updates", B, 1, 5 * S, 5 * B * S),
+        ("k-batch", 5 * B, 1, S, 5 * B * S),
+        ("small-batch", B // 5, 1, 5 * S, B * S),
     ],
 )
-def test_what_is_held_equal(control, pairs, mixes, steps):
+def test_pairs_mixes_updates_and_images_of_every_control(control, pairs, mixes, updates, images):
     run = Row("mixup", 5, control).settings(compare(), steps=S, seed=0)
-    assert (run.samples_per_step, run.num_mixes, run.steps) == (pairs, mixes, steps)
+    assert (run.samples_per_step, run.num_mixes, run.steps) == (pairs, mixes, updates)
     assert run.batch_size == pairs * mixes
+    assert run.samples_per_step * run.steps == images
 
 
-def test_equal_epochs_sees_every_image_as_often_as_one_mix():
-    single = Row("mixup", 1).settings(compare(), steps=S, seed=0)
-    equal = Row("mixup", 5, "equal-epochs").settings(compare(), steps=S, seed=0)
-    assert single.samples_per_step * single.steps == equal.samples_per_step * equal.steps
+def test_every_control_has_a_row_in_the_glossary_with_its_numbers():
+    glossary = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
+    cells = {"B": B, "K·B": 5 * B, "B/K": B // 5, "S": S, "K·S": 5 * S, "1": 1, "K": 5}
+    for control in CONTROLS:
+        (line,) = (line for line in glossary.splitlines() if line.endswith(f"| `{control}` |"))
+        _, _, pairs, mixes, rows, updates, images, *_ = (cell.strip() for cell in line.split("|"))
+        run = Row("mixup", 5, control).settings(compare(), steps=S, seed=0)
+        assert (run.samples_per_step, run.num_mixes) == (cells[pairs], cells[mixes])
+        assert (run.batch_size, run.steps) == (cells[rows], cells[updates])
+        assert run.samples_per_step * run.steps == {"B·S": B * S, "B·S/K": B * S // 5, "K·B·S": 5 * B * S}[images]
+
+
+def test_a_small_batch_needs_a_batch_that_k_divides():
+    with pytest.raises(UsageError, match="divisible by num_mixes, got batch_size=121, num_mixes=5; try 125"):
+        runs(compare(batch_size=121, controls=("small-batch",)))
 
 
 def test_rows_of_the_demo():
-    settings = compare(methods=("none", "mixup"), controls=("equal-pairs", "equal-compute"))
+    settings = compare(methods=("none", "mixup"), controls=("same-pairs", "same-rows"))
     assert [row.name for row in rows(settings)] == [
         "none",
         "mixup-k1",
-        "mixup-k5-equal-pairs",
-        "mixup-k5-equal-compute",
+        "mixup-k5-same-pairs",
+        "mixup-k5-same-rows",
     ]
 
 
 def test_seeds_take_turns():
-    settings = compare(seeds=2, controls=("equal-pairs",))
+    settings = compare(seeds=2, controls=("same-pairs",))
     assert [run.out for _, run in runs(settings)] == [
         "o/mixup-k1-s0",
-        "o/mixup-k5-equal-pairs-s0",
+        "o/mixup-k5-same-pairs-s0",
         "o/mixup-k1-s1",
-        "o/mixup-k5-equal-pairs-s1",
+        "o/mixup-k5-same-pairs-s1",
     ]
 
 
 def test_epochs_are_those_of_the_row_with_one_mix():
-    planned = dict(runs(compare(steps=None, epochs=2, controls=("equal-compute", "equal-epochs"), seeds=1)))
+    planned = dict(runs(compare(steps=None, epochs=2, controls=("same-rows", "same-images"), seeds=1)))
     steps = planned[Row("mixup", 1)].steps
     assert steps == -(-2 * 898 // B)
-    assert planned[Row("mixup", 5, "equal-compute")].steps == steps
-    assert planned[Row("mixup", 5, "equal-epochs")].steps == 5 * steps
+    assert planned[Row("mixup", 5, "same-rows")].steps == steps
+    assert planned[Row("mixup", 5, "same-images")].steps == 5 * steps
 
 
 @pytest.mark.parametrize(("held", "samples"), [({"validation_share": 0.25}, 675), ({"labels_per_class": 12}, 120)])
@@ -79,7 +96,7 @@ def test_a_method_gets_the_options_it_has():
 
 def test_every_data_set_and_alpha_has_rows_of_its_own():
     settings = compare(
-        data=("digits", "synthetic"), methods=("none", "mixup"), alphas=(0.2, 1), controls=("equal-compute",), seeds=1
+        data=("digits", "synthetic"), methods=("none", "mixup"), alphas=(0.2, 1), controls=("same-rows",), seeds=1
     )
     planned = runs(settings)
     assert [row.name for row, _ in planned] == [
@@ -88,9 +105,9 @@ def test_every_data_set_and_alpha_has_rows_of_its_own():
         for label in (
             "none",
             "mixup-a0.2-k1",
-            "mixup-a0.2-k5-equal-compute",
+            "mixup-a0.2-k5-same-rows",
             "mixup-a1.0-k1",
-            "mixup-a1.0-k5-equal-compute",
+            "mixup-a1.0-k5-same-rows",
         )
     ]
     assert len({run.out for _, run in planned}) == len(planned)
@@ -130,21 +147,21 @@ VARIANTS = {
 
 
 def test_a_variant_is_tried_with_every_row_it_fits():
-    settings = compare(methods=("none", "mixup", "cutmix"), controls=("equal-compute",), variants=VARIANTS, seeds=1)
+    settings = compare(methods=("none", "mixup", "cutmix"), controls=("same-rows",), variants=VARIANTS, seeds=1)
     assert [row.name for row in rows(settings)] == [
         "none",
-        *("mixup-k1", "mixup-k1-iid", "mixup-k1-four", "mixup-k5-equal-compute", "mixup-k5-equal-compute-iid"),
+        *("mixup-k1", "mixup-k1-iid", "mixup-k1-four", "mixup-k5-same-rows", "mixup-k5-same-rows-iid"),
         *("cutmix-k1", "cutmix-k1-iid", "cutmix-k1-inside", "cutmix-k1-four"),
-        *("cutmix-k5-equal-compute", "cutmix-k5-equal-compute-iid", "cutmix-k5-equal-compute-inside"),
+        *("cutmix-k5-same-rows", "cutmix-k5-same-rows-iid", "cutmix-k5-same-rows-inside"),
     ]
     planned = {row.name: (row, run) for row, run in runs(settings)}
-    row, run = planned["cutmix-k5-equal-compute-inside"]
+    row, run = planned["cutmix-k5-same-rows-inside"]
     assert (run.method_options, run.num_mixes, run.samples_per_step) == ({"boxes": "inside"}, 5, B // 5)
-    assert row.reference == planned["cutmix-k5-equal-compute"][0]
+    assert row.reference == planned["cutmix-k5-same-rows"][0]
     assert row.reference.reference == planned["cutmix-k1"][0]
     assert row.reference.reference.reference is None
-    assert planned["mixup-k5-equal-compute-iid"][1].sampling == "iid"
-    assert planned["mixup-k5-equal-compute"][1].sampling == "stratified"
+    assert planned["mixup-k5-same-rows-iid"][1].sampling == "iid"
+    assert planned["mixup-k5-same-rows"][1].sampling == "stratified"
     assert planned["mixup-k1-four"][1].num_mixes == 4
 
 

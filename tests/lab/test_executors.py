@@ -27,7 +27,7 @@ def build(sample_shape, num_classes):
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(math.prod(sample_shape), num_classes))
 """
 FLAGS = ["--data", "cifar10", "--data-root", "data", "--methods", "none,mixup", "--num-mixes", "1,2"]
-FLAGS += ["--controls", "equal-compute", "--batch-size", "20", "--steps", "4", "--out", "sweep"]
+FLAGS += ["--controls", "same-rows", "--batch-size", "20", "--steps", "4", "--out", "sweep"]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from multimix.lab.core.errors import UsageError
 from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 
-FLAGS = ["--methods", "none,mixup", "--num-mixes", "1,2", "--controls", "equal-compute", "--seeds", "1"]
+FLAGS = ["--methods", "none,mixup", "--num-mixes", "1,2", "--controls", "same-rows", "--seeds", "1"]
 FLAGS += ["--batch-size", "20", "--steps", "80", "--checkpoint-every", "20", "--evaluations", "16"]
 LONG_S = 120
 
@@ -72,7 +72,7 @@ def test_a_killed_sweep_does_only_what_is_missing_and_comes_to_the_same_table(tm
     time.sleep(1)  # its worker ends with it
     assert (out / "none-s0" / "evaluation.json").exists()
     assert not (middle / "evaluation.json").exists()
-    assert not (out / "mixup-k2-equal-compute-s0").exists()
+    assert not (out / "mixup-k2-same-rows-s0").exists()
     finished, at_kill = files(out / "none-s0"), records(middle)
     saved = max(int(path.stem.removeprefix("step-")) for path in (middle / "checkpoint").glob("step-*.safetensors"))
 

@@ -116,8 +116,8 @@ def test_csv_has_a_line_for_every_row_and_number(folder, tmp_path):
         lines = list(csv.DictReader(file))
     found = {(line["method"], line["num_mixes"], line["control"], line["metric"]): line for line in lines}
     assert len(found) == len(lines)
-    (row,) = [row for row in table(results_of(folder)) if row.row.name == "mixup-k5-equal-pairs"]
-    line, change = found["mixup", "5", "equal-pairs", "error"], row.changes["error"]
+    (row,) = [row for row in table(results_of(folder)) if row.row.name == "mixup-k5-same-pairs"]
+    line, change = found["mixup", "5", "same-pairs", "error"], row.changes["error"]
     assert (line["source"], line["data"], line["n"], line["pairs"]) == ("made_up", "digits", "3", "3")
     assert (line["reference"], line["verdict"]) == ("mixup-k1", change.verdict)
     for title, value in {
@@ -130,7 +130,7 @@ def test_csv_has_a_line_for_every_row_and_number(folder, tmp_path):
     }.items():
         assert float(line[title]) == pytest.approx(value, rel=1e-5), title
     assert line["p_signed_rank"] == ""
-    assert found["mixup", "5", "equal-pairs", "ood_auroc"]["better"] == "higher"
+    assert found["mixup", "5", "same-pairs", "ood_auroc"]["better"] == "higher"
     assert float(found["none", "1", "", "cpu_time_s"]["mean"]) == 5.4
     assert {line["metric"] for line in lines if "/" in line["metric"]} == {"linearity/0.1"}
 
@@ -160,7 +160,7 @@ def test_markdown_has_all_tables(folder, tmp_path):
     ]
     for table_text in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table_text.splitlines()}) == 1
-    assert re.search(r"\| mixup \| 5 \| equal-pairs \| 3 \| \d\.\d\d ± \d\.\d\d", text)
+    assert re.search(r"\| mixup \| 5 \| same-pairs \| 3 \| \d\.\d\d ± \d\.\d\d", text)
     assert "AUROC of other data (▲ better), %" in text
     assert "sharpness" in text
     assert "linearity/" not in text
@@ -192,7 +192,7 @@ def test_latex_is_escaped(folder, tmp_path):
         {"alphas": (0.2, 1e-05, 4.0)},
         {"data": ("digits", "synthetic"), "model": "mlp"},
         {"variants": {"iid-alpha": {"sampling": "iid"}, "equal": {"learning_rate": 0.2}}},
-        {"num_mixes": (1, 2), "controls": ("large-batch", "equal-epochs")},
+        {"num_mixes": (1, 2), "controls": ("k-batch", "same-images", "k-updates", "small-batch")},
     ],
 )
 def test_rows_are_known_by_the_names_of_their_folders(changes, tmp_path):
@@ -205,7 +205,7 @@ def test_rows_are_known_by_the_names_of_their_folders(changes, tmp_path):
     assert [row.row for row in results_of(tmp_path).rows] == rows(asked)
 
 
-@pytest.mark.parametrize("name", ["mine", "mixup-s1", "mixup-k5-equal-pairs", "mixup-k5-s2", "cutmix-k1-s1"])
+@pytest.mark.parametrize("name", ["mine", "mixup-s1", "mixup-k5-same-pairs", "mixup-k5-s2", "cutmix-k1-s1"])
 def test_other_runs_are_no_rows(name):
     assert row_of(name, {"method": "mixup", "data": "digits", "seed": 1}) is None
 
@@ -217,11 +217,11 @@ def test_what_an_earlier_command_made_is_not_lost(tmp_path):
     found = {row.row.name: len(row.runs) for row in results.rows}
     assert found == {
         "cutmix-k1": 2,
-        "cutmix-k2-equal-pairs": 2,
-        "cutmix-k2-equal-compute": 2,
+        "cutmix-k2-same-pairs": 2,
+        "cutmix-k2-same-rows": 2,
         "mixup-k1": 4,
-        "mixup-k5-equal-pairs": 4,
-        "mixup-k5-equal-compute": 4,
+        "mixup-k5-same-pairs": 4,
+        "mixup-k5-same-rows": 4,
         "none": 4,
     }
     assert results.notes == []
@@ -230,7 +230,7 @@ def test_what_an_earlier_command_made_is_not_lost(tmp_path):
 
 def test_k_rises_whichever_command_asked_for_it(tmp_path):
     for values in ((1, 3), (2, 8), (1, 5)):
-        made_up(settings(tmp_path, methods=("mixup",), num_mixes=values, controls=("equal-compute",), seeds=1))
+        made_up(settings(tmp_path, methods=("mixup",), num_mixes=values, controls=("same-rows",), seeds=1))
     assert [row.row.num_mixes for row in results_of(tmp_path).rows] == [1, 2, 3, 5, 8]
 
 
@@ -250,7 +250,7 @@ def test_what_does_not_fit_is_named(tmp_path):
     assert {row.row.method for row in results.rows} == {"cutmix"}
     left, names = sorted(results.notes, key=len, reverse=True)
     assert left == (
-        "Left out: mixup-k1-s0, mixup-k5-equal-compute-s0, mixup-k5-equal-pairs-s0, made with steps=80 where the "
+        "Left out: mixup-k1-s0, mixup-k5-same-pairs-s0, mixup-k5-same-rows-s0, made with steps=80 where the "
         "comparison has steps=60."
     )
     assert names == "Left out: mine, which is no run of a comparison by its name."
@@ -270,16 +270,16 @@ def test_runs_from_before_alpha_or_the_data_set_was_varied_are_named(tmp_path):
 
 
 def test_runs_by_epochs_fit_each_other(tmp_path):
-    asked = settings(tmp_path, steps=None, epochs=2, controls=("equal-epochs",), seeds=1)
+    asked = settings(tmp_path, steps=None, epochs=2, controls=("same-images",), seeds=1)
     made_up(asked)
     made_up(replace(asked, methods=("cutmix",)))
     results = results_of(tmp_path)
     assert results.notes == []
     assert [row.row for row in results.rows] == [
         Row("cutmix", 1),
-        Row("cutmix", 5, "equal-epochs"),
+        Row("cutmix", 5, "same-images"),
         Row("mixup", 1),
-        Row("mixup", 5, "equal-epochs"),
+        Row("mixup", 5, "same-images"),
         Row("none", 1),
     ]
 

@@ -182,7 +182,7 @@ def test_a_results_file_of_other_types_is_refused(folder, tmp_path):
         {"seeds": 1.5},
         {"data_root": 3},
         {"methods": ["mixpu"]},
-        {"num_mixes": list(range(1, 2000)), "controls": ["large-batch", "equal-pairs"], "alphas": list(range(1, 2000))},
+        {"num_mixes": list(range(1, 2000)), "controls": ["k-batch", "same-pairs"], "alphas": list(range(1, 2000))},
     ],
 )
 def test_settings_of_a_comparison_are_checked_when_they_are_read(values, folder):

@@ -35,10 +35,10 @@ def row(control: str, gain: float, time_s: float = 1.0, method: str = "mixup", k
     return table_row(Row(method, k, control), results(0.1 + gain, time_s, uneven), {}, single, single)
 
 
-def test_gain_at_equal_compute():
-    sentence = takeaway([row("equal-pairs", -0.02, 5.0), row("equal-compute", -0.01)])
-    assert "K mixes of as many pairs (equal-pairs), at 5.0 × the training time, better for mixup" in sentence
-    assert "K mixes of B/K pairs (equal-compute), at 1.0 × the training time, better for mixup" in sentence
+def test_gain_at_same_rows():
+    sentence = takeaway([row("same-pairs", -0.02, 5.0), row("same-rows", -0.01)])
+    assert "K mixes of B pairs (same-pairs), at 5.0 × the training time, better for mixup" in sentence
+    assert "K mixes of B/K pairs (same-rows), at 1.0 × the training time, better for mixup" in sentence
     assert sentence.endswith(
         "load B/K pairs and mix each K times where that lowers the error, for the same number of rows."
     )
@@ -47,11 +47,14 @@ def test_gain_at_equal_compute():
 @pytest.mark.parametrize(
     ("rows", "advice"),
     [
-        ([row("equal-pairs", -0.02), row("equal-compute", +0.02)], "pays only with computing to spare"),
-        ([row("equal-pairs", -0.02), row("equal-compute", 0.0)], "where the extra training time is paid for"),
-        ([row("equal-pairs", 0.0), row("equal-compute", +0.02)], "by these 3 seeds, keep K = 1"),
-        ([row("equal-pairs", 0.0), row("equal-compute", 0.0)], "3 seeds cannot tell them apart"),
-        ([row("equal-compute", -0.02), row("equal-compute", 0.02, method="cutmix")], "choose K per method"),
+        ([row("same-pairs", -0.02), row("same-rows", +0.02)], "pays only with computing to spare"),
+        ([row("same-pairs", -0.02), row("same-rows", 0.0)], "where the extra training time is paid for"),
+        ([row("same-pairs", 0.0), row("same-rows", +0.02)], "by these 3 seeds, keep K = 1"),
+        ([row("same-pairs", 0.0), row("same-rows", 0.0)], "the differences are not significant with 3 seeds"),
+        ([row("same-rows", -0.02), row("same-rows", 0.02, method="cutmix")], "choose K per method"),
+        ([row("same-rows", 0.02), row("same-images", -0.02)], "its gain is not due to K alone"),
+        ([row("same-images", 0.02)], "by these 3 seeds, keep K = 1"),
+        ([row("small-batch", -0.02), row("k-batch", -0.02)], "no row here has K > 1, so K is not judged"),
         ([], "nothing to compare yet"),
     ],
 )
@@ -61,7 +64,7 @@ def test_advice_follows_the_verdicts(rows, advice):
 
 def test_methods_and_values_of_k_are_named():
     sentence = takeaway(
-        [row("equal-pairs", 0.02, 2.0, k=2), row("equal-pairs", 0.02, 5.0), row("equal-pairs", -0.02, 5.0, "cutmix")]
+        [row("same-pairs", 0.02, 2.0, k=2), row("same-pairs", 0.02, 5.0), row("same-pairs", -0.02, 5.0, "cutmix")]
     )
     assert "Error of K = 2 and 5 against K = 1" in sentence
     assert "at 2.0 to 5.0 × the training time" in sentence
@@ -69,11 +72,11 @@ def test_methods_and_values_of_k_are_named():
 
 
 def test_alphas_are_named_where_they_differ():
-    rows = [replace_alpha(row("equal-pairs", gain), alpha) for gain, alpha in ((0.02, 0.2), (-0.02, 1.0))]
+    rows = [replace_alpha(row("same-pairs", gain), alpha) for gain, alpha in ((0.02, 0.2), (-0.02, 1.0))]
     assert "better for mixup (α = 1), worse for mixup (α = 0.2)" in takeaway(rows)
     assert "better for mixup," in takeaway(rows[1:]) or "better for mixup:" in takeaway(rows[1:])
     assert "method and alpha" in note(rows)
-    assert "alpha" not in note([row("equal-pairs", 0.02)])
+    assert "alpha" not in note([row("same-pairs", 0.02)])
 
 
 def replace_alpha(table_row: TableRow, alpha: float) -> TableRow:
@@ -81,14 +84,14 @@ def replace_alpha(table_row: TableRow, alpha: float) -> TableRow:
 
 
 def test_cells_mark_what_differs():
-    worse, level = row("equal-compute", 0.02), row("equal-compute", 0.0)
+    worse, level = row("same-rows", 0.02), row("same-rows", 0.0)
     assert metric(worse, "error").startswith("12.00 ± ")
     assert metric(worse, "error").endswith(" ▲")
-    assert metric(row("equal-pairs", -0.02), "error").endswith(" ▼")
+    assert metric(row("same-pairs", -0.02), "error").endswith(" ▼")
     assert "▲" not in metric(level, "error")
     assert change(worse) == "▲ +2.00"
     assert change(level) == "≈ +0.00"
-    assert change(row("equal-pairs", -0.02)) == "▼ −2.00"
+    assert change(row("same-pairs", -0.02)) == "▼ −2.00"
     assert change_interval(worse).startswith("+1.9")
 
 
@@ -100,7 +103,7 @@ def test_variants_have_a_sentence_of_their_own():
     reference = results(0.1, 1.0)
     varied = [
         table_row(
-            Row("mixup", 5, "equal-compute", variant=name),
+            Row("mixup", 5, "same-rows", variant=name),
             results(0.1 + gain, 1.0, (-0.0011, 0, 0.0012)),
             {},
             [],
@@ -108,57 +111,57 @@ def test_variants_have_a_sentence_of_their_own():
         )
         for name, gain in (("iid", 0.02), ("fresh", 0.0))
     ]
-    sentence = takeaway([row("equal-compute", -0.01), *varied])
+    sentence = takeaway([row("same-rows", -0.01), *varied])
     assert sentence.startswith("Error of K = 5 against K = 1: with K mixes of B/K pairs")
     assert sentence.endswith(
         "Error with a variant against the same row without: iid worse for mixup; fresh not distinguishable for mixup."
     )
-    assert "variant" not in takeaway([row("equal-compute", -0.01)])
+    assert "variant" not in takeaway([row("same-rows", -0.01)])
     assert "without it" in note(varied)
-    assert "without it" not in note([row("equal-compute", 0.0)])
+    assert "without it" not in note([row("same-rows", 0.0)])
 
 
 def test_the_summary_says_what_is_against_k_above_one_as_it_says_what_is_for_it():
-    rows = corrected([row("equal-pairs", -0.02, 5.0), row("equal-compute", 0.02, method="cutmix")])
+    rows = corrected([row("same-pairs", -0.02, 5.0), row("same-rows", 0.02, method="cutmix")])
     sentences = summary(rows)
     assert sentences[0].startswith("Error of K = 5 against K = 1: K > 1 pays only with computing to spare")
     (below,) = [sentence for sentence in sentences if sentence.startswith("Farthest below")]
     (above,) = [sentence for sentence in sentences if sentence.startswith("Farthest above")]
-    assert "mixup-k5-equal-pairs, −2.00 points of error (95 % interval −2.0" in below
+    assert "mixup-k5-same-pairs, −2.00 points of error (95 % interval −2.0" in below
     assert below.endswith("), at 5.0 × the training time.")
-    assert "cutmix-k5-equal-compute, +2.00 points of error (95 % interval +1.9" in above
+    assert "cutmix-k5-same-rows, +2.00 points of error (95 % interval +1.9" in above
     assert "p < 0.001, after Holm's correction < 0.001" in above
     assert "Of 2 comparisons of error, 1 better and 1 worse at 95 %; after Holm's correction for all of them, 1" in str(
         sentences
     )
-    assert summary([row("equal-compute", 0.02)])[2] == "No row has a lower mean error than its reference."
+    assert summary([row("same-rows", 0.02)])[2] == "No row has a lower mean error than its reference."
 
 
 def test_a_row_with_fewer_seeds_is_not_called_the_lowest():
-    few = replace(row("equal-pairs", -0.05), results=results(0.01, 1.0)[:1])
+    few = replace(row("same-pairs", -0.05), results=results(0.01, 1.0)[:1])
     (lowest,) = [
         sentence
-        for sentence in summary([few, row("equal-compute", -0.01), row("equal-compute", 0.0)])
+        for sentence in summary([few, row("same-rows", -0.01), row("same-rows", 0.0)])
         if sentence.startswith("Lowest")
     ]
-    assert lowest.startswith("Lowest mean error of the 2 rows with 3 seeds: mixup-k5-equal-compute, 9.0")
+    assert lowest.startswith("Lowest mean error of the 2 rows with 3 seeds: mixup-k5-same-rows, 9.0")
 
 
 def test_costs_are_processor_time_where_runs_waited():
-    waiting = row("equal-pairs", 0.0, 5.0)
+    waiting = row("same-pairs", 0.0, 5.0)
     for run in waiting.results:
         run.cost["cpu_time_s"] /= 2
         run.environment.update(device="cpu", threads=1)
     assert cost([waiting]) == "5.0 × the processor time"
-    assert cost([row("equal-pairs", 0.0, 5.0)]) == "5.0 × the training time"
+    assert cost([row("same-pairs", 0.0, 5.0)]) == "5.0 × the training time"
 
 
 def test_tables_show_processor_time_where_runs_waited():
-    quiet = row("equal-pairs", 0.0, 5.0)
+    quiet = row("same-pairs", 0.0, 5.0)
     title, times = words.main_time([quiet])
     assert title == "training time, s"
     assert times(quiet) == (quiet.time_s, quiet.time_ratio)
-    waiting = row("equal-pairs", 0.0, 5.0)
+    waiting = row("same-pairs", 0.0, 5.0)
     for run in waiting.results:
         run.cost["cpu_time_s"] /= 2
         run.environment.update(device="cpu", threads=1)

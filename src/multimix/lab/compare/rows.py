@@ -1,16 +1,4 @@
-"""What is held equal when K mixes are compared with one, and the runs that follow from it.
-
-Relative to the K = 1 row of B pairs and S steps:
-
-=============  ================  =====  ==============================================================
-control        pairs × mixes     steps  question
-=============  ================  =====  ==============================================================
-equal-pairs    B × K             S      do K mixes help when they come on top (K times the compute)?
-equal-compute  B/K × K           S      are K mixes of few pairs worth as much as one mix of many?
-equal-epochs   B/K × K           K·S    and if every image is seen as often (K times the compute)?
-large-batch    K·B × 1           S      or would K times as many fresh pairs have done as well?
-=============  ================  =====  ==============================================================
-"""
+"""The runs of a comparison, and the tables' rows that they make: data × methods × alphas × K × controls."""
 
 import re
 import zlib
@@ -18,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from multimix.lab.compare.controls import CONTROLS, SINGLE, Control
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.data import Data, data_options_for, open_data
 from multimix.lab.data.stand_in import published
@@ -33,7 +22,7 @@ class Row:
     Args:
         method: Name of the method.
         num_mixes: K.
-        control: What is held equal; empty for K = 1, which every control refers to.
+        control: One of `CONTROLS`; empty for K = 1, which every control refers to.
         alpha: The method's alpha; None where it is not varied, or the method has none.
         data: The data set; empty where all rows share one.
         variant: Name of the settings that are changed in it; empty where they are the comparison's.
@@ -71,6 +60,16 @@ class Row:
             return replace(self, variant="")
         return self.single if self.control else None
 
+    @property
+    def trained_as(self) -> Control:
+        """Its pairs, rows and updates, relative to the row with K = 1."""
+        return CONTROLS.get(self.control, SINGLE)
+
+    @property
+    def times_updates(self) -> int:
+        """Its updates, in units of those of the row with K = 1."""
+        return int(self.num_mixes**self.trained_as.updates)
+
     def folder(self, compare: CompareSettings, seed: int) -> str:
         """Return the folder of its run with one seed."""
         return f"{compare.out}/{self.name}-s{seed}"
@@ -82,10 +81,10 @@ class Row:
         varied = {} if self.alpha is None else {"alpha": self.alpha}
         recipe = shared(compare) | {
             "method_options": options_for(self.method, compare.method_options) | varied,
-            "batch_size": compare.batch_size * (k if self.control in ("equal-pairs", "large-batch") else 1),
-            "steps": steps * (k if self.control == "equal-epochs" else 1),
+            "batch_size": self.trained_as.batch_size(compare.batch_size, k),
+            "steps": steps * self.times_updates,
             "epochs": None,
-            "num_mixes": 1 if self.control == "large-batch" else k,
+            "num_mixes": k if self.trained_as.mixes else 1,
         }
         changes = dict(compare.variants[self.variant]) if self.variant else {}
         recipe["method_options"] |= changes.pop("method_options", {})

@@ -5,11 +5,11 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from multimix.lab.compare.controls import CONTROLS
 from multimix.lab.core.checks import check, check_at_least_one, check_name, check_place
 from multimix.lab.train.recipe import Recipe
 
 MOST_ROWS = 10_000
-CONTROLS = ("equal-pairs", "equal-compute", "equal-epochs", "large-batch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class CompareSettings(Recipe):
             share of the steps, e.g. none,mixup+cutmix:2@0,none@0.9,cutmix: a phase after 0 goes on with the one before.
         alphas: Values of alpha, comma separated, for the methods that have it (default: each method's own).
         num_mixes: Values of K, comma separated.
-        controls: What is held equal to the K = 1 row, comma separated: equal-pairs, equal-compute, equal-epochs,
-            large-batch.
+        controls: What is compared with the K = 1 row, comma separated: same-pairs, same-rows or same-images, each with
+            K mixes; k-updates, k-batch or small-batch, each with one.
         variants: Named changes of a run's settings, for a file, e.g. {iid: {sampling: iid}}. Every row that mixes is
             also done with each of them, if its method has the options they change, and compared with itself without;
             one that changes num_mixes, e.g. {growing: {num_mixes: "1@0,5@0.5"}}, is done in place of K = 1 alone.
@@ -44,7 +44,7 @@ class CompareSettings(Recipe):
     methods: tuple[str, ...] = ("none", "mixup", "cutmix", "manifold", "puzzlemix")
     alphas: tuple[float, ...] = ()
     num_mixes: tuple[int, ...] = (1, 5)
-    controls: tuple[str, ...] = ("equal-pairs", "equal-compute")
+    controls: tuple[str, ...] = ("same-pairs", "same-rows")
     variants: dict[str, dict[str, Any]] = field(default_factory=dict)
     seeds: int = 3
     jobs: int | None = None

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from multimix.lab.compare.controls import CONTROLS
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.rows import Row, as_file_name, rows
-from multimix.lab.compare.settings import CONTROLS, CompareSettings
+from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.own_folder import subfolders
 from multimix.lab.core.printable import printable
@@ -73,7 +74,7 @@ class Found:
     @property
     def base_steps(self) -> int:
         """Steps of the row with K = 1 that its own steps follow from."""
-        return int(self.config.get("steps") or 1) // (self.row.num_mixes if self.row.control == "equal-epochs" else 1)
+        return int(self.config.get("steps") or 1) // self.row.times_updates
 
 
 def gather(comparison: Comparison, log: Callable[[str], None] = lambda line: None) -> Results:

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from multimix.lab.compare.controls import CONTROLS
 from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.report import reliability, words
 from multimix.lab.report.curves import AXES, curve
@@ -123,7 +124,7 @@ def write_page(
     )
     parts = [Part.of(results, number, samples) for number, results in enumerate(comparisons)]
     title = ", ".join(part.results.name for part in parts) or "variance"
-    shown = {"title": title, "parts": parts, "variances": variances}
+    shown = {"title": title, "parts": parts, "variances": variances, "controls": CONTROLS}
     write_atomic(path, pages.get_template("page.html.jinja").render(words=words, **shown))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from multimix.lab.compare.settings import CONTROLS
+from multimix.lab.compare.controls import CONTROLS
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.printable import printable, printable_inside
 from multimix.lab.report.metrics import is_bin

@@ -2,15 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from multimix.lab.compare.controls import CONTROLS
 from multimix.lab.report import words
 from multimix.lab.report.table import TableRow
-
-QUESTIONS = {
-    "equal-pairs": "K mixes of as many pairs (equal-pairs)",
-    "equal-compute": "K mixes of B/K pairs (equal-compute)",
-    "equal-epochs": "K mixes of B/K pairs and K times the steps (equal-epochs)",
-    "large-batch": "one mix of K·B fresh pairs (large-batch)",
-}
 
 
 def takeaway(rows: Sequence[TableRow]) -> str:
@@ -34,7 +28,10 @@ def findings(compared: Sequence[TableRow]) -> list[str]:
     """Return the answer for each control."""
     controls = dict.fromkeys(row.row.control for row in compared)
     by_control = {control: [row for row in compared if row.row.control == control] for control in controls}
-    return [f"with {QUESTIONS[control]}, at {cost(rows)}, {_verdicts(rows)}" for control, rows in by_control.items()]
+    return [
+        f"with {CONTROLS[control].about} ({control}), at {cost(rows)}, {_verdicts(rows)}"
+        for control, rows in by_control.items()
+    ]
 
 
 def findings_of_variants(varied: Sequence[TableRow]) -> list[str]:
@@ -65,8 +62,10 @@ def advice(rows: Sequence[TableRow]) -> str:
     """Return what to do: results at equal cost first, as they need no trade-off; then what more computing buys."""
     n = max(row.changes["error"].difference.n for row in rows)
     seeds = f"{n} seed{'s' * (n != 1)}"
-    equal = {row.changes["error"].verdict for row in rows if row.row.control == "equal-compute"}
-    dearer = {row.changes["error"].verdict for row in rows if row.row.control in ("equal-pairs", "equal-epochs")}
+    equal, dearer, longer = (
+        {row.changes["error"].verdict for row in rows if row.row.control == control}
+        for control in ("same-rows", "same-pairs", "same-images")
+    )
     if equal >= {"better", "worse"}:
         return "at equal cost it depends on the method, so choose K per method"
     if "better" in equal:
@@ -75,9 +74,13 @@ def advice(rows: Sequence[TableRow]) -> str:
         return "K > 1 pays only with computing to spare; at a fixed budget load more images and keep K = 1"
     if "better" in dearer:
         return "K > 1 lowers the error where the extra training time is paid for, and only there"
-    if "worse" in equal | dearer:
+    if "better" in longer:
+        return "same-images makes K times the updates of K = 1, so its gain is not due to K alone; compare small-batch"
+    if "worse" in equal | dearer | longer:
         return f"by these {seeds}, keep K = 1 for training of this length"
-    return f"{seeds} cannot tell them apart, so keep the cheapest or run more seeds or steps"
+    if not equal | dearer | longer:
+        return "no row here has K > 1, so K is not judged"
+    return f"the differences are not significant with {seeds}, so keep the cheapest or run more seeds or steps"
 
 
 def _names(those: Sequence[TableRow], rows: Sequence[TableRow]) -> Iterator[str]:

@@ -64,6 +64,6 @@ def _best(moment: dict[str, Any]) -> str:
     best = moment["best"]
     theory = "unbounded" if best["iid_theory"] is None else f"{best['iid_theory']:.2g}"
     return (
-        f"Least V × time: K = {best['equal_pairs']} from as many pairs, K = {best['equal_rows']} from as many rows; by "
+        f"Least V × time: K = {best['same_pairs']} from as many pairs, K = {best['same_rows']} from as many rows; by "
         f"the closed form for i.i.d. coefficients K = {theory}."
     )

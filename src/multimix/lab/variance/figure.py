@@ -28,7 +28,7 @@ def variance_plot(result: Mapping[str, Any], format: str = "svg") -> bytes:
 
     Args:
         result: What variance.json holds (`multimix.lab.variance.run` names its keys). Read are, per moment: at;
-            designs: kind, num_mixes, sampling, share, partners, norm, variance; floor: to_one; best: equal_pairs.
+            designs: kind, num_mixes, sampling, share, partners, norm, variance; floor: to_one; best: same_pairs.
         format: "svg", for a page, whose colours it takes; or "png", which stands alone.
     """
     moments = result["moments"]
@@ -57,7 +57,7 @@ def _panel(axes: Axes, moment: Json, lines: Sequence[str]) -> None:
     floor = moment["floor"]["to_one"]["value"]
     if floor is not None:
         axes.axhline(floor, color=lines[-1], linestyle=":", linewidth=1.4, label="floor: K to infinity")
-    best = moment["best"]["equal_pairs"]
+    best = moment["best"]["same_pairs"]
     axes.plot([best], [0.02], "^", color=lines[-1], transform=axes.get_xaxis_transform(), label="K with least V × time")
     values = sorted({design["num_mixes"] for design in moment["designs"]})
     axes.set(xscale="log", yscale="log", title=_when(moment["at"]), xlabel="K")

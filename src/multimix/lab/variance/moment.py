@@ -97,7 +97,7 @@ def _best(
 ) -> Json:
     """Return the K with least variance times seconds: as measured, and where theory has it."""
     best: Json = {}
-    for name, kind in (("equal_pairs", MIXES), ("equal_rows", FEWER)):
+    for name, kind in (("same_pairs", MIXES), ("same_rows", FEWER)):
         own = [d for d in times if (d.kind == kind or d == first) and d.draw == first.draw]
         variances = {d.num_mixes: found[d].variance.value for d in own}
         best[name] = best_num_mixes(variances, {d.num_mixes: times[d].median_s for d in own})

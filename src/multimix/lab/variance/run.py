@@ -15,7 +15,7 @@ variance.json:
     floor        num_pairs, num_mixes, common (the variance for K to infinity), own (what num_mixes i.i.d. mixes add),
                  to_one (common over the V of K = 1, as configured)
     cost         step_s + P (pair_s + K mix_s): seconds; error: relative, of the fit
-    best         equal_pairs, equal_rows: the K with least V × time; iid_theory: sqrt(own / floor · pair / mix)
+    best         same_pairs, same_rows: the K with least V × time; iid_theory: sqrt(own / floor · pair / mix)
     parts        none_because, or: norm, num_pairs, A, B, C, A_eff, C_eff, and checks: a list of designs with
                  predicted, predicted_if_independent (from A and C) and measured
 

@@ -108,7 +108,7 @@ def _about_cost(moment: Json) -> str:
     return (
         f"A step takes {cost['step_s'] * 1e3:.2g} ms + {cost['pair_s'] * 1e6:.2g} µs per pair + "
         f"{cost['mix_s'] * 1e6:.2g} µs per mix (fitted to {cost['error']:.0%}). Least V × time: K = "
-        f"{best['equal_pairs']} from as many pairs, {best['equal_rows']} from P/K; for i.i.d. λ theory has {theory}."
+        f"{best['same_pairs']} from as many pairs, {best['same_rows']} from P/K; for i.i.d. λ theory has {theory}."
     )
 
 
