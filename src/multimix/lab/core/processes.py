@@ -6,6 +6,7 @@ same program on the same folder; only the first writes.
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar, cast
@@ -48,6 +49,9 @@ def destroy_process_group() -> None:
     A program that ends without it may be aborted by threads that still listen to them, after all is done.
     """
     if torch.distributed.is_initialized():
+        # Gloo's threads drop the tensors of what they sent last, for which they need Python's lock; a group that is
+        # destroyed meanwhile waits for them and holds the lock (torch 2.6). Sleeping leaves it to them.
+        time.sleep(0.1)
         torch.distributed.destroy_process_group()
 
 
