@@ -30,7 +30,7 @@ MISSING = "mps" if torch.cuda.is_available() else "cuda"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "a command must be given, one of train, compare, evaluate, report, preview"),
+        ([], "a command must be given, one of train, compare, choose, evaluate, report, preview"),
         (["comprae"], 'got comprae; did you mean "compare"?'),
         (["compare", "--out", "o", "--nummixes", "1"], 'got nummixes; did you mean "num_mixes"?'),
         (["compare", "--out", "o", "--method", "mixup"], 'got method; did you mean "methods"?'),
