@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from multimix.lab.choose.trial import without_test
 from multimix.lab.command_line.main import main
 from multimix.lab.command_line.parse import parse
 from multimix.lab.core.atomic_files import write_json
-from multimix.lab.core.errors import Interrupted, UsageError
+from multimix.lab.core.errors import Interrupted, RunFailed, UsageError
 from multimix.lab.data import open_data
 from multimix.lab.train.run_folder import RunFolder
 
@@ -261,6 +262,20 @@ def test_a_race_out_of_time_answers_by_what_is_done_and_goes_on_with_a_larger_bu
     assert len(written_in(tmp_path / "o")["rungs"]) > len(first["rungs"])
 
 
+def test_a_candidate_whose_runs_fail_is_left_out_and_named(tmp_path, monkeypatch):
+    def failing(settings, jobs):
+        if settings.method == "cutmix":
+            raise RunFailed("the loss must stay finite")
+        if settings.method == "mixup" and settings.steps > 4:
+            raise RunFailed("the loss must stay finite")
+        fake(settings, jobs)
+
+    monkeypatch.setattr(race_run, "train_without_test", failing)
+    failures = choose(tiny(tmp_path / "o"), "", quiet())
+    assert set(failures) == {"cutmix-k1-b20-2-s0", "mixup-k1-b20-8-s0", "mixup-k1-b20-8-s1"}
+    assert written_in(tmp_path / "o")["answer"][0].startswith("train with: mixup, K = 1, 20 rows per step, 4 steps")
+
+
 def test_a_budget_too_small_for_one_run_of_each_is_refused_after_the_first(tmp_path):
     with pytest.raises(UsageError, match=r"hold one run of each of 3 candidates, got budget='0\.001s' where"):
         choose(tiny(tmp_path / "o", budget="0.001s"), "", quiet())
@@ -274,6 +289,11 @@ def test_a_folder_of_something_else_is_refused(real, tmp_path):
     with pytest.raises(UsageError, match=r"a folder holds one race, got methods=\['mixup'\] for"):
         choose(tiny(real, methods=("mixup",)), "", quiet())
     (tmp_path / "thesis.tex").unlink()
+    shutil.copy(real / "choose.json", tmp_path)
+    text = (tmp_path / "choose.json").read_text()
+    (tmp_path / "choose.json").write_text(text.replace("cutmix-k1-b20", "cutmix-k9-b20"))
+    with pytest.raises(UsageError, match=r"choose.json must be readable, got .*: one of its runs is of no candidate"):
+        choose(tiny(tmp_path), "", quiet())
     (tmp_path / "choose.json").write_text('{"settings": 3}')
     with pytest.raises(UsageError, match=r"a race's choose.json must be readable, got .*: it holds no settings"):
         choose(tiny(tmp_path), "", quiet())

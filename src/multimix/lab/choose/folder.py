@@ -1,5 +1,6 @@
 """A race on disk: OUT/choose.json beside one folder per run."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,11 @@ class RaceFolder:
         """Where it lives."""
         return Path(self.settings.out)
 
-    def resume(self) -> None:
+    def resume(self, candidates: Collection[str]) -> None:
         """Take over how far the race in the folder is, if there is one.
+
+        Args:
+            candidates: Names of all.
 
         Raises:
             UsageError: if the folder belongs to a race with other settings, or to somebody else.
@@ -59,7 +63,7 @@ class RaceFolder:
                 raise Damaged("it holds no settings")
             check_same(settings, self._config(), self.folder, "race")
             self.first, self.spent_s = _typed(there, "first", int | None), _typed(there, "spent_s", float)
-            self.rungs = [_rung(each) for each in _typed(there, "rungs", list[dict[str, Any]])]
+            self.rungs = [_rung(each, candidates) for each in _typed(there, "rungs", list[dict[str, Any]])]
         except Damaged as error:
             raise UsageError(
                 f"a race's choose.json must be readable, got {file}: {error}; choose another --out, or remove the file"
@@ -81,11 +85,13 @@ def _typed(there: dict[str, Any], name: str, hint: Any) -> Any:
     return there.get(name)
 
 
-def _rung(there: dict[str, Any]) -> Rung:
+def _rung(there: dict[str, Any], candidates: Collection[str]) -> Rung:
     contenders, seeds = _typed(there, "contenders", list[str]), _typed(there, "seeds", int)
     runs = []
     for run in _typed(there, "runs", list[list[Any]]):
         if len(run) != 3 or not (fits(run[0], str) and fits(run[1], int) and fits(run[2], int)):
             raise Damaged("one of its runs is not a candidate, a length and a seed")
         runs.append((run[0], run[1], run[2]))
+    if not {*contenders, *(name for name, _, _ in runs)} <= set(candidates):
+        raise Damaged("one of its runs is of no candidate")
     return Rung(tuple(contenders), seeds, tuple(runs))

@@ -68,7 +68,7 @@ def standings_table(decision: Decision, field: Mapping[str, Candidate], settings
 def train_command(run: TrainSettings, settings: ChooseSettings) -> str:
     """Return the command that trains like a run of the race, on all samples, those held out included."""
     split_seed = settings.split_seed if settings.labels_per_class is not None else 0
-    wanted = replace(run, validation_share=0.0, split_seed=split_seed, out=f"{settings.out}-trained")
+    wanted = replace(run, split_seed=split_seed, out=f"{settings.out}-trained")
     usual = TrainSettings(optimizer=wanted.optimizer, out=wanted.out)
     others = [item.name for item in fields(TrainSettings) if item.name not in (*FIRST, *OF_THE_RACE)]
     flags: list[str] = []

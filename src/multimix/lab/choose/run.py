@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
@@ -50,11 +51,11 @@ def choose(settings: ChooseSettings, command: str, console: Console) -> dict[str
     import_model(settings.model, settings.model_options)
     folder = RaceFolder(settings, command)
     field = {candidate.name: candidate for candidate in candidates(settings)}
-    folder.resume()
+    folder.resume(field)
     check_device(settings.device, settings.precision)
     _check_data(next(iter(field.values())).settings(settings, 1, 0))
     with locked(folder.folder, warn), local_slots(settings.jobs, len(field)) as (slots, shares):
-        folder.resume()  # again: until it was locked, another process may have begun a race in it
+        folder.resume(field)  # again: until it was locked, another process may have begun a race in it
         names = (
             f"{len(field)} candidates into {printable(settings.out)}, budget {duration(settings.budget_s)}, {shares}"
         )
@@ -68,8 +69,8 @@ def show_candidates(settings: ChooseSettings, console: Console) -> None:
     Raises:
         UsageError: if the folder holds something else.
     """
-    RaceFolder(settings, "").resume()
     found = candidates(settings)
+    RaceFolder(settings, "").resume([candidate.name for candidate in found])
     for candidate in found:
         console.print(candidate.label, soft_wrap=True)
     console.print(f"{len(found)} candidates into {printable(settings.out)}, budget {duration(settings.budget_s)}")
@@ -119,7 +120,7 @@ class _Race:
             complete = rung
             if rung is rungs[-1]:
                 following = race.following(self._done, rung, self._left_s)
-                rungs += [following] if following else []
+                rungs += [following] if following not in (None, rung) else []  # the same again: its runs failed
         return complete
 
     def _first(self) -> int:
@@ -160,7 +161,7 @@ class _Race:
 
     def _is_done(self, race: Race, rung: Rung, number: int) -> bool:
         """Do what is missing of a rung; return whether there was time for all of it."""
-        missing = [key for key in rung.runs if key not in self._done]
+        missing = [key for key in rung.runs if key not in self._done and not self._failed(key)]
         if missing:
             time_s = duration(race.time_s(self._done, missing))
             said = f"rung {number + 1}: {len(rung.contenders)} candidates, {rung.seeds} seed(s), {len(missing)} runs"
@@ -207,6 +208,9 @@ class _Race:
     def _run(self, key: Key) -> TrainSettings:
         name, length, seed = key
         return self._field[name].settings(self._settings, length, seed)
+
+    def _failed(self, key: Key) -> bool:
+        return Path(self._run(key).out).name in self._failures
 
     def _measured(self, key: Key) -> Measured | None:
         return measured(self._run(key))
