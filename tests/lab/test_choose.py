@@ -219,14 +219,16 @@ def fake(settings, jobs):
         0.010 if settings.method == "none" else 0.011
     ) * settings.seed
     error = at_best + abs(settings.steps - 8) / 100
-    RunFolder(Path(settings.out)).path.mkdir(parents=True)
+    Path(settings.out).mkdir(parents=True)
     write_json(Path(settings.out) / "config.json", {})
+    record = dict.fromkeys(("step", "epoch", "loss", "mixed_accuracy", "error", "rows"), 1.0)
+    RunFolder(Path(settings.out)).write_records([record | {"time_s": settings.steps / 1000}])
     write_json(Path(settings.out) / "cost.json", {"time_s": settings.steps / 1000})
     write_json(Path(settings.out) / "evaluation.json", {"error": error})
 
 
-@pytest.mark.parametrize("until", [1, 7])
-def test_a_race_killed_after_some_runs_goes_on_to_the_same_decision(until, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("until", "given"), [(1, {}), (7, {}), (2, {"steps": None, "budget": "8s"})])
+def test_a_race_killed_after_some_runs_goes_on_to_the_same_decision(until, given, tmp_path, monkeypatch):
     left = [until]
 
     def killed(settings, jobs):
@@ -236,16 +238,19 @@ def test_a_race_killed_after_some_runs_goes_on_to_the_same_decision(until, tmp_p
         fake(settings, jobs)
 
     monkeypatch.setattr(race_run, "train_without_test", fake)
-    choose(tiny(tmp_path / "whole"), "", quiet())
+    choose(tiny(tmp_path / "whole", **given), "", quiet())
     monkeypatch.setattr(race_run, "train_without_test", killed)
     with pytest.raises(KeyboardInterrupt):
-        choose(tiny(tmp_path / "killed"), "", quiet())
+        choose(tiny(tmp_path / "killed", **given), "", quiet())
     monkeypatch.setattr(race_run, "train_without_test", fake)
-    choose(tiny(tmp_path / "killed"), "", quiet())
+    choose(tiny(tmp_path / "killed", **given), "", quiet())
     whole, killed = written_in(tmp_path / "whole"), written_in(tmp_path / "killed")
     assert killed["rungs"] == whole["rungs"]
-    assert len(whole["rungs"]) > 3
     assert killed["answer"][:-2] == whole["answer"][:-2]  # then the time it took, and its folder
+    if "steps" in given:  # the first run, of 30 steps, told how long the shortest may be
+        assert 30 < whole["first"] < 500
+        return
+    assert len(whole["rungs"]) > 3
     assert whole["answer"][0] == "train with: mixup, K = 1, 20 rows per step, 8 steps"
     assert "length: reached, longer runs were no better" in whole["answer"]
 

@@ -105,6 +105,7 @@ class _Race:
         race = Race(tuple(self._field), plain, self._first(), self._settings.seeds, self._slots.jobs)
         self._folder.rungs = self._folder.rungs or [race.opening()]
         # Of the rungs that were decided and no other runs: a race that was killed must see what one that was not did.
+        self._done.clear()
         self._note(key for rung in self._folder.rungs for key in rung.runs)
         self._finish(race, self._last_complete(race))
         return self._failures
