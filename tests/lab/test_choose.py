@@ -155,8 +155,8 @@ def test_of_two_that_cannot_be_told_apart_the_cheaper_is_recommended():
 
 def test_the_first_length_lets_the_halving_fit():
     length = first_length(4, most_seeds=5, time_s=1000, start_s=1, step_s=0.1)
-    # four runs; then three candidates with two runs of twice the length, and one more of the first
-    assert 13 * 1 + (4 + 3 * (2 * 2 + 1)) * length * 0.1 == pytest.approx(1000)
+    # four runs; then three candidates with two seeds at twice the length, and one more at the first; and so on
+    assert 25 * 1 + (4 + 3 * (2 * 2 + 1) + 3 * (3 * 4 + 2)) * length * 0.1 == pytest.approx(1000)
 
 
 def test_held_out_samples_stand_in_for_the_test_split():

@@ -17,6 +17,7 @@ from statistics import mean
 from multimix.lab.statistics import paired_difference, verdict
 
 Key = tuple[str, int, int]  # candidate, length, seed
+SEEDS_PLANNED = 3  # where the budget says how long the shortest runs are; with fewer hardly anything can be told apart
 SETTLED = 4  # a length is the best if runs this many times as long, and all between, were no better
 
 
@@ -195,7 +196,7 @@ def predicted_s(done: Mapping[Key, Measured], name: str, length: int) -> float:
 
 
 def first_length(num_candidates: int, most_seeds: int, time_s: float, start_s: float, step_s: float) -> float:
-    """Return the length with which the halving of candidates, down to the last, takes a time.
+    """Return the length with which the halving of candidates, down to the last with three seeds, takes a time.
 
     Args:
         num_candidates: How many there are.
@@ -206,7 +207,7 @@ def first_length(num_candidates: int, most_seeds: int, time_s: float, start_s: f
     """
     runs = units = left = num_candidates
     seeds, length = 1, 1.0
-    while left > 3:
+    while left > 3 or seeds < min(SEEDS_PLANNED, most_seeds):
         left, seeds, length = max(2, left // 2) + 1, min(seeds + 1, most_seeds), 2 * length
         runs += left * (seeds + 1)
         units += math.ceil(left * (seeds + 0.5) * length)
