@@ -1,14 +1,20 @@
 """The arithmetic of the scripts in experiments/, where the answer is known."""
 
+import base64
 import importlib.util
+import itertools
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from experiments.frontier.analysis import Findings
+from experiments.frontier.protocol import Protocol
+from experiments.frontier.records import Record, Records
 from multimix.lab.compare.rows import Row
 from multimix.lab.core.errors import UsageError
 from multimix.lab.report.results import Result, Results, RowResults
@@ -34,6 +40,7 @@ def script(name):
 
 
 late, starved, theory, rename = map(script, ("late_layers", "starved_loader", "theory_and_error", "rename_controls"))
+regret = script("choose_regret")
 
 
 def result(seed, error, steps=10, time_s=1.0):
@@ -241,3 +248,31 @@ class TestTheoryAndError:
         read = [theory.theory_of({"method": "mixup", **DRAW}, self.moment({2: 2.0}))]
         with pytest.raises(UsageError, match=r"3 values of K, one of them 1, must have runs .* got \[1, 2\] for mixup"):
             theory.matched(comparison("methods", self.rows("mixup", {1: (0.1,), 2: (0.2,)})), read)
+
+
+def test_regret_is_what_the_rule_recommends_minus_the_best(tmp_path):
+    """CutMix with K = 1 is better by far, at the second length, and worse on test samples at the third."""
+    protocol = Protocol.read(EXPERIMENTS / "frontier" / "digits5.yaml")
+    protocol = replace(protocol, methods=("cutmix",), kinds=regret.KINDS, rates=(0.1,), final_seeds=2, lengths=3)
+
+    def record(arm, length, seed):
+        error = 0.3 if arm != "cutmix K=1" else {30: 0.2, 60: 0.05, 120: 0.06}[length]
+        wrong = base64.b64encode(np.packbits([1, 0, 0, 0])).decode()
+        error += seed % 3 / 1000 * (1 + (arm == "cutmix K=1"))
+        test_error = error + 0.05 * (length > 30)
+        return Record(arm, length, 0.1, seed, length / 30, "c", error, 1.0, test_error, 1.0, 0.0, 0.0, wrong)
+
+    records = Records(tmp_path)
+    arms = [arm.name for arm in protocol.arms()]
+    for arm, length, seed in itertools.product(arms, (30, 60, 120), (0, 1, 2)):
+        records.add(record(arm, length, seed))
+    before = regret.table(Findings(protocol, records))
+    assert before[0].startswith("FINAL RUNS ARE MISSING: these are VALIDATION errors")
+    assert "| 100% | multimix choose | cutmix K=1, length 60 | 5.20 | 0.00 |" in "\n".join(before)
+    for arm, length, seed in itertools.product(arms, (30, 60, 120), (100, 101)):
+        records.add(record(arm, length, seed))
+    after = regret.table(Findings(protocol, records))
+    assert after[0] == "Test errors over 2 final seeds."
+    assert "| 100% | multimix choose | cutmix K=1, length 60 | 10.30 | 0.00 |" in "\n".join(after)
+    assert "| 100% | always no mixing | none K=1, length 30 | 30.15 | 19.85 |" in "\n".join(after)
+    assert "| 10% | always CutMix, K = 5 | cutmix K=5 same rows, length 30 |" in "\n".join(after)

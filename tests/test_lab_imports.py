@@ -12,7 +12,7 @@ import multimix
 ROOT = Path(multimix.__file__).parent.parent
 # From the ground up: a package imports only from those before it, and from the library.
 ORDER = ["core", "statistics", "models", "data", "metrics", "train", "variance", "preview", "evaluate", "compare"]
-ORDER += ["report", "about", "command_line", "__init__"]
+ORDER += ["choose", "report", "about", "command_line", "__init__"]
 MOST_FILES = 10  # flat in lab/
 MOST_LINES = 400  # of a file
 MOST_DEPTH = 16  # of imports, counted over packages

@@ -30,7 +30,7 @@ MISSING = "mps" if torch.cuda.is_available() else "cuda"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "a command must be given, one of train, compare, evaluate, report, preview"),
+        ([], "a command must be given, one of train, compare, choose, evaluate, report, preview"),
         (["comprae"], 'got comprae; did you mean "compare"?'),
         (["compare", "--out", "o", "--nummixes", "1"], 'got nummixes; did you mean "num_mixes"?'),
         (["compare", "--out", "o", "--method", "mixup"], 'got method; did you mean "methods"?'),
@@ -197,14 +197,16 @@ def test_a_file_that_is_no_file_of_settings(content, message, tmp_path, capsys):
 
 
 PLACES = {"data_root", "initial_weights", "corruptions", "out"}  # any text may name one
-KNOWN = {"evaluate": ["runs"], "report": ["sources"], "preview": ["a.png", "b.png"]}
+KNOWN = {"evaluate": ["runs"], "report": ["sources"], "preview": ["a.png", "b.png"], "choose": ["--budget", "1h"]}
 
 
-@pytest.mark.parametrize("name", ["train", "compare", "evaluate", "report", "preview", "variance"])
+@pytest.mark.parametrize("name", ["train", "compare", "choose", "evaluate", "report", "preview", "variance"])
 def test_nonsense_for_any_setting_is_one_line_that_names_it(name, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command = COMMANDS[name]
-    shared = {item.name for item in fields(Recipe)} if name in ("compare", "variance") else set()  # as for train
+    shared = (
+        {item.name for item in fields(Recipe)} if name in ("compare", "choose", "variance") else set()
+    )  # as for train
     for item in fields(command.settings):
         if item.name in PLACES | shared or item.name in command.positional:
             continue

@@ -75,7 +75,7 @@ def _method_options() -> set[str]:
 
 
 def _stray(name: str, word: str) -> str:
-    """A word where a flag should be: one place too many, or a list with blanks."""
+    """Return a word where a flag should be: one place too many, or a list with blanks."""
     command = COMMANDS[name]
     together = [place for place in command.positional if place in list_settings(command)]
     if together:

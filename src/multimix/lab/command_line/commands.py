@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from multimix.lab.about.settings import DoctorSettings, MethodsSettings
+from multimix.lab.choose.settings import ChooseSettings
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.printable import printable
 from multimix.lab.core.warnings import warn
@@ -33,6 +34,7 @@ class Command:
         positional: Settings that are given by place; where one is a list, as many as there are.
         typed: Names that settings are typed by, too.
         try_out: Says what it would do, given settings and a console, where --dry-run asks for that.
+        opens: Settings that its help opens with.
     """
 
     says: str
@@ -41,6 +43,7 @@ class Command:
     positional: tuple[str, ...] = ()
     typed: Mapping[str, str] = field(default_factory=dict)
     try_out: Callable[[Any, Console], int] | None = None
+    opens: tuple[str, ...] = ("data", "model", "method", "methods", "num_mixes", "steps", "out")
 
 
 def _say(console: Console, line: str) -> None:
@@ -87,6 +90,22 @@ def _plan_comparison(settings: CompareSettings, console: Console) -> int:
     from multimix.lab.compare.run import show_plan
 
     show_plan(settings, console)
+    return 0
+
+
+def _choose(settings: ChooseSettings, console: Console) -> int:
+    from multimix.lab.choose.run import choose
+
+    failures = choose(settings, shlex.join(["multimix", *sys.argv[1:]]), console)
+    for name, reason in failures.items():
+        print(printable(f"{name} failed: {reason}"), file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _show_candidates(settings: ChooseSettings, console: Console) -> int:
+    from multimix.lab.choose.run import show_candidates
+
+    show_candidates(settings, console)
     return 0
 
 
@@ -159,6 +178,13 @@ COMMANDS = {
         CompareSettings,
         _compare,
         try_out=_plan_comparison,
+    ),
+    "choose": Command(
+        "Choose by measurement what to train with: no mixing or a method, K, rows per step and length.",
+        ChooseSettings,
+        _choose,
+        try_out=_show_candidates,
+        opens=("data", "model", "budget", "out", "methods", "num_mixes", "batch_sizes", "steps"),
     ),
     "evaluate": Command(
         "Ask more of finished runs.",

@@ -16,7 +16,6 @@ from multimix.lab.command_line.config_file import check_config
 from multimix.lab.core.errors import UsageError
 
 DRY_RUN = "--dry-run"
-FIRST = ("help", "data", "model", "method", "methods", "num_mixes", "steps", "out")  # in the help of a command
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, Any]:
@@ -71,11 +70,14 @@ def _add_settings(parser: ArgumentParser, command: Command) -> None:
     parser.add_class_arguments(command.settings, skip=set(command.positional))
     # argparse shows what was added first, and fields of base classes come first.
     for actions in (parser._actions, *(group._group_actions for group in parser._action_groups)):
-        actions.sort(key=lambda action: _place(action.dest) if action.option_strings else -1)
+        actions.sort(key=lambda action: _place(action.dest, command.opens) if action.option_strings else -1)
 
 
-def _place(setting: str) -> int:
-    return FIRST.index(setting) if setting in FIRST else len(FIRST)
+def _place(setting: str, opens: Sequence[str]) -> int:
+    """Return where a setting stands in a help; the help's own flag stands before all."""
+    if setting == "help":
+        return -1
+    return opens.index(setting) if setting in opens else len(opens)
 
 
 def _configs(arguments: Sequence[str]) -> list[str]:

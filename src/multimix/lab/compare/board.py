@@ -1,6 +1,6 @@
 """What is shown of a comparison: its plan, then its runs, live on a terminal, a line per finished run elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import monotonic
@@ -43,11 +43,18 @@ class Board:
         runs: The runs to be done.
         failures: Told why a run failed, by the name of its folder.
         console: Where to show it.
+        line: Says what a record holds.
     """
 
-    def __init__(self, runs: Sequence[TrainSettings], failures: dict[str, str], console: Console) -> None:
+    def __init__(
+        self,
+        runs: Sequence[TrainSettings],
+        failures: dict[str, str],
+        console: Console,
+        line: Callable[[Record], str] = record_line,
+    ) -> None:
         self._num_runs, self._rows = len(runs), sum(_rows(run) for run in runs)
-        self._failures, self._console = failures, console
+        self._failures, self._console, self._line = failures, console, line
         self._active: list[TrainSettings] = []
         self._num_done = self._rows_done = 0
         self._start = monotonic()
@@ -76,7 +83,7 @@ class Board:
             self._console.print(Text.assemble(f"{count}  {printable(name)}  ", failed), soft_wrap=True)
         elif not self._console.is_terminal:
             records = _records(run)  # a file system over a network may not show them yet
-            said = record_line(records[-1]) if records else "finished"
+            said = self._line(records[-1]) if records else "finished"
             self._console.print(f"{count}  {printable(name)}  {said}", soft_wrap=True)
 
     def _render(self) -> RenderableType:
@@ -91,7 +98,7 @@ class Board:
         )
         body = Table.grid(padding=(0, 2))
         for run, records in active:
-            body.add_row(printable(Path(run.out).name), record_line(records[-1]) if records else "starting")
+            body.add_row(printable(Path(run.out).name), self._line(records[-1]) if records else "starting")
         return Group(head, body)
 
 

@@ -112,7 +112,7 @@ def _paces(trials: Sequence[TrainSettings]) -> dict[Kind, Pace]:
 
 @contextmanager
 def _trials(folder: Path) -> Iterator[Path]:
-    """A place for trials that all machines see. What a killed comparison left there goes first."""
+    """Yield a place for trials that all machines see. What a killed comparison left there goes first."""
     place = folder / ".trials"
     shutil.rmtree(place, ignore_errors=True)
     try:

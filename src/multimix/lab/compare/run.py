@@ -1,7 +1,7 @@
 """Many runs: data sets × methods × alphas × K × controls × seeds, here or on a cluster."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from rich.console import Console
@@ -12,10 +12,10 @@ from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.on_ray import check_ray_installed, ray_slots
 from multimix.lab.compare.rows import Row, check_data_sets, runs
 from multimix.lab.compare.settings import CompareSettings
-from multimix.lab.compare.slots import Slots, ThisProcess
-from multimix.lab.compare.workers import Worker
+from multimix.lab.compare.slots import Slots
+from multimix.lab.compare.workers import local_slots
 from multimix.lab.core.lock import locked
-from multimix.lab.core.machine import check_device, cores, threads_each
+from multimix.lab.core.machine import check_device
 from multimix.lab.core.printable import printable
 from multimix.lab.core.warnings import warn
 from multimix.lab.models import import_model
@@ -122,18 +122,5 @@ def _check_executor(settings: CompareSettings) -> None:
 
 
 def _executor(settings: CompareSettings, num_runs: int) -> AbstractContextManager[tuple[Slots, str]]:
-    """Returns, for the time of a block, slots for so many runs, and in words how they are shared."""
-    return _local(settings, num_runs) if settings.ray is None else ray_slots(settings, num_runs)
-
-
-@contextmanager
-def _local(settings: CompareSettings, num_runs: int) -> Iterator[tuple[Slots, str]]:
-    if settings.jobs == 0:
-        yield Slots(ThisProcess, 1), "one after the other in this process"
-        return
-    jobs = min(settings.jobs or cores(), num_runs)
-    slots = Slots(lambda: Worker(jobs), jobs)
-    try:
-        yield slots, f"{jobs} at a time with {threads_each(jobs)} thread(s) each"
-    finally:
-        slots.close()
+    """Return, for the time of a block, slots for so many runs, and in words how they are shared."""
+    return local_slots(settings.jobs, num_runs) if settings.ray is None else ray_slots(settings, num_runs)

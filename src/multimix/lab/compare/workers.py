@@ -1,4 +1,4 @@
-"""Slots in processes of their own, kept for many runs so that imports are paid for once."""
+"""Slots of this machine: in processes of their own, kept for many runs so that imports are paid for once."""
 
 import os
 import signal
@@ -7,9 +7,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, set_forkserver_preload
 
-from multimix.lab.compare.slots import Work, attempt
+from multimix.lab.compare.slots import Slots, ThisProcess, Work, attempt
 from multimix.lab.core.children import end_with_parent, signals_held_back, start_method
-from multimix.lab.core.machine import threads_each
+from multimix.lab.core.machine import cores, threads_each
 from multimix.lab.core.signals import STOPPING
 from multimix.lab.train.settings import TrainSettings
 
@@ -43,6 +43,25 @@ class Worker:
         for process in list((self._pool._processes or {}).values()):
             process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def local_slots(jobs: int | None, num_runs: int) -> Iterator[tuple[Slots, str]]:
+    """Give a block slots for so many runs, and in words how they are shared.
+
+    Args:
+        jobs: Processes; None for one per core, 0 for this process.
+        num_runs: How many runs there are; there are no more slots.
+    """
+    if jobs == 0:
+        yield Slots(ThisProcess, 1), "one after the other in this process"
+        return
+    jobs = min(jobs or cores(), num_runs)
+    slots = Slots(lambda: Worker(jobs), jobs)
+    try:
+        yield slots, f"{jobs} at a time with {threads_each(jobs)} thread(s) each"
+    finally:
+        slots.close()
 
 
 @contextmanager

@@ -154,7 +154,7 @@ def _method(row: TableRow) -> str:
 
 
 def _curves(rows: Sequence[TableRow]) -> list[tuple[str, list[Markup]]]:
-    """A method's pictures, for each alpha: its rows beside the baseline without mixing, if there is one."""
+    """Return a method's pictures, for each alpha: its rows beside the baseline without mixing, if there is one."""
     done = [row for row in rows if row.results and row.curve is not None]
     baseline = [row for row in done if row.row.method == "none"]
     mixed: dict[str, list[TableRow]] = {}

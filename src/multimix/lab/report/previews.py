@@ -131,7 +131,7 @@ def previews(rows: Sequence[Row], settings: Mapping[str, Any], samples: Samples)
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    """A page is no reason to download a data set: what the hub's library has from before must do."""
+    """Yield a page is no reason to download a data set: what the hub's library has from before must do."""
     from huggingface_hub import constants
 
     before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True

@@ -15,7 +15,7 @@ def summary(rows: Sequence[TableRow]) -> list[str]:
 
 
 def _answers(rows: Sequence[TableRow]) -> Iterator[str]:
-    """The sentence that a terminal prints, in its parts."""
+    """Yield the sentence that a terminal prints, in its parts."""
     compared = [row for row in rows if "error" in row.changes]
     plain, varied = ([row for row in compared if bool(row.row.variant) == kind] for kind in (False, True))
     if not compared:

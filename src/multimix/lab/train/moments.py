@@ -62,6 +62,11 @@ class Moment:
         """Return after how many updates it comes."""
         return self.amount / 100 * length.steps if self.unit else self.amount * length.epoch
 
+    @property
+    def time_s(self) -> float:
+        """The seconds of a time; zero of anything else."""
+        return self.amount * SECONDS.get(self.unit, 0)
+
     def in_percent(self, epochs: float) -> "Moment":
         """Return the same moment of a run of so many epochs, for a run of any length."""
         return self if self.unit else Moment(min(100.0, 100 * self.amount / epochs), "%")
@@ -89,7 +94,7 @@ class SaveTimer:
                 f"try 500, 60s, 10min or never"
             )
         self.steps = 0 if found.unit else int(found.amount)
-        self.time_s = found.amount * SECONDS[found.unit] if found.unit else 0.0
+        self.time_s = found.time_s
         self._total = total_steps
         self._last = monotonic()
         self._any = self.steps > 0

@@ -3,16 +3,16 @@
 from multimix.lab.train.run_folder import Record
 
 
-def record_line(record: Record) -> str:
-    """Return what a record says, on one line."""
-    return f"{quality(record)}  {record['rows'] / record['time_s']:,.0f} rows/s  {record['time_s']:.1f} s"
+def record_line(record: Record, split: str = "test") -> str:
+    """Return what a record says, on one line; `split` is what it was judged on."""
+    return f"{quality(record, split)}  {record['rows'] / record['time_s']:,.0f} rows/s  {record['time_s']:.1f} s"
 
 
-def quality(record: Record) -> str:
+def quality(record: Record, split: str = "test") -> str:
     """Return how far a run is, and how good."""
     return (
         f"step {record['step']:>5g}  epoch {record['epoch']:6.1f}  loss {record['loss']:.3f}  "
-        f"mixed accuracy {record['mixed_accuracy']:.1%}  test error {record['error']:5.2%}"
+        f"mixed accuracy {record['mixed_accuracy']:.1%}  {split} error {record['error']:5.2%}"
     )
 
 

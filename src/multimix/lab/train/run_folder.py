@@ -163,12 +163,12 @@ class RunFolder:
             raise Damaged(f"{name}: {said}") from error
 
 
-def check_same(there: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
-    """Refuse a folder that holds a run with other settings."""
+def check_same(there: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path, what: str = "run") -> None:
+    """Refuse a folder that holds a run, or another such thing, with other settings."""
     for name in wanted:
         if there.get(name) != wanted[name]:
             raise UsageError(
-                f"a folder holds one run, got {name}={wanted[name]!r} for {folder}, which holds a run "
+                f"a folder holds one {what}, got {name}={wanted[name]!r} for {folder}, which holds a {what} "
                 f"with {name}={there.get(name)!r}; choose another --out"
             )
 
