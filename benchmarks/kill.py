@@ -172,8 +172,8 @@ def _kill(processes: set[int]) -> None:
         os.waitpid(process, 0)
 
 
-def killed_run(case: Case, straight_s: float, chance: random.Random) -> Counter[str]:
-    """Does one run, killing it at random moments.
+def killed_run(case: Case, straight_s: float, hits: int, chance: random.Random) -> Counter[str]:
+    """Do one run, killing it at random moments until so many kills have hit a step.
 
     Returns:
         How many `kills` there were, how many were `hits`, and how many tries were `resumed` from a state.
@@ -190,9 +190,9 @@ def killed_run(case: Case, straight_s: float, chance: random.Random) -> Counter[
                 begun.append(time.monotonic())
             return bool(begun) and time.monotonic() - begun[0] >= wait_s
 
-        if not finish(processes, now):
+        if not finish(processes, now if counts["hits"] < hits else lambda: False):
             return counts
-        counts += Counter(kills=1, hits=int(page.in_step))
+        counts.update(kills=1, hits=int(page.in_step))
 
 
 def final_state(folder: Path) -> str:
@@ -221,7 +221,7 @@ def try_case(case: Case, kills: int, chance: random.Random) -> Outcome:
     equal = True
     while counts["hits"] < kills:
         shutil.rmtree(case.out)
-        counts += killed_run(case, straight_s, chance)
+        counts.update(killed_run(case, straight_s, kills - counts["hits"], chance))
         equal &= final_state(case.out) == expected and learned(case.out) == expected_records
     time_s = round(time.monotonic() - start, 1)
     return Outcome(case.method, case.processes, **counts, equal=equal, sha256=expected, time_s=time_s)
