@@ -19,7 +19,7 @@ class Package:
         asked: The versions that will do.
         version: The one that is here, or ABSENT.
         extra: The extra that brings it; empty for what the library itself needs.
-        fits: Whether the version will do; absent ones of an extra will.
+        fits: Whether the version will do; absent ones of an extra will, and any Triton.
     """
 
     name: str
@@ -52,7 +52,10 @@ def _package(line: str) -> Package | None:
     if requirement.name == "multimix":  # an extra that brings another one
         return None
     version = installed(requirement.name)
-    fits = extra != "" if version == ABSENT else requirement.specifier.contains(version, prereleases=True)
+    if version == ABSENT:
+        fits = extra != ""
+    else:  # PyTorch brings the Triton that it needs; where that is too old, the kernels' own line says so
+        fits = extra == "gpu" or requirement.specifier.contains(version, prereleases=True)
     return Package(requirement.name, str(requirement.specifier), version, extra, fits)
 
 
