@@ -17,7 +17,7 @@ from statistics import mean
 from multimix.lab.statistics import paired_difference, verdict
 
 Key = tuple[str, int, int]  # candidate, length, seed
-SEEDS_PLANNED = 3  # where the budget says how long the shortest runs are; with fewer hardly anything can be told apart
+SEEDS_PLANNED = 3  # where the budget says how long the shortest runs are; with fewer hardly any difference is significant
 SETTLED = 4  # a length is the best if runs this many times as long, and all between, were no better
 
 
@@ -175,7 +175,7 @@ def ranking(done: Mapping[Key, Measured], names: Iterable[str], seeds: int) -> l
 
 
 def alike_on_seeds(one: Standing, other: Standing) -> bool:
-    """Whether two cannot be told apart; with one seed nothing can."""
+    """Whether two do not differ significantly; with one seed none do."""
     return verdict(paired_difference(one.errors, other.errors)) == "not distinguishable"
 
 

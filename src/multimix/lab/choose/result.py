@@ -111,7 +111,7 @@ def _against_no_mixing(decision: Decision, field: Mapping[str, Candidate], setti
 
 
 def _why_not_the_best(decision: Decision, field: Mapping[str, Candidate], settings: ChooseSettings) -> list[str]:
-    """Return what cannot be told apart, if anything, and which of it is recommended."""
+    """Return what does not differ significantly, if anything, and which of it is recommended."""
     best, chosen = decision.best, decision.chosen
     if chosen is not best:
         why = "no mixing needs the least" if chosen is decision.plain else "the cheaper one is as good a choice"
