@@ -17,7 +17,7 @@ from statistics import mean
 from multimix.lab.statistics import paired_difference, verdict
 
 Key = tuple[str, int, int]  # candidate, length, seed
-SEEDS_PLANNED = 3  # where the budget says how long the shortest runs are; with fewer hardly any difference is significant
+SEEDS_PLANNED = 3  # where the budget says how long the shortest runs are; with fewer hardly any difference is clear
 SETTLED = 4  # a length is the best if runs this many times as long, and all between, were no better
 
 
