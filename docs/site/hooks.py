@@ -55,9 +55,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     drawn = {Path(file.src_uri).stem for file in files if file.src_uri.startswith(PICTURES)}
     for fact in all_facts():
         mark = MARK.format(name=fact.name)
-        if markdown.count(mark) != 1:
+        count = markdown.count(mark)
+        if count != 1:
             raise ValueError(
-                f"{METHODS_PAGE} must hold the line {mark} once, got {markdown.count(mark)}; write it below ## {fact.name}"
+                f"{METHODS_PAGE} must hold the line {mark} once, got {count}; write it below ## {fact.name}"
             )
         markdown = markdown.replace(mark, _section(fact, fact.name in drawn))
     return markdown
