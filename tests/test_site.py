@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
+from dataclasses import fields
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -108,6 +109,9 @@ def test_every_method_and_every_public_name_is_there(pages, site):
     assert set(METHODS) <= pages[methods].anchors
     shown = {load.rpartition("/")[2] for load in pages[methods].loads}
     assert {"mixup.png", "cutmix.png", "puzzlemix.png"} <= shown
+    described = methods.read_text()
+    for name, method in METHODS.items():
+        assert all(f"<code>{option.name}</code>" in described for option in fields(method)), name
     text = (site / "docs" / "design" / "index.html").read_text()
     places = {name: text.find(f'id="multimix.{name}"') for name in multimix.__all__}
     assert min(places.values()) == places["MultiMix"] > 0
