@@ -15,7 +15,7 @@ numbers, so such a regret is too small.
 Beside the rule stand choices made without it: no mixing, also with the small batch, CutMix with K = 1, CutMix with the
 small batch, CutMix with K = 5; each at the length with the lowest validation error among those that the budget pays
 for, from the shortest on, all seeds each. "Its best" is the rule's candidate with the lowest error, whether or not it
-can be told apart from no mixing.
+differs significantly from no mixing.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Write committed results in the words of docs/compare.md, "Controls": same rows, same pairs, same images, K × batch.
+"""Write committed results in the words of docs/concepts.md, "Controls": same rows, same pairs, same images, K × batch.
 
     python experiments/rename_controls.py            # says what it renamed; nothing is left to rename the second time
     python experiments/rename_controls.py --check COMMIT  # only names differ from the results of that commit

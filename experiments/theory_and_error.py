@@ -1,4 +1,4 @@
-"""Does least variance × time foretell the K with least error?
+"""Does least variance × time predict the K with least error?
 
     multimix variance --data digits --model small-cnn --method METHOD --out runs/variance_METHOD    # for each method
     python experiments/theory_and_error.py experiments/results/methods_digits.json runs/variance_*/variance.json
@@ -12,7 +12,7 @@ way round; 0: it says nothing.
 Intervals are 95 % bootstrap percentiles over the seeds of the runs, all K and methods with the same resampled seeds;
 how well V × time itself is known stands beside it. They say what other seeds could give, not what other K could: of
 five K in chance order, one in 60 has a Spearman correlation of 1 or −1. Least error is the test split's: it is what is
-to be foretold, nothing is chosen by it.
+to be predicted, nothing is chosen by it.
 
 Costs seconds. Writes results/theory_and_error.json, .md and .png beside this file.
 """
@@ -116,14 +116,13 @@ class Correlation:
             return "none: no differences"
         return f"{self.value:+.2f}" + ("" if self.low is None else f" ({self.low:+.2f} to {self.high:+.2f})")
 
-    @property
-    def meaning(self) -> str:
-        """What can be said."""
+    def meaning(self, title: str) -> str:
+        """Returns what the interval says of a metric of this title."""
         if self.value is None or self.low is None or self.high is None:
-            return "nothing can be said"
+            return "no interval"
         if self.low <= 0 <= self.high:
-            return "cannot be told from none"
-        return "less of it goes with less" if self.low > 0 else "less of it goes with more"
+            return "not significant"
+        return f"significant, {title} {'rises' if self.low > 0 else 'falls'} with it"
 
 
 @dataclass(frozen=True)
@@ -328,12 +327,12 @@ def _page(
     seeds = len(next(iter(next(iter(runs.values())).same_rows.values())))
     settings = results.settings
     parts = [
-        f"# Does least variance × time foretell the K with least error? {settings['data'][0]}, {settings['model']}",
+        f"# Does least variance × time predict the K with least error? {settings['data'][0]}, {settings['model']}",
         f"Printed by `{COMMAND} RESULTS VARIANCE...`: {settings['steps']} steps of {settings['batch_size']} rows, "
         f"{seeds} seeds. V and V × time are those of P/K pairs × K, in units of K = 1. Correlations are Spearman's, "
         "over K: +1 where theory ranks K as the mean over seeds does, −1 where the other way round; in brackets 95 % "
         f"bootstrap intervals over seeds ({RESAMPLES:,} resamples). How well V × time itself is known is not in them, "
-        "but in its own table. Where K itself, which needs no measuring, is as well correlated, theory foretells no "
+        "but in its own table. Where K itself, which needs no measuring, is as well correlated, theory predicts no "
         "more than that error rises or falls with K.",
         "![Error by variance × time](theory_and_error.png)",
     ]
@@ -362,14 +361,13 @@ def _words(found: Mapping[tuple[str, ...], Correlation], at: str, metric: str) -
     told = []
     for name, called in CORRELATED.items():
         pooled = found["all", at, name, metric]
-        ending = f" {title}" if pooled.meaning.startswith("less") else ""
-        told.append(f"{called} {pooled}, {pooled.methods} methods: {pooled.meaning}{ending}")
+        told.append(f"{called} {pooled}, {pooled.methods} methods, n = {pooled.seeds}: {pooled.meaning(title)}")
     return f"- **{title}, at {at}** (mean of the methods): {'; '.join(told)}."
 
 
 def _chosen(theories: Sequence[Theory], runs: Mapping[str, Runs]) -> str:
     lines = [
-        "Least error and least NLL are the test split's, over the same seeds: what is to be foretold, and by chance "
+        "Least error and least NLL are the test split's, over the same seeds: what is to be predicted, and by chance "
         "lower than with other seeds. Differences in error, points, paired by seed.",
         "",
         "| method | at | least V × time | least V | least error | least NLL | error at the K of V × time − at K = 1 | "

@@ -228,8 +228,8 @@ class TestTheoryAndError:
         assert found["mixup", "50%", "to_one", "error"].value == pytest.approx(1)
         sure = found["mixup", "50%", "to_one", "nll"]  # the seeds all rank alike
         assert (sure.value, sure.low, sure.high, sure.seeds) == pytest.approx((1, 1, 1, 3))
-        assert sure.meaning == "less of it goes with less"
-        assert found["cutmix", "50%", "to_one", "error"].meaning == "less of it goes with more"
+        assert sure.meaning("NLL") == "significant, NLL rises with it"
+        assert found["cutmix", "50%", "to_one", "error"].meaning("error") == "significant, error falls with it"
         assert found["mixup", "50%", "num_mixes", "error"].value == pytest.approx(0.5)
         pooled = found["all", "50%", "to_one", "error"]
         assert (pooled.value, pooled.methods) == (pytest.approx(0), 2)
@@ -242,7 +242,7 @@ class TestTheoryAndError:
         runs, theories = theory.matched(comparison("methods", self.rows("mixup", errors)), read)
         found = theory.correlations(runs, theories)["mixup", "50%", "to_one", "error"]
         assert (found.low, found.high) == pytest.approx((-1, 1))
-        assert found.meaning == "cannot be told from none"
+        assert found.meaning("error") == "not significant"
 
     def test_too_few_k_are_refused(self):
         read = [theory.theory_of({"method": "mixup", **DRAW}, self.moment({2: 2.0}))]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
+from dataclasses import fields
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -86,10 +87,10 @@ def test_no_link_or_anchor_is_broken(pages, site):
 
 def test_a_broken_link_would_be_found(pages, site):
     path = site / "docs" / "start" / "index.html"
-    assert broken(path, "../evidence/#what-to-do", pages, site) == ""
+    assert broken(path, "../results/#k--5-against-k--1", pages, site) == ""
     assert (
-        broken(path, "../evidence/#nothing", pages, site)
-        == "docs/start/index.html: ../evidence/#nothing has no such anchor"
+        broken(path, "../results/#nothing", pages, site)
+        == "docs/start/index.html: ../results/#nothing has no such anchor"
     )
     assert broken(path, "../nowhere/", pages, site) == "docs/start/index.html: ../nowhere/ leads nowhere"
 
@@ -104,13 +105,16 @@ def test_nothing_is_loaded_from_elsewhere(pages, site):
 def test_every_method_and_every_public_name_is_there(pages, site):
     import multimix
 
-    methods = site / "docs" / "method-options" / "index.html"
+    methods = site / "docs" / "methods" / "index.html"
     assert set(METHODS) <= pages[methods].anchors
     shown = {load.rpartition("/")[2] for load in pages[methods].loads}
     assert {"mixup.png", "cutmix.png", "puzzlemix.png"} <= shown
-    text = (site / "docs" / "api" / "index.html").read_text()
-    for name in multimix.__all__:
-        assert f'id="multimix.{name}"' in text, name
+    described = methods.read_text()
+    for name, method in METHODS.items():
+        assert all(f"<code>{option.name}</code>" in described for option in fields(method)), name
+    text = (site / "docs" / "design" / "index.html").read_text()
+    places = {name: text.find(f'id="multimix.{name}"') for name in multimix.__all__}
+    assert min(places.values()) == places["MultiMix"] > 0
 
 
 def test_pages_read_as_they_were_written(pages):
@@ -141,7 +145,7 @@ def test_in_a_browser_nothing_fails_and_nothing_sticks_out(site, scheme):
             page.on("pageerror", lambda error: said.append(str(error)))
             page.on("request", lambda request: said.append(request.url) if not request.url.startswith(home) else None)
             page.on("response", lambda response: said.append(response.url) if response.status >= 400 else None)
-            for place in ("/", "/docs/method-options/", "/docs/api/", "/docs/evidence/", "/experiments/"):
+            for place in ("/", "/docs/methods/", "/docs/design/", "/docs/results/", "/docs/should-i/", "/experiments/"):
                 page.goto(home + place)
                 assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
             colour = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -1,4 +1,4 @@
-"""The pictures of docs/robustness.md. Run: python docs/figures/corruptions.py"""
+"""The pictures of docs/evaluation.md. Run: python docs/figures/corruptions.py"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The pictures of docs/how-it-works.md. Run: python docs/figures/how_it_works.py"""
+"""The pictures of docs/concepts.md. Run: python docs/figures/how_it_works.py"""
 
 from pathlib import Path
 

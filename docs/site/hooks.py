@@ -26,7 +26,7 @@ PAGES = (
     "versions/**/*.md",
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
-METHODS_PAGE, MARK = "docs/method-options.md", "<!-- every method -->"
+METHODS_PAGE, MARK = "docs/methods.md", "<!-- options: {name} -->"
 PICTURES = "docs/figures/methods"
 SEED = 4  # of the pictures; with it Puzzle Mix draws a grid of 8 x 8
 STYLE = Path(__file__).with_name("site.css")
@@ -49,18 +49,24 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Puts a section for every method where the page of methods has its mark."""
+    """Puts what a method's code says of it where the page of methods has its mark."""
     if page.file.src_uri != METHODS_PAGE:
         return markdown
-    if MARK not in markdown:
-        raise ValueError(f"{METHODS_PAGE} must hold the line {MARK}")
     drawn = {Path(file.src_uri).stem for file in files if file.src_uri.startswith(PICTURES)}
-    return markdown.replace(MARK, "\n\n".join(_section(fact, fact.name in drawn) for fact in all_facts()))
+    for fact in all_facts():
+        mark = MARK.format(name=fact.name)
+        count = markdown.count(mark)
+        if count != 1:
+            raise ValueError(
+                f"{METHODS_PAGE} must hold the line {mark} once, got {count}; write it below ## {fact.name}"
+            )
+        markdown = markdown.replace(mark, _section(fact, fact.name in drawn))
+    return markdown
 
 
 def _section(fact: MethodFacts, drawn: bool) -> str:
     method = METHODS[fact.name]
-    said = [f"## {fact.name}", f"`{method.__name__}({options(fact)})`", f"Mixes {'; '.join(needs(fact))}."]
+    said = [f"**`{method.__name__}({options(fact)})`** mixes {'; '.join(needs(fact))}."]
     if drawn:
         said.append(f"![The path between two photographs, {fact.name}](figures/methods/{fact.name}.png)")
     only_itself = "    options: {show_root_heading: false, show_root_toc_entry: false, members: false}"

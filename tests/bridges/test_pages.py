@@ -1,4 +1,4 @@
-"""The pages for those who come from another framework: their snippets run, and what is said of others is so."""
+"""docs/migrating.md: the snippets for each framework run, and what is said of the frameworks is so."""
 
 import re
 import subprocess
@@ -20,13 +20,15 @@ FRAMEWORKS = {
 HERE = [name for name, module in FRAMEWORKS.items() if find_spec(module) is not None]
 
 
-def page(name: str) -> str:
-    return (ROOT / "docs" / f"coming-from-{name}.md").read_text()
+def sections() -> dict[str, str]:
+    """The page's section for each framework, by its heading in lower case, spaces as hyphens."""
+    text = (ROOT / "docs" / "migrating.md").read_text()
+    _, *parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
+    return {title.lower().replace(" ", "-"): part for title, part in zip(parts[::2], parts[1::2], strict=True)}
 
 
-def test_there_is_a_page_for_each():
-    pages = (ROOT / "docs").glob("coming-from-*.md")
-    assert {path.stem.removeprefix("coming-from-") for path in pages} == set(FRAMEWORKS)
+def test_there_is_a_section_for_each():
+    assert set(sections()) == set(FRAMEWORKS)
 
 
 @pytest.mark.filterwarnings("default")
@@ -35,7 +37,7 @@ def test_snippets(name, tmp_path, monkeypatch):
     # Those marked py need the framework; they are read from top to bottom. Those marked python run by themselves.
     monkeypatch.chdir(tmp_path)
     together: dict[str, object] = {"__name__": "snippet"}
-    for kind, code in re.findall(r"```(py|python)\n(.*?)```", page(name), flags=re.DOTALL):
+    for kind, code in re.findall(r"```(py|python)\n(.*?)```", sections()[name], flags=re.DOTALL):
         exec(compile(code, "snippet", "exec"), together if kind == "py" else {"__name__": "snippet"})
 
 
@@ -44,7 +46,7 @@ def test_what_others_do_is_what_the_page_says(name):
     module = f"bridges.faults_{name.replace('-', '_')}"
     command = [sys.executable, "-W", "ignore", "-m", module]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    (printed,) = re.findall(r"```text\n(.*?)```", page(name), flags=re.DOTALL)
+    (printed,) = re.findall(r"```text\n(.*?)```", sections()[name], flags=re.DOTALL)
     assert lines(done.stdout) == lines(printed)
 
 

@@ -38,7 +38,7 @@ def test_pairs_mixes_updates_and_images_of_every_control(control, pairs, mixes, 
 
 
 def test_every_control_has_a_row_in_the_glossary_with_its_numbers():
-    glossary = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
+    glossary = (Path(__file__).parents[2] / "docs" / "concepts.md").read_text()
     cells = {"B": B, "K·B": 5 * B, "B/K": B // 5, "S": S, "K·S": 5 * S, "1": 1, "K": 5}
     for control in CONTROLS:
         (line,) = (line for line in glossary.splitlines() if line.endswith(f"| `{control}` |"))
