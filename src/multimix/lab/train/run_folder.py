@@ -8,7 +8,7 @@ DIR/checkpoint/       states to go on from (multimix/lab/train/checkpoint.py)
 DIR/model.safetensors the final weights
 DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished. `multimix evaluate` adds
                       more numbers
-DIR/metrics.csv and others that trackers write (multimix/lab/train/trackers/), if there are any; nothing here reads them
+DIR/tensorboard/      and others that trackers write (multimix/lab/train/trackers/), if any; nothing here reads them
 DIR/.lock             held by the process that writes the folder (multimix/lab/core/lock.py)
 """
 
