@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 
 from multimix.lab.compare.board import Board, print_plan
-from multimix.lab.compare.estimate import estimate
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.on_ray import check_ray_installed, ray_slots
 from multimix.lab.compare.rows import Row, check_data_sets, runs
@@ -19,7 +18,6 @@ from multimix.lab.core.machine import check_device
 from multimix.lab.core.printable import printable
 from multimix.lab.core.warnings import warn
 from multimix.lab.models import import_model
-from multimix.lab.train.progress import duration
 from multimix.lab.train.run_folder import RunFolder
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.trackers.names import check_installed
@@ -94,10 +92,7 @@ def _print_count(planned: Sequence[tuple[Row, TrainSettings]], out: str, console
 def _run(missing: Sequence[TrainSettings], comparison: Comparison, console: Console) -> None:
     board = Board(missing, comparison.failures, console)
     with _executor(comparison.settings, len(missing)) as (slots, shares):
-        with console.status("a few steps of each kind of run, to tell how long it will take"):
-            time_s = estimate(slots, missing, comparison.folder)
-        time = "in a time that a trial could not tell" if time_s is None else f"about {duration(time_s)}"
-        console.print(f"{len(missing)} to do, {shares}: {time}")
+        console.print(f"{len(missing)} to do, {shares}")
         with board.show():
             slots.all(_train, missing, board.started, board.ended)
 
