@@ -15,8 +15,7 @@ from multimix.lab.core.errors import UsageError
 from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.report.gather import row_of
 from multimix.lab.train.course import Course
-from multimix.lab.train.method_schedule import MethodSchedule, Odds, parse_list
-from multimix.lab.train.mixing import mixer
+from multimix.lab.train.method_schedule import MethodSchedule, Odds, mixer, parse_list
 from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.variance.settings import VarianceSettings
