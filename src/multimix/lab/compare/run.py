@@ -1,7 +1,8 @@
 """Many runs: data sets × methods × alphas × K × controls × seeds, here or on a cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -52,8 +53,12 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
             print_plan(planned, console)
         _print_count(planned, settings.out, console)
         comparison.write(warn)
+        rows = {run.out: row for row, run in planned}
+        for _, run in planned:
+            if RunFolder(Path(run.out)).finished:
+                _note_row(run, rows)
         if missing:
-            _run(missing, comparison, console)
+            _run(missing, rows, comparison, console)
             comparison.write()
     return comparison.failures
 
@@ -89,12 +94,21 @@ def _print_count(planned: Sequence[tuple[Row, TrainSettings]], out: str, console
     console.print(f"{len(planned)} runs into {printable(out)}, {finished} of them finished before", soft_wrap=True)
 
 
-def _run(missing: Sequence[TrainSettings], comparison: Comparison, console: Console) -> None:
+def _note_row(run: TrainSettings, rows: Mapping[str, Row]) -> None:
+    RunFolder(Path(run.out)).note_row(asdict(rows[run.out]))
+
+
+def _run(missing: Sequence[TrainSettings], rows: Mapping[str, Row], comparison: Comparison, console: Console) -> None:
     board = Board(missing, comparison.failures, console)
+
+    def begin(run: TrainSettings) -> None:
+        _note_row(run, rows)
+        board.started(run)
+
     with _executor(comparison.settings, len(missing)) as (slots, shares):
         console.print(f"{len(missing)} to do, {shares}")
         with board.show():
-            slots.all(_train, missing, board.started, board.ended)
+            slots.all(_train, missing, begin, board.ended)
 
 
 def _train(settings: TrainSettings, jobs: int) -> None:
