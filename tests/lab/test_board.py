@@ -22,7 +22,7 @@ def test_the_time_left_follows_from_the_rows_of_finished_runs(monkeypatch, tmp_p
     def shown():
         if is_terminal:
             console.print(board._render())
-        return console.file.getvalue().splitlines()[-1]
+        return console.file.getvalue().rstrip().splitlines()[-1]
 
     for run, time_s in zip(runs, (10.0, 40.0, 50.0), strict=True):
         board.started(run)

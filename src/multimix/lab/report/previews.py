@@ -17,6 +17,7 @@ from multimix.lab.core.errors import UsageError
 from multimix.lab.core.printable import printable as shown_text
 from multimix.lab.data import Split, data_options_for, open_data
 from multimix.lab.data.files import hub
+from multimix.lab.preview.path import make_path
 from multimix.lab.preview.puzzle_tiles import in_place_of_a_model
 from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.train.method_schedule import MethodSchedule, mixer, options_for
@@ -163,11 +164,8 @@ def _path(method: str, alpha: float | None, x: Tensor, settings: Mapping[str, An
         num_classes=2,
         num_mixes=NUM_MIXES,
     )
-    y = torch.tensor([0, 1])
-    plan = mix.plan(x, y, saliency=in_place_of_a_model(mix, x), generator=torch.Generator().manual_seed(SEED))
-    x_mix, y_mix = mix.apply(plan, x, y)
-    assert y_mix is not None
-    return torch.cat([x[:1], x_mix[::2], x[1:]]), [1.0, *y_mix[::2, 0].tolist(), 0.0]
+    path = make_path(mix, x, in_place_of_a_model(mix, x), torch.Generator().manual_seed(SEED))
+    return path.samples, path.weights
 
 
 def _as_uri(picture: np.ndarray[Any, Any], is_sound: bool) -> str:

@@ -17,8 +17,7 @@ import torch
 from multimix.lab.core.regular_files import MAX_FILE_BYTES, open_regular
 from multimix.lab.data.files import audio, images
 from multimix.lab.data.files.bad_files import BadFiles, why
-from multimix.lab.data.files.blobs import Encoded
-from multimix.lab.data.files.names import Names
+from multimix.lab.data.files.blobs import Encoded, Names
 
 MAX_HEADER_BYTES = 64 << 10  # of a header that stands before a member, such as a long name: tarfile reads it whole
 
