@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from multimix.lab.evaluate.corruptions.colour import luma
-from multimix.lab.evaluate.corruptions.constants import Constants
-from multimix.lab.evaluate.corruptions.draws import Draws
+from multimix.lab.evaluate.corruptions.draws import Constants, Draws
 from multimix.lab.evaluate.corruptions.filters import gaussian
 
 STEEP = np.tan(np.pi / 8)  # gradients flatter than this are level, steeper than its inverse upright
