@@ -1,7 +1,6 @@
 """Many runs: data sets × methods × alphas × K × controls × seeds, here or on a cluster."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.on_ray import check_ray_installed, ray_slots
 from multimix.lab.compare.rows import Row, check_data_sets, runs
 from multimix.lab.compare.settings import CompareSettings
-from multimix.lab.compare.slots import Slots
 from multimix.lab.compare.workers import local_slots
 from multimix.lab.core.lock import locked
 from multimix.lab.core.machine import check_device
@@ -44,8 +42,11 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
     comparison = Comparison(settings, command)
     comparison.check()
     planned = _planned(settings)
-    if _missing(planned):
-        _check_executor(settings)
+    if _missing(planned):  # what this machine lacks is refused before anything is begun; a cluster is looked at later
+        if settings.ray is None:
+            check_device(settings.device, settings.precision)
+        else:
+            check_ray_installed()
         check_data_sets(settings)
     with locked(comparison.folder, warn):
         missing = _missing(planned)
@@ -105,7 +106,8 @@ def _run(missing: Sequence[TrainSettings], rows: Mapping[str, Row], comparison: 
         _note_row(run, rows)
         board.started(run)
 
-    with _executor(comparison.settings, len(missing)) as (slots, shares):
+    settings, many = comparison.settings, len(missing)
+    with local_slots(settings.jobs, many) if settings.ray is None else ray_slots(settings, many) as (slots, shares):
         console.print(f"{len(missing)} to do, {shares}")
         with board.show():
             slots.all(_train, missing, begin, board.ended)
@@ -116,20 +118,3 @@ def _train(settings: TrainSettings, jobs: int) -> None:
     from multimix.lab.train.run import train
 
     train(settings, jobs=jobs)
-
-
-def _check_executor(settings: CompareSettings) -> None:
-    """Refuse what this machine lacks, before anything is begun.
-
-    Raises:
-        UsageError: if the device or Ray is missing; the devices of a cluster are looked at when it is joined.
-    """
-    if settings.ray is None:
-        check_device(settings.device, settings.precision)
-    else:
-        check_ray_installed()
-
-
-def _executor(settings: CompareSettings, num_runs: int) -> AbstractContextManager[tuple[Slots, str]]:
-    """Return, for the time of a block, slots for so many runs, and in words how they are shared."""
-    return local_slots(settings.jobs, num_runs) if settings.ray is None else ray_slots(settings, num_runs)

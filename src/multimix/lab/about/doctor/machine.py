@@ -141,7 +141,8 @@ def _package(line: str) -> Package | None:
     from packaging.requirements import Requirement
 
     requirement = Requirement(line)
-    extra = "" if requirement.marker is None else _extra(str(requirement.marker))
+    marker = "" if requirement.marker is None else str(requirement.marker)
+    extra = marker.rpartition("extra ==")[2].strip(" \"'")  # as in `extra == "lab"`
     if requirement.name == "multimix":  # an extra that brings another one
         return None
     version = installed(requirement.name)
@@ -150,8 +151,3 @@ def _package(line: str) -> Package | None:
     else:  # PyTorch brings the Triton that it needs; where that is too old, the kernels' own line says so
         fits = extra == "gpu" or requirement.specifier.contains(version, prereleases=True)
     return Package(requirement.name, str(requirement.specifier), version, extra, fits)
-
-
-def _extra(marker: str) -> str:
-    """Return the extra in a marker such as `extra == "lab"`."""
-    return marker.rpartition("extra ==")[2].strip(" \"'")
