@@ -31,8 +31,8 @@ from multimix.lab.compare.run import compare
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.atomic_files import write_atomic, write_json
 from multimix.lab.data import Data, open_data
+from multimix.lab.metrics import evaluation_mode
 from multimix.lab.models import build_model
-from multimix.lab.report.boundary import probabilities_on_grid
 from multimix.lab.statistics import paired, t_interval
 
 HERE = Path(__file__).parent / "results"
@@ -46,6 +46,7 @@ ROWS = {
 COLOURS = ("#6b7280", "#1f6fb4", "#c2570c", "#2e7d32")
 LAMS = torch.linspace(0, 1, 41)
 POINTS = 300  # of the training split that are drawn
+GRID = 200  # points per side of a picture
 
 
 def main() -> None:
@@ -113,6 +114,16 @@ def _boundary(axes: Axes, model: nn.Module, data: Data) -> None:
     axes.imshow(picture.numpy(), extent=(left, right, bottom, top), origin="lower", aspect="auto")
     axes.scatter(x[:, 0], x[:, 1], s=7, c=colours[labels].numpy(), edgecolors="black", linewidths=0.3)
     axes.set(xticks=[], yticks=[])
+
+
+def probabilities_on_grid(model: nn.Module, low: Tensor, high: Tensor) -> Tensor:
+    """Returns the (GRID, GRID, C) probabilities, rows from the bottom up; the model stays in the mode it was in."""
+    steps = torch.linspace(0, 1, GRID, device=low.device)
+    across, up = (low[axis] + (high[axis] - low[axis]) * steps for axis in (0, 1))
+    points = torch.stack(torch.meshgrid(across, up, indexing="xy"), dim=-1)
+    with evaluation_mode(model):
+        logits: Tensor = model(points.reshape(-1, 2))
+    return logits.softmax(dim=1).reshape(GRID, GRID, -1)
 
 
 def _paths(axes: Axes, found: dict[str, list[list[float]]], legend: bool) -> None:

@@ -38,7 +38,7 @@ from multimix.lab.report.results_file import read_results
 from multimix.lab.report.words import with_limits
 from multimix.lab.statistics import Interval, paired, t_interval
 from multimix.lab.variance.designs import FEWER, MIXES
-from multimix.lab.variance.estimates import finite
+from multimix.lab.variance.moment import finite
 
 HERE = Path(__file__).parent / "results"
 COMMAND = "python experiments/theory_and_error.py"

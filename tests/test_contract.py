@@ -22,6 +22,7 @@ from multimix import (
     SaliencyMix,
     SmoothMix,
 )
+from multimix.kernels.cpu import table
 from multimix.kernels.family import family_of, find_kernel
 from multimix.masks import Blocks, Boxes, Bump, Constant, Ordered, Resized
 from multimix.methods import METHODS
@@ -59,8 +60,7 @@ METHOD_ROWS = {
     "choice-new": Choice(["fmix", "smoothmix", "resizemix", "saliencymix", "none"]),
 }
 CHOICES = tuple(name for name in METHOD_ROWS if name.startswith("choice"))
-AVERAGING = ("mixup", "manifold", "smoothmix", "puzzlemix", "choice")
-BLENDING = tuple(name for name in METHOD_ROWS if name.startswith(AVERAGING))
+BLENDING = tuple(name for name, row in METHOD_ROWS.items() if any(one.blends for one in MultiMix(row).method.options))
 SHAPES = {
     "square": (6, 4, 8, 8),
     "odd batch, not square": (7, 4, 5, 9),
@@ -115,14 +115,14 @@ def boxes_of(plan) -> Boxes | None:
     return mask if isinstance(mask, Boxes) else None
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in METHOD_ROWS if n not in ("none", "mixup", "choice") and "manifold" not in n]
-)
+@pytest.mark.parametrize("name", METHOD_ROWS)
 def test_a_plan_for_one_size_is_refused_on_another(name):
     x, y = batch((4, 4, 8, 8))
     mix = make(name)
     plan = mix.plan(x, y, model=Identity(), generator=torch.Generator().manual_seed(0))
     other = x[..., :6]
+    if plan.mask.spatial is None:  # it fits every size
+        return
     with pytest.raises(ValueError, match=r"plan must be made for images of this size, got plan for \(8, 8\)"):
         mix.apply(plan, other, y)
 
@@ -469,6 +469,10 @@ def test_the_methods_say_whether_they_mix_inside():
     assert inside == ["manifold", "manifold-input"]
 
 
+def test_the_kinds_that_are_here_have_kernels():
+    assert {Blocks, Boxes, Bump, Constant, Ordered, Resized} <= table.KERNELS.keys()
+
+
 @pytest.mark.parametrize("name", METHOD_ROWS)
 def test_families_of_kernels_agree(name, monkeypatch):
     # All other tests run with the kernels of this process, where they take part. Here PyTorch mixes in their place.
@@ -476,13 +480,14 @@ def test_families_of_kernels_agree(name, monkeypatch):
     mix = make(name)
     plan = mix.plan(planes, y, model=Identity(), generator=torch.Generator().manual_seed(0))
     noise = 100 * torch.rand(planes.shape)
+    has_kernel = type(plan.mask) in table.KERNELS
     batches = [planes, noise, noise.to(memory_format=torch.channels_last), noise.double(), noise.bfloat16()]
     if name not in BLENDING:
         batches += [noise.byte(), noise.byte().to(memory_format=torch.channels_last)]
     for x in batches:
         kernel = find_kernel(x, plan)
         takes = x.dtype != torch.bfloat16 or not plan.mask.averages or family_of(x.device) == "triton"
-        assert (kernel is not None) == (plan.num_mixes > 1 and takes)
+        assert (kernel is not None) == (plan.num_mixes > 1 and takes and has_kernel)
         found = run(mix, x, y, plan=plan)
         with monkeypatch.context() as patch:
             patch.setattr("multimix.kernels.family.chosen", lambda: "torch")

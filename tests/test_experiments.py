@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
+from torch import nn
 
 from experiments.frontier.analysis import Findings
 from experiments.frontier.protocol import Protocol
@@ -40,7 +42,7 @@ def script(name):
 
 
 late, starved, theory, rename = map(script, ("late_layers", "starved_loader", "theory_and_error", "rename_controls"))
-regret = script("choose_regret")
+regret, plane = map(script, ("choose_regret", "synthetic_paths"))
 
 
 def result(seed, error, steps=10, time_s=1.0):
@@ -276,3 +278,14 @@ def test_regret_is_what_the_rule_recommends_minus_the_best(tmp_path):
     assert "| 100% | multimix choose | cutmix K=1, length 60 | 10.30 | 0.00 |" in "\n".join(after)
     assert "| 100% | always no mixing | none K=1, length 30 | 30.15 | 19.85 |" in "\n".join(after)
     assert "| 10% | always CutMix, K = 5 | cutmix K=5 same rows, length 30 |" in "\n".join(after)
+
+
+def test_the_grid_of_a_decision_boundary_is_where_it_says():
+    model = nn.Linear(2, 2, bias=False)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[10.0, 0.0], [0.0, 10.0]]))  # class 0 where x is larger than y
+    probabilities = plane.probabilities_on_grid(model, torch.tensor([-1.0, -1.0]), torch.tensor([1.0, 1.0]))
+    assert probabilities.shape == (plane.GRID, plane.GRID, 2)
+    assert probabilities[0, -1, 0] > 0.99  # lower right
+    assert probabilities[-1, 0, 1] > 0.99  # upper left
+    assert abs(probabilities[50, 50, 0] - 0.5) < 1e-4

@@ -12,12 +12,11 @@ from rich.console import Console
 
 from multimix.lab.choose import halving
 from multimix.lab.choose import run as race_run
-from multimix.lab.choose.candidates import Candidate, candidates
+from multimix.lab.choose.candidates import Candidate, candidates, without_test
 from multimix.lab.choose.halving import Measured, Race, Rung, first_length, predicted_s, ranking
 from multimix.lab.choose.result import train_command
 from multimix.lab.choose.run import choose
 from multimix.lab.choose.settings import ChooseSettings
-from multimix.lab.choose.trial import without_test
 from multimix.lab.command_line.main import main
 from multimix.lab.command_line.parse import parse
 from multimix.lab.core.atomic_files import write_json

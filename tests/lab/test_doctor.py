@@ -12,10 +12,9 @@ from rich.console import Console
 
 from multimix.kernels.family import checked_family
 from multimix.lab.about.doctor import examine
-from multimix.lab.about.doctor.machine import data_cache, device_kernels
+from multimix.lab.about.doctor.machine import ABSENT, Package, data_cache, device_kernels
 from multimix.lab.about.doctor.screen import print_findings
 from multimix.lab.about.doctor.selftest import checks
-from multimix.lab.about.doctor.versions import ABSENT, Package
 from multimix.lab.command_line.main import main
 from multimix.masks import Constant
 from multimix.methods import METHODS, CutMix, MixUp, PuzzleMix
@@ -47,7 +46,7 @@ class Broken(MixUp):
 @pytest.fixture
 def few(monkeypatch):
     """Three methods are enough, and no time is taken for speed."""
-    monkeypatch.setattr("multimix.lab.about.mixing_speed.BUDGET_S", 0)
+    monkeypatch.setattr("multimix.lab.about.doctor.selftest.BUDGET_S", 0)
     every = dict(METHODS)  # put back in the order that it has: others print it
     METHODS.clear()
     METHODS.update({"mixup": MixUp, "cutmix": CutMix, "puzzlemix": PuzzleMix})
@@ -161,11 +160,11 @@ def test_packages_that_do_not_fit(few, monkeypatch, capsys, package, line):
 
 
 def test_metadata_are_read(monkeypatch):
-    from multimix.lab.about.doctor import versions
+    from multimix.lab.about.doctor import machine
 
     asked = ["torch>=2.6", "numpy>=99", 'ray>=2; extra == "ray"', 'multimix[lab]; extra == "ray"', "gone>=1"]
-    monkeypatch.setattr(versions, "requires", lambda name: asked)
-    found = {package.name: package for package in versions.packages()}
+    monkeypatch.setattr(machine, "requires", lambda name: asked)
+    found = {package.name: package for package in machine.packages()}
     assert list(found) == ["torch", "numpy", "ray", "gone"]
     assert [package.fits for package in found.values()] == [True, False, True, False]
     assert [package.extra for package in found.values()] == ["", "", "ray", ""]

@@ -152,7 +152,9 @@ class Race:
         """
         ranked = ranking(done, rung.contenders, rung.seeds)
         best = ranked[0]
-        alike = [standing for standing in ranked if standing is best or alike_on_seeds(standing, best)]
+        alike = [  # with one seed all of them
+            each for each in ranked if verdict(paired_difference(each.errors, best.errors)) == "not distinguishable"
+        ]
         without_mixing = [standing for standing in alike if standing.name in self.plain]
         chosen = min(without_mixing or alike, key=lambda standing: (standing.time_s, *standing.rank))
         plain = next((standing for standing in ranked if standing.name in self.plain), None)
@@ -172,11 +174,6 @@ def ranking(done: Mapping[Key, Measured], names: Iterable[str], seeds: int) -> l
     """Return how candidates stand on the first seeds, the best first; those that lack a seed are left out."""
     found = (_standing(done, name, seeds) for name in names)
     return sorted((standing for standing in found if standing is not None), key=lambda standing: standing.rank)
-
-
-def alike_on_seeds(one: Standing, other: Standing) -> bool:
-    """Whether two do not differ significantly; with one seed none do."""
-    return verdict(paired_difference(one.errors, other.errors)) == "not distinguishable"
 
 
 def predicted_s(done: Mapping[Key, Measured], name: str, length: int) -> float:

@@ -7,12 +7,18 @@ from time import monotonic
 
 from rich.console import Console
 
-from multimix.lab.choose.candidates import Candidate, candidates
+from multimix.lab.choose.candidates import (
+    Candidate,
+    candidates,
+    measured,
+    train_without_test,
+    training_time_s,
+    without_test,
+)
 from multimix.lab.choose.folder import RaceFolder
 from multimix.lab.choose.halving import Key, Measured, Race, Rung, first_length
 from multimix.lab.choose.result import answer, standings_table
 from multimix.lab.choose.settings import ChooseSettings
-from multimix.lab.choose.trial import measured, train_without_test, training_time_s, without_test
 from multimix.lab.compare.board import Board
 from multimix.lab.compare.slots import Slots
 from multimix.lab.compare.workers import local_slots

@@ -30,7 +30,7 @@ class Command:
     Args:
         says: What it does, for the help.
         settings: What can be set.
-        call: Does it, given settings and a console; returns the exit code.
+        call: Does it, given settings and a console; returns the exit code, None for 0.
         positional: Settings that are given by place; where one is a list, as many as there are.
         typed: Names that settings are typed by, too.
         try_out: Says what it would do, given settings and a console, where --dry-run asks for that.
@@ -39,10 +39,10 @@ class Command:
 
     says: str
     settings: type
-    call: Callable[[Any, Console], int]
+    call: Callable[[Any, Console], int | None]
     positional: tuple[str, ...] = ()
     typed: Mapping[str, str] = field(default_factory=dict)
-    try_out: Callable[[Any, Console], int] | None = None
+    try_out: Callable[[Any, Console], int | None] | None = None
     opens: tuple[str, ...] = ("data", "model", "method", "methods", "num_mixes", "steps", "out")
 
 
@@ -50,7 +50,14 @@ def _say(console: Console, line: str) -> None:
     console.print(printable(line), soft_wrap=True)
 
 
-def _train(settings: TrainSettings, console: Console) -> int:
+def _told(failures: Mapping[str, str]) -> int:
+    """Say which runs failed, and why; return the exit code."""
+    for name, reason in failures.items():
+        print(printable(f"{name} failed: {reason}"), file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _train(settings: TrainSettings, console: Console) -> None:
     from multimix.lab.core.processes import destroy_process_group
     from multimix.lab.train.run import train
     from multimix.lab.train.watch import Watch
@@ -62,15 +69,13 @@ def _train(settings: TrainSettings, console: Console) -> int:
         destroy_process_group()
     said = "finished" if done else "was finished before, nothing to do"
     _say(console, f"{settings.out}: {said}")
-    return 0
 
 
-def _try_training(settings: TrainSettings, console: Console) -> int:
+def _try_training(settings: TrainSettings, console: Console) -> None:
     from multimix.lab.train.dry_run import dry_run
 
     for line in dry_run(settings):
         _say(console, line)
-    return 0
 
 
 def _compare(settings: CompareSettings, console: Console) -> int:
@@ -81,40 +86,33 @@ def _compare(settings: CompareSettings, console: Console) -> int:
     command = shlex.join(["multimix", *sys.argv[1:]])
     failures = compare(settings, command, console)
     show_comparison(Path(settings.out), Samples(settings.data, settings.data_root), console)
-    for name, reason in failures.items():
-        print(printable(f"{name} failed: {reason}"), file=sys.stderr)
-    return 1 if failures else 0
+    return _told(failures)
 
 
-def _plan_comparison(settings: CompareSettings, console: Console) -> int:
+def _plan_comparison(settings: CompareSettings, console: Console) -> None:
     from multimix.lab.compare.run import show_plan
 
     show_plan(settings, console)
-    return 0
 
 
 def _choose(settings: ChooseSettings, console: Console) -> int:
     from multimix.lab.choose.run import choose
 
     failures = choose(settings, shlex.join(["multimix", *sys.argv[1:]]), console)
-    for name, reason in failures.items():
-        print(printable(f"{name} failed: {reason}"), file=sys.stderr)
-    return 1 if failures else 0
+    return _told(failures)
 
 
-def _show_candidates(settings: ChooseSettings, console: Console) -> int:
+def _show_candidates(settings: ChooseSettings, console: Console) -> None:
     from multimix.lab.choose.run import show_candidates
 
     show_candidates(settings, console)
-    return 0
 
 
-def _evaluate(settings: EvaluateSettings, console: Console) -> int:
+def _evaluate(settings: EvaluateSettings, console: Console) -> None:
     from multimix.lab.evaluate.runs import evaluate_runs
     from multimix.lab.report.evaluated import print_evaluated
 
     print_evaluated(evaluate_runs(settings, console), settings.evaluators, console)
-    return 0
 
 
 def _report(settings: ReportSettings, console: Console) -> int:
@@ -126,7 +124,7 @@ def _report(settings: ReportSettings, console: Console) -> int:
     return 1 if left_out else 0
 
 
-def _preview(settings: PreviewSettings, console: Console) -> int:
+def _preview(settings: PreviewSettings, console: Console) -> None:
     from multimix.lab.core.progress_bar import bar
     from multimix.lab.preview.make import preview
 
@@ -134,10 +132,9 @@ def _preview(settings: PreviewSettings, console: Console) -> int:
         notes = preview(settings, advance)
     for line in notes:
         _say(console, line)
-    return 0
 
 
-def _variance(settings: VarianceSettings, console: Console) -> int:
+def _variance(settings: VarianceSettings, console: Console) -> None:
     from multimix.lab.core.progress_bar import bar
     from multimix.lab.variance.run import FILE, PICTURE, measure
     from multimix.lab.variance.terminal import legend, print_moment
@@ -147,14 +144,12 @@ def _variance(settings: VarianceSettings, console: Console) -> int:
         measure(settings, command, partial(_say, console), partial(print_moment, console=console), advance=advance)
     _say(console, legend(settings.replicates))
     _say(console, f"{settings.out}: {FILE} and {PICTURE}")
-    return 0
 
 
-def _methods(settings: MethodsSettings, console: Console) -> int:
-    from multimix.lab.about.method_table import print_methods
+def _methods(settings: MethodsSettings, console: Console) -> None:
+    from multimix.lab.about.methods import print_methods
 
-    print_methods(settings, console)
-    return 0
+    print_methods(console)
 
 
 def _doctor(settings: DoctorSettings, console: Console) -> int:

@@ -60,4 +60,4 @@ def _call(given: Sequence[str]) -> int:
     call = COMMANDS[name].try_out if DRY_RUN in given else COMMANDS[name].call
     if call is None:
         raise UsageError(f"{name} has nothing to try out, got {DRY_RUN}; leave it out")
-    return call(settings, console)
+    return call(settings, console) or 0

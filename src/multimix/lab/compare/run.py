@@ -1,25 +1,22 @@
 """Many runs: data sets × methods × alphas × K × controls × seeds, here or on a cluster."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
 from multimix.lab.compare.board import Board, print_plan
-from multimix.lab.compare.estimate import estimate
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.on_ray import check_ray_installed, ray_slots
 from multimix.lab.compare.rows import Row, check_data_sets, runs
 from multimix.lab.compare.settings import CompareSettings
-from multimix.lab.compare.slots import Slots
 from multimix.lab.compare.workers import local_slots
 from multimix.lab.core.lock import locked
 from multimix.lab.core.machine import check_device
 from multimix.lab.core.printable import printable
 from multimix.lab.core.warnings import warn
 from multimix.lab.models import import_model
-from multimix.lab.train.progress import duration
 from multimix.lab.train.run_folder import RunFolder
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.trackers.names import check_installed
@@ -45,8 +42,11 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
     comparison = Comparison(settings, command)
     comparison.check()
     planned = _planned(settings)
-    if _missing(planned):
-        _check_executor(settings)
+    if _missing(planned):  # what this machine lacks is refused before anything is begun; a cluster is looked at later
+        if settings.ray is None:
+            check_device(settings.device, settings.precision)
+        else:
+            check_ray_installed()
         check_data_sets(settings)
     with locked(comparison.folder, warn):
         missing = _missing(planned)
@@ -54,8 +54,12 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
             print_plan(planned, console)
         _print_count(planned, settings.out, console)
         comparison.write(warn)
+        rows = {run.out: row for row, run in planned}
+        for _, run in planned:
+            if RunFolder(Path(run.out)).finished:
+                _note_row(run, rows)
         if missing:
-            _run(missing, comparison, console)
+            _run(missing, rows, comparison, console)
             comparison.write()
     return comparison.failures
 
@@ -91,15 +95,22 @@ def _print_count(planned: Sequence[tuple[Row, TrainSettings]], out: str, console
     console.print(f"{len(planned)} runs into {printable(out)}, {finished} of them finished before", soft_wrap=True)
 
 
-def _run(missing: Sequence[TrainSettings], comparison: Comparison, console: Console) -> None:
+def _note_row(run: TrainSettings, rows: Mapping[str, Row]) -> None:
+    RunFolder(Path(run.out)).note_row(asdict(rows[run.out]))
+
+
+def _run(missing: Sequence[TrainSettings], rows: Mapping[str, Row], comparison: Comparison, console: Console) -> None:
     board = Board(missing, comparison.failures, console)
-    with _executor(comparison.settings, len(missing)) as (slots, shares):
-        with console.status("a few steps of each kind of run, to tell how long it will take"):
-            time_s = estimate(slots, missing, comparison.folder)
-        time = "in a time that a trial could not tell" if time_s is None else f"about {duration(time_s)}"
-        console.print(f"{len(missing)} to do, {shares}: {time}")
+
+    def begin(run: TrainSettings) -> None:
+        _note_row(run, rows)
+        board.started(run)
+
+    settings, many = comparison.settings, len(missing)
+    with local_slots(settings.jobs, many) if settings.ray is None else ray_slots(settings, many) as (slots, shares):
+        console.print(f"{len(missing)} to do, {shares}")
         with board.show():
-            slots.all(_train, missing, board.started, board.ended)
+            slots.all(_train, missing, begin, board.ended)
 
 
 def _train(settings: TrainSettings, jobs: int) -> None:
@@ -107,20 +118,3 @@ def _train(settings: TrainSettings, jobs: int) -> None:
     from multimix.lab.train.run import train
 
     train(settings, jobs=jobs)
-
-
-def _check_executor(settings: CompareSettings) -> None:
-    """Refuse what this machine lacks, before anything is begun.
-
-    Raises:
-        UsageError: if the device or Ray is missing; the devices of a cluster are looked at when it is joined.
-    """
-    if settings.ray is None:
-        check_device(settings.device, settings.precision)
-    else:
-        check_ray_installed()
-
-
-def _executor(settings: CompareSettings, num_runs: int) -> AbstractContextManager[tuple[Slots, str]]:
-    """Return, for the time of a block, slots for so many runs, and in words how they are shared."""
-    return local_slots(settings.jobs, num_runs) if settings.ray is None else ray_slots(settings, num_runs)

@@ -40,15 +40,11 @@ def locked(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
         if error.errno in UNSUPPORTED:
             log(f"{folder} cannot be locked ({(error.strerror or '').lower()}): let no other process write it")
         else:
-            raise _unwritable(folder, error) from error
+            raise RunFailed(
+                f"a run must be able to write its folder, got {(error.strerror or str(error)).lower()} for {folder}; "
+                f"make it writable, or choose another --out"
+            ) from error
     try:
         yield
     finally:
         lock.release()
-
-
-def _unwritable(folder: Path, error: OSError) -> RunFailed:
-    return RunFailed(
-        f"a run must be able to write its folder, got {(error.strerror or str(error)).lower()} for {folder}; "
-        f"make it writable, or choose another --out"
-    )

@@ -12,24 +12,6 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Moves:
-    """What is done to each image of a batch.
-
-    Args:
-        top: Where the crop begins in the padded image, (B,) int64.
-        left: The same from the left.
-        flip: Whether the image is mirrored, (B,) bool.
-    """
-
-    top: Tensor
-    left: Tensor
-    flip: Tensor
-
-    def __getitem__(self, rows: slice) -> "Moves":
-        return Moves(self.top[rows], self.left[rows], self.flip[rows])
-
-
-@dataclass(frozen=True)
 class FlipCrop:
     """Black padding on all sides, a crop of the old size at a random place, mirrored half of the time.
 
@@ -41,22 +23,24 @@ class FlipCrop:
     padding: int
     flip: bool = True
 
-    def draw(self, num: int, seed: int) -> Moves:
-        """Draw the moves of a whole batch, on the CPU: a function of the seed and the number of rows."""
-        generator = torch.Generator().manual_seed(seed)
-        top, left = torch.randint(2 * self.padding + 1, (2, num), generator=generator)
-        flip = torch.rand(num, generator=generator) < (0.5 if self.flip else 0.0)
-        return Moves(top, left, flip)
+    def draw(self, num: int, seed: int) -> Tensor:
+        """Draw the moves of a whole batch, on the CPU: a function of the seed and the number of rows.
 
-    def apply(self, x: Tensor, moves: Moves) -> Tensor:
+        Returns:
+            (B, 3) int64: where the crop begins in the padded image, from above and from the left; 1 to mirror it.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        corner = torch.randint(2 * self.padding + 1, (2, num), generator=generator)
+        flip = torch.rand(num, generator=generator) < (0.5 if self.flip else 0.0)
+        return torch.stack([*corner, flip.long()], dim=1)
+
+    def apply(self, x: Tensor, moves: Tensor) -> Tensor:
         """Return the moved (B, C, H, W) images as one gather from the padded ones."""
         num, channels, height, width = x.shape
-        top, left, flip = (
-            moved.to(x.device, non_blocking=True)[:, None] for moved in (moves.top, moves.left, moves.flip)
-        )
+        top, left, flip = moves.to(x.device, non_blocking=True).T[..., None]
         rows = top + torch.arange(height, device=x.device)
         columns = torch.arange(width, device=x.device)
-        columns = left + torch.where(flip, width - 1 - columns, columns)
+        columns = left + torch.where(flip == 1, width - 1 - columns, columns)
         padded = F.pad(x, [self.padding] * 4)
         image = torch.arange(num, device=x.device)[:, None, None, None]
         channel = torch.arange(channels, device=x.device)[:, None, None]

@@ -2,8 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,11 @@ from multimix.lab.compare.rows import Row
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.printable import printable as shown_text
 from multimix.lab.data import Split, data_options_for, open_data
+from multimix.lab.data.files import hub
+from multimix.lab.preview.path import make_path
 from multimix.lab.preview.puzzle_tiles import in_place_of_a_model
 from multimix.lab.preview.settings import PreviewSettings
-from multimix.lab.train.method_schedule import MethodSchedule, options_for
-from multimix.lab.train.mixing import mixer
+from multimix.lab.train.method_schedule import MethodSchedule, mixer, options_for
 
 NUM_MIXES = 9
 SEED = 0
@@ -80,7 +80,7 @@ class Samples:
         if name not in (*IN_NO_FILE, *self.data):
             raise UsageError(f"samples of {name} are shown only if it is asked for: multimix report --samples {name}")
         given = data_options_for(name, options) if name in self.data else {}
-        with _offline():
+        with hub.offline():  # a page is no reason to download a data set
             return open_data(name, given, root=self.data_root if name in self.data else None).test
 
 
@@ -129,18 +129,6 @@ def previews(rows: Sequence[Row], settings: Mapping[str, Any], samples: Samples)
     return Previews(paths, [*kinds_of_picture, *saliency, *inside])
 
 
-@contextmanager
-def _offline() -> Iterator[None]:
-    """Yield a page is no reason to download a data set: what the hub's library has from before must do."""
-    from huggingface_hub import constants
-
-    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
 def _two_samples(split: Split) -> Tensor:
     """Return the first sample and the first of another class, (2, ...), as the model gets them."""
     other = int((split.labels != split.labels[0]).nonzero()[0])
@@ -176,11 +164,8 @@ def _path(method: str, alpha: float | None, x: Tensor, settings: Mapping[str, An
         num_classes=2,
         num_mixes=NUM_MIXES,
     )
-    y = torch.tensor([0, 1])
-    plan = mix.plan(x, y, saliency=in_place_of_a_model(mix, x), generator=torch.Generator().manual_seed(SEED))
-    x_mix, y_mix = mix.apply(plan, x, y)
-    assert y_mix is not None
-    return torch.cat([x[:1], x_mix[::2], x[1:]]), [1.0, *y_mix[::2, 0].tolist(), 0.0]
+    path = make_path(mix, x, in_place_of_a_model(mix, x), torch.Generator().manual_seed(SEED))
+    return path.samples, path.weights
 
 
 def _as_uri(picture: np.ndarray[Any, Any], is_sound: bool) -> str:

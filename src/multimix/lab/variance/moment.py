@@ -1,5 +1,6 @@
 """All that is measured at one moment of a run."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -8,7 +9,6 @@ import torch
 
 from multimix.lab.variance.cost import Cost, StepTime, efficiency, fitted, step_times
 from multimix.lab.variance.designs import FEWER, LARGE, MIXES, Design, designs, largest_plain
-from multimix.lab.variance.estimates import as_numbers, finite
 from multimix.lab.variance.measuring import FLOOR_MIXES, Floor, Measured, clipped, floor, gradients
 from multimix.lab.variance.parts import COEFFICIENTS, Parts, parts, why_not
 from multimix.lab.variance.probe import Probe
@@ -148,3 +148,15 @@ def _about(found: Measured) -> Json:
 
 def _estimates(found: Mapping[str, Estimate]) -> Json:
     return {name: as_numbers(estimate) for name, estimate in found.items()}
+
+
+def as_numbers(estimate: Estimate | tuple[float, float, float]) -> Json:
+    """Return value, low, high and, of an estimate, n; what is not finite is null, as JSON has no other word for it."""
+    if isinstance(estimate, Estimate):
+        return as_numbers((estimate.value, estimate.low, estimate.high)) | {"n": estimate.n}
+    return dict(zip(("value", "low", "high"), map(finite, estimate), strict=True))
+
+
+def finite(value: float) -> float | None:
+    """Return a number, or None if it is not finite."""
+    return value if math.isfinite(value) else None

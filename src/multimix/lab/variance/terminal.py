@@ -10,7 +10,6 @@ from rich.text import Text
 
 from multimix.lab.variance.claims import claims, drawn, verdict
 from multimix.lab.variance.designs import largest_plain
-from multimix.lab.variance.estimates import interval, number
 
 Json = dict[str, Any]
 COLOURS = {"below": "green", "above": "red", "not distinguishable": ""}
@@ -127,3 +126,15 @@ def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
     for head in right:
         table.add_column(head, justify="right")
     return table
+
+
+def interval(estimate: Json) -> str:
+    """Return `value [low, high]`."""
+    return f"{number(estimate['value'])} [{number(estimate['low'])}, {number(estimate['high'])}]"
+
+
+def number(value: float | None) -> str:
+    """Return three digits of a number; ? where it is not known."""
+    if value is None:
+        return "?"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.2e}"

@@ -7,17 +7,18 @@ import torch
 
 from multimix.kernels.family import chosen
 from multimix.lab.about.doctor.machine import (
+    Package,
     data_cache,
     device_kernels,
     device_name,
     devices,
     machine,
+    packages,
     puzzle_solver,
     used_kernels,
+    versions,
 )
-from multimix.lab.about.doctor.selftest import Check, checks
-from multimix.lab.about.doctor.versions import Package, packages, versions
-from multimix.lab.about.mixing_speed import Speed, mixing_speed
+from multimix.lab.about.doctor.selftest import Check, Speed, checks, mixing_speed
 from multimix.methods import METHODS
 
 

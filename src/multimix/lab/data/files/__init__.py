@@ -1,7 +1,7 @@
 """Samples as they lie on disk: where they are, how they are decoded, and what happens to those that cannot be."""
 
 from multimix.lab.data.files.bad_files import MAX_TEXT_BYTES, UNUSABLE, BadFiles, BadSample, why
-from multimix.lab.data.files.blobs import Blobs, Encoded, encoded_files
+from multimix.lab.data.files.blobs import Blobs, Encoded, encoded_files, stays_inside
 from multimix.lab.data.files.class_folders import (
     class_folders,
     class_names,
@@ -10,7 +10,6 @@ from multimix.lab.data.files.class_folders import (
     labels_of,
     note_unlisted,
 )
-from multimix.lab.data.files.names import stays_inside
 
 __all__ = [
     "MAX_TEXT_BYTES",

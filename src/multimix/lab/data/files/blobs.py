@@ -1,15 +1,45 @@
 """Encoded samples: where their bytes are, and what is known of them before they are decoded."""
 
+import os
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
+import numpy as np
 from torch import Tensor
 
 from multimix.lab.core.regular_files import read_regular
 from multimix.lab.data.files.bad_files import BadFiles
-from multimix.lab.data.files.names import Names
+
+
+class Names:
+    """A constant list of file names.
+
+    Args:
+        names: The names, in order.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        content, ends = bytearray(), array("q", [0])
+        for name in names:
+            content += os.fsencode(name)
+            ends.append(len(content))
+        self._content = np.frombuffer(bytes(content), dtype=np.uint8)
+        self._ends = np.frombuffer(ends, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: int) -> str:
+        return os.fsdecode(self._content[self._ends[index] : self._ends[index + 1]].tobytes())
+
+
+def stays_inside(name: str) -> bool:
+    """Whether a name from a data set's own tables is that of a file within its folder."""
+    path = PurePath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
 class Blobs(Protocol):

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from multimix.lab.data.files import audio, images
 from multimix.lab.data.files.bad_files import BadFiles
-from multimix.lab.data.files.blobs import Encoded, FolderBlobs, encoded_files
-from multimix.lab.data.files.names import Names
+from multimix.lab.data.files.blobs import Encoded, FolderBlobs, Names, encoded_files
 
 # What file managers leave behind, besides names that begin with a dot.
 LITTER = ("Thumbs.db", "desktop.ini")

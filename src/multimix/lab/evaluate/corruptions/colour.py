@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from multimix.lab.evaluate.corruptions.constants import Constants
-from multimix.lab.evaluate.corruptions.draws import Draws
+from multimix.lab.evaluate.corruptions.draws import Constants, Draws
 
 BRIGHTER = Constants((0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.2, 0.3, 0.4, 0.5))
 FADED = (0.4, 0.3, 0.2, 0.1, 0.05)

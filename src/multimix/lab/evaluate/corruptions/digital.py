@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from multimix.lab.evaluate.corruptions.constants import Constants
-from multimix.lab.evaluate.corruptions.draws import Draws
+from multimix.lab.evaluate.corruptions.draws import Constants, Draws
 from multimix.lab.evaluate.corruptions.filters import gaussian
 
 # Strength and smoothness of the local displacements, largest move of the three corners; all as shares of the short

@@ -2,8 +2,7 @@
 
 from torch import Tensor
 
-from multimix.lab.evaluate.corruptions.constants import Constants
-from multimix.lab.evaluate.corruptions.draws import Draws
+from multimix.lab.evaluate.corruptions.draws import Constants, Draws
 
 GAUSSIAN = Constants((0.04, 0.06, 0.08, 0.09, 0.10), (0.04, 0.08, 0.12, 0.15, 0.18), (0.08, 0.12, 0.18, 0.26, 0.38))
 PHOTONS = Constants((500, 250, 100, 75, 50), (250, 100, 50, 30, 15), (60, 25, 12, 5, 3))

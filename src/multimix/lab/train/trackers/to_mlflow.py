@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from time import time
 
@@ -29,7 +29,7 @@ class Mlflow:
     The same steps give the same values, but for the times.
     """
 
-    def __init__(self, settings: TrainSettings, records: Sequence[Record]) -> None:
+    def __init__(self, settings: TrainSettings) -> None:
         self._folder = Path(settings.out).resolve()
         self._step = 0
         with warnings.catch_warnings():
@@ -47,8 +47,6 @@ class Mlflow:
         self._client.log_batch(
             self._run, params=[Param(name, str(value)) for name, value in parameters(settings).items()]
         )
-        for record in records:
-            self.log(record)
 
     def log(self, record: Record) -> None:
         self._step = int(record["step"])

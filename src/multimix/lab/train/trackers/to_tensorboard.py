@@ -33,8 +33,6 @@ class TensorBoard:
         self._writer = SummaryWriter(str(folder), purge_step=0)
         text = f"```json\n{json.dumps(self._settings, indent=2)}\n```"
         self._writer.add_text("settings", text, 0)
-        for record in records:
-            self.log(record)
 
     def log(self, record: Record) -> None:
         self._step = int(record["step"])

@@ -3,7 +3,7 @@
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from multimix.lab.core.atomic_files import write_atomic
@@ -18,7 +18,7 @@ class Wandb:
     online, it goes on after the last step that the server has.
     """
 
-    def __init__(self, settings: TrainSettings, records: Sequence[Record]) -> None:
+    def __init__(self, settings: TrainSettings) -> None:
         mode = os.environ.get("WANDB_MODE", "offline")
         if mode == "offline":  # read when wandb is imported: nothing leaves the machine unasked
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
@@ -43,8 +43,6 @@ class Wandb:
             config=parameters(settings),
             settings=wandb.Settings(silent=mode == "offline", console="off"),
         )
-        for record in records:
-            self.log(record)
 
     def log(self, record: Record) -> None:
         step = int(record["step"])

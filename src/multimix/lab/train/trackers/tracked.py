@@ -32,7 +32,9 @@ class Trackers:
     def __enter__(self) -> "Trackers":
         for name in self._names:
             with self._left_out_if_it_fails(name):
-                self._open[name] = _tracker(name, self._settings, self._records)
+                self._open[name] = tracker = _tracker(name, self._settings, self._records)
+                for record in self._records:
+                    tracker.log(record)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -62,10 +64,6 @@ class Trackers:
 
 
 def _tracker(name: str, settings: TrainSettings, records: Sequence[Record]) -> Tracker:
-    if name == "csv":
-        from multimix.lab.train.trackers.to_csv import Csv
-
-        return Csv(settings, records)
     if name == "tensorboard":
         from multimix.lab.train.trackers.to_tensorboard import TensorBoard
 
@@ -73,7 +71,7 @@ def _tracker(name: str, settings: TrainSettings, records: Sequence[Record]) -> T
     if name == "mlflow":
         from multimix.lab.train.trackers.to_mlflow import Mlflow
 
-        return Mlflow(settings, records)
+        return Mlflow(settings)
     from multimix.lab.train.trackers.to_wandb import Wandb
 
-    return Wandb(settings, records)
+    return Wandb(settings)

@@ -1,4 +1,4 @@
-"""What a tracker is: made with the settings and the records so far, then given each record, then the end."""
+"""What a tracker is: made with the settings, then given each record, those written down so far first, then the end."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from multimix.lab.train.settings import TrainSettings
 
 
 class Tracker(Protocol):
-    """Made as `Name(settings, records)`, it brings what an earlier, stopped try left behind to those records.
+    """When it is made it takes away what an earlier, stopped try left behind; the records follow.
 
     So it holds every step once, whatever that try still wrote after the checkpoint that the run goes on from, and also
     where it joins a run that began without it.
