@@ -37,7 +37,7 @@ from multimix.lab.data import SampleOrder, open_data
 from multimix.lab.metrics import evaluate
 from multimix.lab.models import build_model
 from multimix.lab.train.checkpoint import Snapshot, digest
-from multimix.lab.train.mixing import mixer
+from multimix.lab.train.method_schedule import mixer
 from multimix.lab.train.run import train  # noqa: F401  imported before the forks
 from multimix.lab.train.settings import TrainSettings
 from multimix.methods import METHODS

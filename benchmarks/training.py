@@ -35,7 +35,7 @@ from multimix.lab.data.augment import FlipCrop
 from multimix.lab.data.sets.cifar import Cifar10
 from multimix.lab.models import build_model
 from multimix.lab.train.learner import Learner
-from multimix.lab.train.mixing import mixer
+from multimix.lab.train.method_schedule import mixer
 from multimix.lab.train.moments import Length
 from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings

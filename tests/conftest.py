@@ -34,6 +34,10 @@ multiprocessing.set_forkserver_preload(["multimix.lab.train.run", "multimix.lab.
 os.environ["MULTIMIX_CACHE"] = "off"
 
 
+# Nothing is fetched, and no test waits for a network; set before the libraries that read it are imported.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
 @pytest.fixture(autouse=True)
 def seed() -> None:
     """Every test starts from the same global random state, so a failure can be had again."""

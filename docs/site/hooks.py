@@ -8,8 +8,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from multimix.lab.about.method_facts import MethodFacts, all_facts
-from multimix.lab.about.method_table import needs, options
+from multimix.lab.about.methods import MethodFacts, all_facts, needs, options
 from multimix.lab.core.errors import UsageError
 from multimix.lab.preview.make import preview
 from multimix.lab.preview.settings import PreviewSettings

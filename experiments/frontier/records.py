@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multimix.lab.metrics.calibration import brier, ece, nll
+from multimix.lab.metrics import brier, ece, nll
 
 Key = tuple[str, int, float, int]
 

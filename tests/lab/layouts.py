@@ -71,56 +71,6 @@ def cifar100_binary(root: Path, train: int, test: int) -> list[tuple[np.ndarray,
     return arrays
 
 
-def _string(text: bytes) -> bytes:
-    return b"U" + bytes([len(text)]) + text if len(text) < 256 else b"T" + struct.pack("<i", len(text)) + text
-
-
-def _integers(values: np.ndarray) -> bytes:
-    return b"](" + b"".join(b"K" + bytes([value]) for value in values) + b"e"
-
-
-def _array(x: np.ndarray) -> bytes:
-    """An array of bytes as Python 2's cPickle wrote it at protocol 2."""
-    dtype = b"cnumpy\ndtype\n" + _string(b"u1") + b"K\x00K\x01\x87R(K\x03" + _string(b"|")
-    dtype += b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-    head = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + _string(b"b") + b"\x87R"
-    shape = b"".join(b"J" + struct.pack("<i", length) for length in x.shape) + b"\x86"
-    return head + b"(K\x01" + shape + dtype + b"\x89" + _string(x.tobytes()) + b"tb"
-
-
-def python2_pickle(items: dict[bytes, bytes]) -> bytes:
-    """A dictionary of already pickled values, at protocol 2 with Python 2's strings."""
-    return b"\x80\x02}(" + b"".join(_string(key) + value for key, value in items.items()) + b"u."
-
-
-def _names(count: int) -> bytes:
-    return b"](" + b"".join(_string(b"some_file_s_%06d.png" % number) for number in range(count)) + b"e"
-
-
-def cifar10_python(root: Path, records: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    home = root / "cifar-10-batches-py"
-    home.mkdir(parents=True)
-    arrays = [cifar_arrays(seed, records, 10) for seed in range(6)]
-    names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
-    for name, (x, y) in zip(names, arrays, strict=True):
-        items = {b"batch_label": _string(b"training batch"), b"labels": _integers(y), b"data": _array(x)}
-        (home / name).write_bytes(python2_pickle(items | {b"filenames": _names(len(y))}))
-    return arrays
-
-
-def cifar100_python(root: Path, train: int, test: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    home = root / "cifar-100-python"
-    home.mkdir(parents=True)
-    arrays = [cifar_arrays(0, train, 100), cifar_arrays(1, test, 100)]
-    for name, (x, y) in zip(("train", "test"), arrays, strict=True):
-        items = {b"filenames": _names(len(y)), b"batch_label": _string(b"training batch 1 of 1")}
-        items |= {b"fine_labels": _integers(y), b"coarse_labels": _integers(y // 5), b"data": _array(x)}
-        (home / name).write_bytes(python2_pickle(items))
-    fine = b"](" + b"".join(_string(b"fine_%d" % number) for number in range(100)) + b"e"
-    (home / "meta").write_bytes(python2_pickle({b"fine_label_names": fine, b"coarse_label_names": b"](e"}))
-    return arrays
-
-
 def fashion_mnist(root: Path, train: int, test: int, packed: bool = True) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Four idx files: big-endian magic number and sizes, then the bytes."""
     home = root / "fashion-mnist"

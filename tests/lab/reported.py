@@ -1,6 +1,7 @@
 """Comparisons made up for the tests of reports: run folders with known numbers, and nothing trained."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def made_up(asked: CompareSettings, more=lambda seed, error: {}) -> Path:
     comparison.write()
     for row, run in runs(asked):
         folder = RunFolder(Path(run.out))
-        folder.path.mkdir(exist_ok=True)
+        folder.note_row(asdict(row))
         k, seed = row.num_mixes, run.seed
         noise = np.random.default_rng([seed, k, len(row.control), len(row.method)]).normal(0, 0.002)
         error = 0.05 - 0.004 * k * (row.control == "same-pairs") + 0.001 * seed + noise

@@ -1,12 +1,9 @@
 """Files that cannot be used: made for real, named, counted, and refused or skipped as was asked."""
 
-import os
-import pickle
 import struct
 from dataclasses import replace
 
 import layouts
-import numpy as np
 import pytest
 import torch
 
@@ -202,57 +199,6 @@ def test_without_its_test_file_cifar_is_refused_either_way(tmp_path, few_records
     (tmp_path / "cifar-10-batches-bin" / "test_batch.bin").unlink()
     with pytest.raises(UsageError, match=r"cifar10 must have samples to test on, got none that can be used"):
         open_data("cifar10", root=tmp_path, on_bad_file="skip")
-
-
-class Hostile:
-    def __reduce__(self):
-        return os.system, ("touch pwned",)
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (pickle.dumps(Hostile()), "it asks for posix.system, which the published one does not"),
-        (pickle.dumps({b"data": Hostile()}), "it asks for posix.system"),
-        (pickle.dumps(np.zeros(3)), "no CIFAR file"),
-        (b"\x80\x02cbuiltins\neval\nU\x011\x85R.", "it asks for builtins.eval"),
-        (b"\x80\x02cnumpy\nload\nU\x01x\x85R.", "it asks for numpy.load"),
-        (b"not a pickle", "broken pickle"),
-        (b"", "broken pickle"),
-        (pickle.dumps([1, 2]), "it holds a list where a dictionary was published"),
-        (pickle.dumps({b"labels": [1] * 6}), "no CIFAR batch"),
-        (
-            pickle.dumps({b"labels": ["1"] * 6, b"data": np.zeros((6, 3072), np.uint8)}),
-            "its labels are not all numbers of classes",
-        ),
-        (
-            layouts.python2_pickle({b"labels": layouts._integers(np.zeros(6, np.uint8)), b"data": b"K\x01"}),
-            "no CIFAR batch",
-        ),
-    ],
-)
-def test_a_pickle_runs_nothing(tmp_path, few_records, capsys, monkeypatch, content, reason):
-    monkeypatch.chdir(tmp_path)
-    layouts.cifar10_python(tmp_path, 6)
-    (tmp_path / "cifar-10-batches-py" / "data_batch_3").write_bytes(content)
-    check("cifar10", tmp_path, capsys, {"data_batch_3": reason}, (24, 6))
-    assert not (tmp_path / "pwned").exists()
-
-
-def test_labels_beyond_a_byte_in_a_pickle_are_bad_records(tmp_path, few_records, capsys):
-    layouts.cifar10_python(tmp_path, 6)
-    content = {b"labels": [0, 300, -1, 3, 4, 5], b"data": np.zeros((6, 3072), np.uint8)}
-    (tmp_path / "cifar-10-batches-py" / "data_batch_3").write_bytes(pickle.dumps(content, protocol=4))
-    bad = {"data_batch_3, record 1": "label 300", "data_batch_3, record 2": "label -1 where there are 10 classes"}
-    check("cifar10", tmp_path, capsys, bad, (28, 6))
-
-
-def test_a_truncated_pickle(tmp_path, few_records, capsys):
-    layouts.cifar100_python(tmp_path, 12, 5)
-    home = tmp_path / "cifar-100-python"
-    cut(home / "train", 0.5)
-    with pytest.raises(UsageError, match=r"cifar-100-python/train \(broken pickle"):
-        open_data("cifar100", root=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,6 @@ def test_a_bad_variant_is_refused_at_once(variants, message):
 def test_data_that_are_not_there_are_refused_once_and_before_the_first_run(
     tmp_path, capsys, monkeypatch, dry, data, message
 ):
-    monkeypatch.setattr("multimix.lab.data.files.hub._why_offline", lambda: "there is no network")
     flags = ["--methods", "mixup", "--data", f"digits,{data}", "--data-root", str(tmp_path), "--jobs", "0"]
     assert main(["compare", *flags, "--steps", "5", "--out", f"{tmp_path}/out", *dry]) == 2
     printed = capsys.readouterr()

@@ -24,9 +24,9 @@ from multimix.lab.evaluate.corruptions.blur import disk, enlarged, moved, source
 from multimix.lab.evaluate.corruptions.colour import luma
 from multimix.lab.evaluate.corruptions.digital import _sampled
 from multimix.lab.evaluate.corruptions.draws import Draws
-from multimix.lab.evaluate.corruptions.edges import canny
 from multimix.lab.evaluate.corruptions.filters import gaussian
 from multimix.lab.evaluate.corruptions.sound import SOUND, corrupt_sound
+from multimix.lab.evaluate.corruptions.spatter import canny
 from multimix.lab.evaluate.corruptions.weather import plasma
 from multimix.lab.evaluate.samples import spread_indices
 
@@ -411,7 +411,7 @@ def test_errors_by_hand(monkeypatch):
     # Seven samples just below a half, three well above: brightness by 0.3 lifts the seven over it, by 0.05 none.
     test = HeldSplit(torch.tensor([0.3] * 7 + [0.7] * 3).view(-1, 1, 1, 1).expand(-1, 1, 8, 8), _labels(7, 3), PIXELS)
     for rows in (1024, 4):
-        monkeypatch.setattr("multimix.lab.evaluate.evaluation_mode.MOST_ROWS", rows)
+        monkeypatch.setattr("multimix.lab.metrics.MOST_ROWS", rows)
         values = Corruption()(Bright().train(), data_of(test))
         assert [values[f"corruption/brightness/{s}"] for s in SEVERITIES] == [0, 0, 0, 0, pytest.approx(0.7)]
         assert values["corruption/brightness"] == pytest.approx(0.14)
@@ -435,7 +435,7 @@ class Pixel(nn.Module):
 def test_errors_do_not_depend_on_how_many_rows_pass_at_once(monkeypatch):
     test = HeldSplit(torch.full((40, 1, 8, 8), 0.5), _labels(20, 20), PIXELS)
     whole = Corruption()(Pixel(), data_of(test))
-    monkeypatch.setattr("multimix.lab.evaluate.evaluation_mode.MOST_ROWS", 7)
+    monkeypatch.setattr("multimix.lab.metrics.MOST_ROWS", 7)
     assert Corruption()(Pixel(), data_of(test)) == whole
     assert len({whole[f"corruption/gaussian_noise/{severity}"] for severity in SEVERITIES}) > 1
 

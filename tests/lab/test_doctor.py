@@ -47,7 +47,7 @@ class Broken(MixUp):
 @pytest.fixture
 def few(monkeypatch):
     """Three methods are enough, and no time is taken for speed."""
-    monkeypatch.setattr("multimix.lab.about.mixing_speed.BUDGET_S", 0)
+    monkeypatch.setattr("multimix.lab.about.doctor.selftest.BUDGET_S", 0)
     every = dict(METHODS)  # put back in the order that it has: others print it
     METHODS.clear()
     METHODS.update({"mixup": MixUp, "cutmix": CutMix, "puzzlemix": PuzzleMix})

@@ -7,9 +7,7 @@ import torch
 from torch import nn
 
 from multimix.lab.data import HeldSplit
-from multimix.lab.metrics import evaluate, logits_of
-from multimix.lab.metrics.calibration import ece, nll
-from multimix.lab.metrics.error import error
+from multimix.lab.metrics import ece, error, evaluate, logits_of, nll
 
 # Probability of the top class, whether it is right: two samples at 0.9 of which one is right, two at 0.6, both right.
 PROBABILITIES = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])

@@ -10,12 +10,9 @@ from torch import nn
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit
 from multimix.lab.data.split import stratified
-from multimix.lab.evaluate.calibration import Calibration
+from multimix.lab.evaluate.calibration import HALVES_SEED, RANGE, Calibration, cross_fitted, fit_temperature
 from multimix.lab.evaluate.error import Error
-from multimix.lab.evaluate.temperature import HALVES_SEED, RANGE, cross_fitted, fit_temperature
-from multimix.lab.metrics.calibration import brier, confidence, ece, nll
-from multimix.lab.metrics.error import error_top5
-from multimix.lab.metrics.reliability import reliability
+from multimix.lab.metrics import brier, confidence, ece, error_top5, nll, reliability
 
 # Probability of the top class, whether it is right: two samples at 0.9 of which one is right, two at 0.6, both right.
 LOGITS = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]]).log()

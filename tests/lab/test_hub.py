@@ -1,8 +1,6 @@
 """Data sets in the Hugging Face library's forms, from Parquet files on disk: no network is needed or used."""
 
 import io
-import ssl
-from urllib.error import HTTPError, URLError
 
 import layouts
 import numpy as np
@@ -114,30 +112,6 @@ def test_numbers_as_labels_some_of_them_missing(tmp_path):
     assert data.num_classes == 3
     assert len(data.skipped) == 1
     assert len(data.train) + len(data.test) == 11
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (OSError(111, "Connection refused"), "https://huggingface.co cannot be reached: Connection refused"),
-        (TimeoutError("timed out"), "https://huggingface.co cannot be reached: timed out"),
-        (URLError(OSError(-2, "Name or service not known")), "cannot be reached: Name or service not known"),
-        (URLError(ssl.SSLError("certificate")), None),
-        (HTTPError("https://huggingface.co", 503, "busy", {}, None), None),
-    ],
-)
-def test_a_hub_that_does_not_answer_is_not_waited_for(monkeypatch, answer, reason):
-    from multimix.lab.data.files.hub import _why_offline
-
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-
-    def no_answer(*arguments, timeout):
-        assert timeout <= 10
-        raise answer
-
-    monkeypatch.setattr("multimix.lab.data.files.hub.urlopen", no_answer)
-    why = _why_offline()
-    assert why is None if reason is None else reason in why
 
 
 def test_a_named_set_comes_from_the_hub_where_no_copy_is_found(tmp_path, monkeypatch):

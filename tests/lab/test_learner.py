@@ -12,7 +12,7 @@ from multimix.lab.core.errors import UsageError
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.train.course import Course
 from multimix.lab.train.learner import Learner
-from multimix.lab.train.mixing import mixer
+from multimix.lab.train.method_schedule import mixer
 from multimix.lab.train.moments import Length
 from multimix.lab.train.settings import TrainSettings
 

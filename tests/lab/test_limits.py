@@ -227,12 +227,3 @@ def test_a_packed_file_that_unpacks_to_more_than_fits_is_not_unpacked(tmp_path, 
     layouts.fashion_mnist(tmp_path, 9, 4)
     with pytest.raises(UsageError, match=r"train-images-idx3-ubyte.gz \(more than 1,000 bytes\)"):
         open_data("fashion-mnist", root=tmp_path)
-
-
-def test_a_pickle_that_asks_for_all_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("multimix.lab.data.sets.cifar.Cifar10.records", {"train": 6, "test": 6})
-    layouts.cifar10_python(tmp_path, 6)
-    content = b"\x80\x02K\x00r" + struct.pack("<I", 1_000_000) + b"."
-    (tmp_path / "cifar-10-batches-py" / "data_batch_3").write_bytes(content)
-    with pytest.raises(UsageError, match=r"data_batch_3 \(no CIFAR file: it asks for 1,000,000 places in memory\)"):
-        open_data("cifar10", root=tmp_path)

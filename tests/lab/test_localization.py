@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Data, HeldSplit
-from multimix.lab.evaluate.activation_maps import ActivationMaps
-from multimix.lab.evaluate.localization import Localization, intersection_over_union, object_boxes
+from multimix.lab.evaluate.localization import ActivationMaps, Localization, intersection_over_union, object_boxes
 from multimix.lab.models import MODELS, build_model
 
 LOCALIZATION = Localization()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from multimix import MultiMix
-from multimix.lab.about.method_facts import AXES, Layers, method_facts
+from multimix.lab.about.methods import AXES, Layers, method_facts
 from multimix.lab.command_line.main import main
 from multimix.methods import METHODS
 from multimix.methods.mixup import MixUp
@@ -67,15 +67,3 @@ def test_a_new_method_is_in_the_table_without_a_change(monkeypatch, capsys):
     printed = capsys.readouterr().out
     for said in (*METHODS, "Blend four times.", "alpha=1.0, times=4", "Nobody, 2031, Fourfold, arXiv 3101.00001."):
         assert said in printed
-    assert "copies" not in printed
-
-
-def test_costs_are_measured(monkeypatch, capsys):
-    monkeypatch.setattr("multimix.lab.about.mixing_speed.BUDGET_S", 0)
-    for name in set(METHODS) - {"mixup", "none"}:
-        monkeypatch.delitem(METHODS, name)
-    assert main(["methods", "--cost"]) == 0
-    printed = capsys.readouterr().out
-    assert "copies" in printed
-    (line,) = (line for line in printed.splitlines() if line.strip().startswith("mixup"))
-    assert float(line.split()[-1]) > 0

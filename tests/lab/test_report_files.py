@@ -14,7 +14,7 @@ from multimix.lab.command_line.main import main
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.rows import Row, rows
 from multimix.lab.core.errors import UsageError
-from multimix.lab.report.gather import gather, row_of
+from multimix.lab.report.gather import gather
 from multimix.lab.report.grids import grids
 from multimix.lab.report.latex import escaped
 from multimix.lab.report.markdown import escaped as in_markdown
@@ -195,19 +195,15 @@ def test_latex_is_escaped(folder, tmp_path):
         {"num_mixes": (1, 2), "controls": ("k-batch", "same-images", "k-updates", "small-batch")},
     ],
 )
-def test_rows_are_known_by_the_names_of_their_folders(changes, tmp_path):
+def test_runs_say_which_row_they_are_of_whatever_their_folders_are_called(changes, tmp_path):
     asked = settings(tmp_path, **changes)
-    for row in rows(asked):
-        run = row.settings(asked, steps=10, seed=12)
-        config = {"method": run.method, "data": run.data, "seed": run.seed}
-        assert row_of(f"{row.name}-s12", config) == row
     made_up(replace(asked, seeds=1))
-    assert [row.row for row in results_of(tmp_path).rows] == rows(asked)
-
-
-@pytest.mark.parametrize("name", ["mine", "mixup-s1", "mixup-k5-same-pairs", "mixup-k5-s2", "cutmix-k1-s1"])
-def test_other_runs_are_no_rows(name):
-    assert row_of(name, {"method": "mixup", "data": "digits", "seed": 1}) is None
+    for number, folder in enumerate(sorted(tmp_path.glob("*/"))):
+        folder.rename(tmp_path / f"run-{number}")
+    results = results_of(tmp_path)
+    assert [row.row for row in results.rows] == rows(asked)
+    assert [len(row.runs) for row in results.rows] == [1] * len(results.rows)
+    assert results.notes == []
 
 
 def test_what_an_earlier_command_made_is_not_lost(tmp_path):
@@ -245,6 +241,7 @@ def test_all_commands_are_kept(tmp_path):
 def test_what_does_not_fit_is_named(tmp_path):
     made_up(settings(tmp_path, methods=("mixup",), steps=80, seeds=1))
     shutil.copytree(tmp_path / "mixup-k1-s0", tmp_path / "mine")
+    (tmp_path / "mine" / "row.json").unlink()
     made_up(settings(tmp_path, methods=("cutmix",), seeds=1))
     results = results_of(tmp_path)
     assert {row.row.method for row in results.rows} == {"cutmix"}
@@ -253,7 +250,7 @@ def test_what_does_not_fit_is_named(tmp_path):
         "Left out: mixup-k1-s0, mixup-k5-same-pairs-s0, mixup-k5-same-rows-s0, made with steps=80 where the "
         "comparison has steps=60."
     )
-    assert names == "Left out: mine, which is no run of a comparison by its name."
+    assert names == "Left out: mine, which no comparison began."
 
 
 def test_runs_from_before_alpha_or_the_data_set_was_varied_are_named(tmp_path):

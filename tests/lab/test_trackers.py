@@ -19,7 +19,6 @@ from multimix.lab.train.run_folder import RunFolder, to_config
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.trackers import names
 from multimix.lab.train.trackers.names import TRACKERS
-from multimix.lab.train.trackers.to_csv import Csv
 
 
 def there(name):
@@ -83,7 +82,7 @@ def test_after_a_kill_each_step_is_held_once(resumed, name):
     assert [loss for _, loss in held.losses] == pytest.approx([record["loss"] for record in records], rel=1e-6)
 
 
-@pytest.mark.parametrize("name", [param for param in PER_TRACKER if param.values != ("csv",)])
+@pytest.mark.parametrize("name", PER_TRACKER)
 def test_settings_and_the_final_evaluation_are_held(resumed, name):
     held = HELD[name](resumed)
     assert held.final == pytest.approx(RunFolder(resumed).evaluation(), rel=1e-6)
@@ -139,16 +138,19 @@ def test_tensorboard_counts_seconds_of_training(tmp_path):
     assert len(in_tensorboard(tmp_path).losses) == 4
 
 
+@pytest.mark.skipif("tensorboard" not in THERE, reason="tensorboard is not installed")
 @pytest.mark.parametrize("when", ["__init__", "log", "finish"])
 def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(tmp_path, monkeypatch, straight, when):
+    from multimix.lab.train.trackers.to_tensorboard import TensorBoard
+
     def fail(*_):
         raise OSError(28, "No space left\non device")
 
-    monkeypatch.setattr(Csv, when, fail)
-    told, others = [], ("tensorboard",) if "tensorboard" in THERE else ()
-    assert train(settings(tmp_path, "csv", *others), log=told.append)
+    monkeypatch.setattr(TensorBoard, when, fail)
+    told, others = [], ("mlflow",) if "mlflow" in THERE else ()
+    assert train(settings(tmp_path, "tensorboard", *others), log=told.append)
     (line,) = told
-    assert line.startswith("tracker csv failed and is left out, while the run goes on: OSError: ")
+    assert line.startswith("tracker tensorboard failed and is left out, while the run goes on: OSError: ")
     assert "No space left on device" in line
     assert all(torch.equal(weights(straight)[name], value) for name, value in weights(tmp_path).items())
     for name in others:  # what stands beside it is not touched
@@ -158,20 +160,21 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(tmp_path, monkeyp
 def test_a_missing_package_is_refused_before_anything_is_done(tmp_path, monkeypatch):
     monkeypatch.setattr(names, "find_spec", lambda package: None if package == "wandb" else object())
     with pytest.raises(UsageError, match=r"got trackers=wandb without wandb; pip install 'multimix\[trackers\]'"):
-        train(settings(tmp_path / "run", "csv", "wandb"))
+        train(settings(tmp_path / "run", "tensorboard", "wandb"))
     assert not (tmp_path / "run").exists()
 
 
 def test_names_are_checked():
-    with pytest.raises(UsageError, match=r'trackers must be one of csv, .*; did you mean "mlflow"\?'):
+    with pytest.raises(UsageError, match=r'trackers must be one of tensorboard, .*; did you mean "mlflow"\?'):
         settings("o", "mlfow")
     with pytest.raises(UsageError, match=r"trackers must differ from each other"):
-        settings("o", "csv", "csv")
+        settings("o", "wandb", "wandb")
 
 
+@pytest.mark.skipif("tensorboard" not in THERE, reason="tensorboard is not installed")
 def test_a_finished_run_keeps_its_file_and_takes_a_tracker_without_complaint(tmp_path):
-    train(settings(tmp_path, "csv", steps=2))
-    before = (tmp_path / "metrics.csv").read_bytes()
+    train(settings(tmp_path, "tensorboard", steps=2))
+    before = {file.name: file.read_bytes() for file in (tmp_path / "tensorboard").iterdir()}
     assert not train(settings(tmp_path, steps=2))
-    assert (tmp_path / "metrics.csv").read_bytes() == before
+    assert {file.name: file.read_bytes() for file in (tmp_path / "tensorboard").iterdir()} == before
     assert "trackers" not in json.loads((tmp_path / "config.json").read_text())

@@ -1,6 +1,5 @@
 """What trackers hold of a run, read back with other means than they were written with."""
 
-import csv
 import json
 import sqlite3
 import struct
@@ -15,12 +14,6 @@ class Held:
     losses: list[tuple[int, float]]
     settings: dict[str, str]
     final: dict[str, float]
-
-
-def in_csv(out: Path) -> Held:
-    with (out / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    return Held([(int(row["step"]), float(row["loss"])) for row in rows], {}, {})
 
 
 def in_tensorboard(out: Path) -> Held:
@@ -88,4 +81,4 @@ def _pieces(content: bytes) -> list[bytes]:
     return result[:-1]
 
 
-HELD = {"csv": in_csv, "tensorboard": in_tensorboard, "mlflow": in_mlflow, "wandb": in_wandb}
+HELD = {"tensorboard": in_tensorboard, "mlflow": in_mlflow, "wandb": in_wandb}

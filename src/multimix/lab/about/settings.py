@@ -5,13 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class MethodsSettings:
-    """What is said about the methods.
-
-    Args:
-        cost: Also measure how fast each of them mixes here, some seconds.
-    """
-
-    cost: bool = False
+    """What is said about the methods: nothing can be set."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -151,9 +151,9 @@ def _variance(settings: VarianceSettings, console: Console) -> int:
 
 
 def _methods(settings: MethodsSettings, console: Console) -> int:
-    from multimix.lab.about.method_table import print_methods
+    from multimix.lab.about.methods import print_methods
 
-    print_methods(settings, console)
+    print_methods(console)
     return 0
 
 

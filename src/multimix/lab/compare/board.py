@@ -84,22 +84,26 @@ class Board:
         elif not self._console.is_terminal:
             records = _records(run)  # a file system over a network may not show them yet
             said = self._line(records[-1]) if records else "finished"
-            self._console.print(f"{count}  {printable(name)}  {said}", soft_wrap=True)
+            self._console.print(f"{count}  {printable(name)}  {said}{self._left(self._rows_done)}", soft_wrap=True)
 
     def _render(self) -> RenderableType:
         active = [(run, _records(run)) for run in list(self._active)]
         rows = self._rows_done + sum(records[-1]["rows"] for _, records in active if records)
-        passed_s = monotonic() - self._start
-        left = f", {duration(passed_s / rows * (self._rows - rows))} left" if rows else ""
         head = Table.grid(padding=(0, 1))
         head.add_row(
             ProgressBar(total=self._rows, completed=rows, width=30),
-            f"{self._num_done} of {self._num_runs} runs, {duration(passed_s)}{left}",
+            f"{self._num_done} of {self._num_runs} runs, {duration(monotonic() - self._start)}{self._left(rows)}",
         )
         body = Table.grid(padding=(0, 2))
         for run, records in active:
             body.add_row(printable(Path(run.out).name), self._line(records[-1]) if records else "starting")
         return Group(head, body)
+
+    def _left(self, rows: float) -> str:
+        """Return how long the rest will take if it goes on as the rows so far did; nothing before the first."""
+        if not rows or rows >= self._rows:
+            return ""
+        return f", about {duration((monotonic() - self._start) / rows * (self._rows - rows))} left"
 
 
 def _records(run: TrainSettings) -> list[Record]:

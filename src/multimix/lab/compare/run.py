@@ -1,13 +1,13 @@
 """Many runs: data sets × methods × alphas × K × controls × seeds, here or on a cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
 from multimix.lab.compare.board import Board, print_plan
-from multimix.lab.compare.estimate import estimate
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.on_ray import check_ray_installed, ray_slots
 from multimix.lab.compare.rows import Row, check_data_sets, runs
@@ -19,7 +19,6 @@ from multimix.lab.core.machine import check_device
 from multimix.lab.core.printable import printable
 from multimix.lab.core.warnings import warn
 from multimix.lab.models import import_model
-from multimix.lab.train.progress import duration
 from multimix.lab.train.run_folder import RunFolder
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.trackers.names import check_installed
@@ -54,8 +53,12 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
             print_plan(planned, console)
         _print_count(planned, settings.out, console)
         comparison.write(warn)
+        rows = {run.out: row for row, run in planned}
+        for _, run in planned:
+            if RunFolder(Path(run.out)).finished:
+                _note_row(run, rows)
         if missing:
-            _run(missing, comparison, console)
+            _run(missing, rows, comparison, console)
             comparison.write()
     return comparison.failures
 
@@ -91,15 +94,21 @@ def _print_count(planned: Sequence[tuple[Row, TrainSettings]], out: str, console
     console.print(f"{len(planned)} runs into {printable(out)}, {finished} of them finished before", soft_wrap=True)
 
 
-def _run(missing: Sequence[TrainSettings], comparison: Comparison, console: Console) -> None:
+def _note_row(run: TrainSettings, rows: Mapping[str, Row]) -> None:
+    RunFolder(Path(run.out)).note_row(asdict(rows[run.out]))
+
+
+def _run(missing: Sequence[TrainSettings], rows: Mapping[str, Row], comparison: Comparison, console: Console) -> None:
     board = Board(missing, comparison.failures, console)
+
+    def begin(run: TrainSettings) -> None:
+        _note_row(run, rows)
+        board.started(run)
+
     with _executor(comparison.settings, len(missing)) as (slots, shares):
-        with console.status("a few steps of each kind of run, to tell how long it will take"):
-            time_s = estimate(slots, missing, comparison.folder)
-        time = "in a time that a trial could not tell" if time_s is None else f"about {duration(time_s)}"
-        console.print(f"{len(missing)} to do, {shares}: {time}")
+        console.print(f"{len(missing)} to do, {shares}")
         with board.show():
-            slots.all(_train, missing, board.started, board.ended)
+            slots.all(_train, missing, begin, board.ended)
 
 
 def _train(settings: TrainSettings, jobs: int) -> None:

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import Data
-from multimix.lab.evaluate.evaluation_mode import evaluation_mode
 from multimix.lab.evaluate.evaluator import Evaluator, percent
 from multimix.lab.evaluate.samples import pixels_of, spread
+from multimix.lab.metrics import evaluation_mode
 
 Classifier = Callable[[Tensor], Tensor]  # pixels in [0, 1], (N, ...), to logits, (N, C)
 ROWS = 128  # per gradient: bounds the memory of large models

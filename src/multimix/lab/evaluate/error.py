@@ -7,8 +7,7 @@ from torch import nn
 
 from multimix.lab.data import Data
 from multimix.lab.evaluate.evaluator import MAIN_TABLE, Evaluator, percent
-from multimix.lab.metrics import logits_of
-from multimix.lab.metrics.error import error, error_top5
+from multimix.lab.metrics import error, error_top5, logits_of
 
 
 @dataclass(frozen=True)

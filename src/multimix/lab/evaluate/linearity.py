@@ -15,9 +15,9 @@ from multimix import CutMix, MultiMix, Plan
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import Data
-from multimix.lab.evaluate.evaluation_mode import evaluation_mode
 from multimix.lab.evaluate.evaluator import Evaluator, percent
 from multimix.lab.evaluate.samples import spread
+from multimix.lab.metrics import evaluation_mode
 
 GRID = tuple(number / 10 for number in range(1, 10))
 CUTMIX = MultiMix(CutMix(boxes="inside"), num_mixes=len(GRID))

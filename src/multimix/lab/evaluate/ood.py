@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from multimix.lab.core.checks import check
 from multimix.lab.core.randomness import seed_of
 from multimix.lab.data import Data
-from multimix.lab.evaluate.evaluation_mode import evaluation_mode
 from multimix.lab.evaluate.evaluator import Evaluator, percent
 from multimix.lab.evaluate.other_data import fitted, open_other
 from multimix.lab.evaluate.samples import pixels_of
 from multimix.lab.evaluate.settings import NOISE
+from multimix.lab.metrics import evaluation_mode
 
 ROWS = 1024  # per forward pass
 

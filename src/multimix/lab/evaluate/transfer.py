@@ -14,9 +14,9 @@ from multimix.lab.core.checks import check
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.core.randomness import private_random_state, seed_device, seed_of
 from multimix.lab.data import Data, SampleOrder
-from multimix.lab.evaluate.evaluation_mode import evaluation_mode, rows_at_once
 from multimix.lab.evaluate.evaluator import Evaluator, percent
 from multimix.lab.evaluate.other_data import check_fits, fitted, open_other
+from multimix.lab.metrics import evaluation_mode, rows_at_once
 
 MOMENTUM = 0.9
 

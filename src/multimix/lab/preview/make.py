@@ -20,7 +20,7 @@ from multimix.lab.preview.path import make_path
 from multimix.lab.preview.puzzle_tiles import Blocks, in_place_of_a_model, puzzle_tiles
 from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.preview.tiles import Tile, draw_tiles
-from multimix.lab.train.mixing import mixer
+from multimix.lab.train.method_schedule import mixer
 
 DPI = 150
 MAX_COLUMNS = 9

@@ -27,8 +27,7 @@ class PreviewSettings(OneMethod):
 
     def __post_init__(self) -> None:
         from multimix.lab.data.options import check_form
-        from multimix.lab.train.method_schedule import MethodSchedule
-        from multimix.lab.train.mixing import mixer
+        from multimix.lab.train.method_schedule import MethodSchedule, mixer
 
         check_at_least_one("num_mixes", self.num_mixes)
         check_seed(self.seed)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from multimix.lab.data import Split
-from multimix.lab.evaluate.evaluation_mode import evaluation_mode
+from multimix.lab.metrics import evaluation_mode
 
 GRID = 200  # points per side
 MARGIN = 0.1  # around the points, in units of their spread

@@ -5,7 +5,6 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 
-from multimix.lab.core.csv_cells import as_cell
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Results, rounded
 from multimix.lab.report.table import TableRow, table
@@ -94,3 +93,21 @@ def _change(row: TableRow, name: str) -> list[object]:
 
 def _number(value: float | None) -> object:
     return "" if value is None or math.isnan(value) else rounded(value)
+
+
+BEGINS = ("=", "+", "-", "@", "\t", "\r")  # of a formula, for one spreadsheet or another
+
+
+def as_cell(value: object) -> object:
+    """Return a value as a cell that no spreadsheet computes: a text that looks like a formula comes after a quote."""
+    if not isinstance(value, str) or not value.startswith(BEGINS) or _is_number(value):
+        return value
+    return f"'{value}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

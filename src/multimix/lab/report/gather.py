@@ -1,8 +1,8 @@
 """From the folder of a comparison to its results: every run that is there, whichever command asked for it.
 
-A comparison that was extended, by more methods or seeds in the same folder, remembers the last command only. So rows
-are known by the names of their run folders, and a run has its place in the tables if it was made with the settings of
-the last command; what does not fit is named.
+A comparison that was extended, by more methods or seeds in the same folder, remembers the last command only. So each
+run says itself which row it was begun for, and has its place in the tables if it was made with the settings of the last
+command; what does not fit is named.
 """
 
 import json
@@ -12,22 +12,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from multimix.lab.compare.controls import CONTROLS
 from multimix.lab.compare.folder import Comparison
-from multimix.lab.compare.rows import Row, as_file_name, rows
+from multimix.lab.compare.rows import Row, rows
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.own_folder import subfolders
 from multimix.lab.core.printable import printable
 from multimix.lab.report import readable
 from multimix.lab.report.results import CURVE, Curve, Result, Results, RowResults
+from multimix.lab.report.results_file import read_row
 from multimix.lab.train.method_schedule import options_for
-from multimix.lab.train.run_folder import Record, RunFolder, to_config
+from multimix.lab.train.run_folder import ROW, Record, RunFolder, to_config
 
-NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
-NAME = re.compile(
-    rf"(?:-a(?P<alpha>{NUMBER}))?(?:-k(?P<k>[1-9]\d{{0,8}}))?(?:-(?P<control>{'|'.join(CONTROLS)}))?(?:-(?P<variant>.+))?"
-)
 MAX_NAMED = 4  # of the runs that are left out for one reason
 
 
@@ -36,7 +32,7 @@ class Found:
     """A finished run.
 
     Args:
-        row: The row that its folder's name tells.
+        row: The row that it was begun for.
         seed: Its seed.
         folder: Where it lies.
         config: Its settings.
@@ -53,16 +49,16 @@ class Found:
 
     @classmethod
     def read(cls, folder: RunFolder) -> "Found | None":
-        """Read a run's files; None if it is no run of a comparison, by its name.
+        """Read a run's files; None if it was begun by no comparison.
 
         Raises:
             Damaged: naming the file that does not hold what it should.
         """
-        config = folder.config()
-        readable.method(config.get("method"))
-        row = row_of(folder.path.name, config)
+        row = row_of(folder)
         if row is None:
             return None
+        config = folder.config()
+        readable.method(config.get("method"))
         seed = readable.whole(config["seed"], "config.json: seed")
         if config.get("steps") is not None:
             readable.whole(config["steps"], "config.json: steps", least=1)
@@ -104,25 +100,21 @@ def gather(comparison: Comparison, log: Callable[[str], None] = lambda line: Non
     )
 
 
-def row_of(folder: str, config: Mapping[str, Any]) -> Row | None:
-    """Return the row that a run belongs to, told by the name of its folder; None if that is no run of a comparison."""
-    method, data = str(config.get("method")), str(config.get("data"))
-    label = folder.removesuffix(f"-s{config.get('seed')}")
-    prefix = Row("none", 1, data=data).name.removesuffix("none")
-    start = as_file_name(method)
-    is_named = not label.startswith(start) and label.startswith(prefix)
-    label = label.removeprefix(prefix) if is_named else label
-    parts = NAME.fullmatch(label.removeprefix(start)) if label.startswith(start) else None
-    if parts is None or label == folder or (parts["k"] is None) != (method == "none"):
+def row_of(folder: RunFolder) -> Row | None:
+    """Return the row that a run was begun for; None if it was begun by no comparison.
+
+    Raises:
+        Damaged: if what is written down of it is no row.
+    """
+    stored = folder.row()
+    if stored is None:
         return None
-    return Row(
-        method=method,
-        num_mixes=int(parts["k"] or 1),
-        control=parts["control"] or "",
-        alpha=float(parts["alpha"]) if parts["alpha"] else None,
-        data=data if is_named else "",
-        variant=parts["variant"] or "",
-    )
+    try:
+        row = read_row(stored)
+    except KeyError as error:
+        raise Damaged(f"{ROW}: it lacks {error}") from error
+    # As they are, to be compared with those of the settings; they are made printable where they are shown.
+    return replace(row, data=stored.get("data", ""), variant=stored.get("variant", ""))
 
 
 def _found(folder: Path, log: Callable[[str], None]) -> tuple[list[Found], dict[str, list[str]]]:
@@ -139,7 +131,7 @@ def _found(folder: Path, log: Callable[[str], None]) -> tuple[list[Found], dict[
             left_out.setdefault(f"which is damaged: {error}", []).append(path.name)
             continue
         if run is None:
-            left_out.setdefault("which is no run of a comparison by its name", []).append(path.name)
+            left_out.setdefault("which no comparison began", []).append(path.name)
         else:
             found.append(run)
     return sorted(found, key=lambda run: run.seed), left_out

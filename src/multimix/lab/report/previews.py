@@ -2,8 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,10 @@ from multimix.lab.compare.rows import Row
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.printable import printable as shown_text
 from multimix.lab.data import Split, data_options_for, open_data
+from multimix.lab.data.files import hub
 from multimix.lab.preview.puzzle_tiles import in_place_of_a_model
 from multimix.lab.preview.settings import PreviewSettings
-from multimix.lab.train.method_schedule import MethodSchedule, options_for
-from multimix.lab.train.mixing import mixer
+from multimix.lab.train.method_schedule import MethodSchedule, mixer, options_for
 
 NUM_MIXES = 9
 SEED = 0
@@ -80,7 +79,7 @@ class Samples:
         if name not in (*IN_NO_FILE, *self.data):
             raise UsageError(f"samples of {name} are shown only if it is asked for: multimix report --samples {name}")
         given = data_options_for(name, options) if name in self.data else {}
-        with _offline():
+        with hub.offline():  # a page is no reason to download a data set
             return open_data(name, given, root=self.data_root if name in self.data else None).test
 
 
@@ -127,18 +126,6 @@ def previews(rows: Sequence[Row], settings: Mapping[str, Any], samples: Samples)
     except (UsageError, ValueError, TypeError, KeyError, RuntimeError) as error:  # settings from a file may not fit
         return Previews([], [f"No path is shown, as the methods cannot be tried here: {shown_text(str(error))}."])
     return Previews(paths, [*kinds_of_picture, *saliency, *inside])
-
-
-@contextmanager
-def _offline() -> Iterator[None]:
-    """Yield a page is no reason to download a data set: what the hub's library has from before must do."""
-    from huggingface_hub import constants
-
-    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
 
 
 def _two_samples(split: Split) -> Tensor:

@@ -132,14 +132,19 @@ def _read_row(row: object, environments: Sequence[object]) -> RowResults:
     runs = [_read_run(run, environments) for run in readable.typed(stored["runs"], list, "runs")]
     failures = readable.typed(stored["failures"], dict, "failures")
     return RowResults(
-        row=_row_of(readable.typed(stored["row"], dict, "row")),
+        row=read_row(readable.typed(stored["row"], dict, "row")),
         runs=runs,
         failures={_seed(seed): readable.text(reason, "a failure") for seed, reason in failures.items()},
         curve=Curve.read(stored["curve"]),
     )
 
 
-def _row_of(stored: Mapping[str, Any]) -> Row:
+def read_row(stored: Mapping[str, Any]) -> Row:
+    """Return a row of which nothing is known to be as it should.
+
+    Raises:
+        Damaged, KeyError: if it is none.
+    """
     alpha = stored.get("alpha")
     return Row(
         method=readable.method(stored["method"]),

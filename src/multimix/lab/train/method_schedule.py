@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
-from multimix import Choice
+from multimix import Choice, MultiMix
 from multimix.lab.core.errors import UsageError
 from multimix.lab.train.phases import Phases, split_phases
+from multimix.lab.train.recipe import OneMethod
 from multimix.methods import METHODS, Method
 from multimix.suggest import nearest
 
@@ -142,3 +143,30 @@ def _refused(given: str, setting: str) -> NoReturn:
         f"{setting} must be a name, names with odds, or such at rising shares of the run from 0 on, got "
         f"{setting}={given!r}; write mixup, mixup+cutmix:2, or mixup+cutmix:2@0,none@0.9"
     )
+
+
+def mixer(settings: OneMethod, num_classes: int, num_mixes: int, odds: Odds | None = None) -> MultiMix:
+    """Build the mixer that the settings describe, with K mixes.
+
+    Args:
+        settings: The run's, or the picture's.
+        num_classes: Number of classes.
+        num_mixes: K.
+        odds: The methods of one phase; None: those of the first.
+
+    Raises:
+        UsageError: in the library's words, where it refuses a setting.
+    """
+    odds = odds or MethodSchedule.parse(settings.method).values[0]
+    check_option_names(settings.method_options, [settings.method])
+    try:
+        return MultiMix(
+            odds.build(settings.method_options),
+            num_mixes=num_mixes,
+            num_classes=num_classes,
+            sampling=settings.sampling,
+            share=settings.share,
+            partners=settings.partners,
+        )
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from error

@@ -139,7 +139,7 @@ class Recipe(Optimizing, Mixing):
         checkpoint_every: How often the state is saved to go on from: a number of steps, a time (60s, 10min, 2h) or
             never.
         on_bad_checkpoint: When there are saved states and none is good: stop, or restart from nothing.
-        trackers: Tools that are given the records too, comma separated: csv, tensorboard, mlflow, wandb.
+        trackers: Tools that are given the records too, comma separated: tensorboard, mlflow, wandb.
     """
 
     data_root: str | None = None

@@ -1,6 +1,7 @@
 """A run on disk: what was asked, what was measured on the way, what came out.
 
 DIR/config.json       the settings
+DIR/row.json          which row of a comparison's tables it was begun for, if it was begun by one
 DIR/environment.json  the machine, versions and threads: the conditions of the training time
 DIR/skipped_files.txt the files of the data that could not be used, and why; absent if there were none
 DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, cpu_time_s, rows, images, then name -> value
@@ -8,7 +9,7 @@ DIR/checkpoint/       states to go on from (multimix/lab/train/checkpoint.py)
 DIR/model.safetensors the final weights
 DIR/evaluation.json   the final evaluation; written last, so a folder that has it is finished. `multimix evaluate` adds
                       more numbers
-DIR/metrics.csv and others that trackers write (multimix/lab/train/trackers/), if there are any; nothing here reads them
+DIR/tensorboard/      and others that trackers write (multimix/lab/train/trackers/), if any; nothing here reads them
 DIR/.lock             held by the process that writes the folder (multimix/lab/core/lock.py)
 """
 
@@ -31,7 +32,7 @@ from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.stored_settings import stored_settings
 
 Record = dict[str, float]
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, ROW, WEIGHTS = "config.json", "row.json", "model.safetensors"
 # Settings that may change between two tries at the same run: they decide how it is done, not what comes out.
 NO_PART = ("out", "checkpoint_every", "on_bad_checkpoint", "num_workers", "trackers")
 
@@ -45,7 +46,7 @@ class RunFolder:
     def check(self, settings: TrainSettings) -> None:
         """Refuse a folder that belongs to a run with other settings, or to somebody else."""
         self._check_initial_weights(settings)
-        check_ours(self.path, CONFIG, "a run")
+        check_ours(self.path, CONFIG, "a run", may_hold=lambda path: path.name == ROW)
         config = self.path / CONFIG
         if not config.exists():
             return
@@ -92,6 +93,12 @@ class RunFolder:
             check_no_links(self.path)
         return self.finished
 
+    def note_row(self, row: Mapping[str, Any]) -> None:
+        """Write down which row of a comparison's tables the run is for, unless that was done before."""
+        if not (self.path / ROW).exists():
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(self.path / ROW, dict(row))
+
     def start(
         self,
         settings: TrainSettings,
@@ -137,6 +144,10 @@ class RunFolder:
             Damaged: naming the file, if it cannot be read; so do the other files.
         """
         return self._read("config.json")
+
+    def row(self) -> dict[str, Any] | None:
+        """Return which row it is for, unchecked; None if no comparison began it."""
+        return self._read(ROW) if (self.path / ROW).exists() else None
 
     def records(self) -> list[Record]:
         """Return the records so far, oldest first."""

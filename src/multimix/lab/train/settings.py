@@ -41,7 +41,7 @@ class TrainSettings(Recipe, OneMethod):
 
     def __post_init__(self) -> None:
         from multimix.lab.data import check_data
-        from multimix.lab.train.mixing import mixer
+        from multimix.lab.train.method_schedule import mixer
 
         super().__post_init__()
         check_place("out", self.out)

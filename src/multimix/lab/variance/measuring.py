@@ -8,7 +8,7 @@ from torch import Tensor
 from multimix import MultiMix
 from multimix.lab.core.errors import RunFailed
 from multimix.lab.core.randomness import seed_of
-from multimix.lab.train.mixing import mixer
+from multimix.lab.train.method_schedule import mixer
 from multimix.lab.variance.designs import Design
 from multimix.lab.variance.probe import Probe, chosen_mixes
 from multimix.variance import Estimate, common_variance, own_variance, ratio, squared_mean, total_variance

@@ -15,9 +15,8 @@ from multimix.lab.about.doctor.machine import (
     puzzle_solver,
     used_kernels,
 )
-from multimix.lab.about.doctor.selftest import Check, checks
+from multimix.lab.about.doctor.selftest import Check, Speed, checks, mixing_speed
 from multimix.lab.about.doctor.versions import Package, packages, versions
-from multimix.lab.about.mixing_speed import Speed, mixing_speed
 from multimix.methods import METHODS
 
 

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from multimix.lab.about.doctor.findings import Findings
+from multimix.lab.about.doctor.selftest import NUM_MIXES, SHAPE
 from multimix.lab.about.doctor.versions import ABSENT, Package
-from multimix.lab.about.mixing_speed import NUM_MIXES, SHAPE
 
 WIDEST = 120  # columns; longer lines are hard to read
 

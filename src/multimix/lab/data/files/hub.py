@@ -5,22 +5,17 @@ Such a set's own description and cells may name files. Only files of that set ar
 
 import errno
 import os
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 from multimix.lab.core.regular_files import MAX_FILE_BYTES, check_regular, read_regular
 from multimix.lab.data.files.bad_files import why
 
 if TYPE_CHECKING:
     import datasets
-
-REACH_S = 5  # how long an answer of the hub is waited for
 
 
 class HubUnavailable(RuntimeError):
@@ -86,18 +81,14 @@ def fetch(repo: str, config: str | None = None, revision: str | None = None) -> 
     folder = Path(repo) if Path(repo).exists() else None
     if folder is not None:
         _check_folder(folder)
-    offline = None if folder is not None else _why_offline()
     try:
-        with _offline_if(offline is not None):
-            builder = datasets.load_dataset_builder(repo, config, revision=revision)
-            _check_sources(builder, folder)
-            builder.download_and_prepare()
-            found = builder.as_dataset()
+        builder = datasets.load_dataset_builder(repo, config, revision=revision)
+        _check_sources(builder, folder)
+        builder.download_and_prepare()
+        found = builder.as_dataset()
     except HubUnavailable:
         raise
     except Exception as error:  # of the network, the hub, the file system, the format: one line says enough
-        if offline is not None:
-            raise HubUnavailable(f"{offline}, and no earlier download of it was found") from error
         reason = next(iter(str(error).strip().splitlines()), "")
         raise HubUnavailable(f"{type(error).__name__}: {reason}") from error
     if not isinstance(found, datasets.DatasetDict):
@@ -140,33 +131,16 @@ def _check_sources(builder: "datasets.DatasetBuilder", folder: Path | None) -> N
             raise HubUnavailable(f"it names a file that is not the data set's own, {file!r}")
 
 
-def _why_offline() -> str | None:
-    """Return why the hub cannot be reached, or None; its own library would try for half a minute to find out."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return "HF_HUB_OFFLINE is set"
-    try:
-        urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=REACH_S).close()  # through a proxy, if one is set
-    except HTTPError:
-        return None  # it answers; whether it has the repository is another question
-    except (OSError, ValueError) as error:
-        reason = error.reason if isinstance(error, URLError) else error
-        if not isinstance(reason, ssl.SSLError):  # its library may know other certificates
-            return f"{constants.ENDPOINT} cannot be reached: {getattr(reason, 'strerror', None) or reason}"
-    return None
-
-
 @contextmanager
-def _offline_if(offline: bool) -> Iterator[None]:
-    """Let the hub's library use what it has downloaded before, and nothing else."""
+def offline() -> Iterator[None]:
+    """Let the hub's library use what it has downloaded before, and nothing else; HF_HUB_OFFLINE=1 does so for good."""
     import datasets
     import huggingface_hub
 
     settings: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
     before = [module.HF_HUB_OFFLINE for module in settings]
     for module in settings:
-        module.HF_HUB_OFFLINE = module.HF_HUB_OFFLINE or offline
+        module.HF_HUB_OFFLINE = True
     try:
         yield
     finally:

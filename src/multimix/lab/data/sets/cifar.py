@@ -1,7 +1,8 @@
 """CIFAR-10 and CIFAR-100: 60,000 colour images, 32 × 32, in 10 or 100 classes.
 
 Krizhevsky, 2009, "Learning Multiple Layers of Features from Tiny Images". Copies are known in the published binary
-layout, in the published Python layout, and, for CIFAR-10, as class folders of images.
+layout and, of CIFAR-10, as class folders of images. The published Python layout is pickles, which are programs, and is
+not read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,29 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from multimix.lab.core.regular_files import read_regular
 from multimix.lab.data.data_set import EncodedData
-from multimix.lab.data.files import MAX_TEXT_BYTES, BadFiles, class_folders
-from multimix.lab.data.files.cifar_batches import SIDE, read_batch, read_pickle
+from multimix.lab.data.files import MAX_TEXT_BYTES, UNUSABLE, BadFiles, BadSample, class_folders, why
 from multimix.lab.data.held import HeldSplit
 from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.sets.published import HubCopy, Layout, PublishedImages, usable_records
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
-
-
-@dataclass(frozen=True)
-class Batches(Layout):
-    """A layout of files of records, the last of which is for testing.
-
-    Args:
-        labels: Bytes before the pixels of a binary record, the class last; or the key of the labels in a pickle.
-    """
-
-    labels: int | bytes = 1
+SIDE = 32
+PIXELS = 3 * SIDE * SIDE  # red, then green, then blue, row by row
 
 
 @dataclass(frozen=True)
@@ -40,35 +32,46 @@ class Cifar(PublishedImages):
 
     Attributes:
         records: Records in each file of a split.
+        label_bytes: Bytes before the pixels of a record, the class last.
     """
 
     records: ClassVar[Mapping[str, int]]
+    label_bytes: ClassVar[int] = 1
     sample_shape = (3, SIDE, SIDE)
 
     def read(self, home: Path, bad_files: BadFiles) -> EncodedData:
-        """Read files of records, or list class folders."""
-        layout = next(layout for layout in self.layouts if layout.is_at(home))
-        if not isinstance(layout, Batches):
+        """Read files of records, the last of them for testing, or list class folders."""
+        binary = self.layouts[0]
+        if not binary.is_at(home):
             return self.encoded(
                 {part: class_folders(home / part, CLASSES, bad_files) for part in self.records}, CLASSES
             )
-        files = {"train": layout.marks[:-1], "test": layout.marks[-1:]}
-        splits = {part: self._split(part, home, names, layout.labels, bad_files) for part, names in files.items()}
+        files = {"train": binary.marks[:-1], "test": binary.marks[-1:]}
+        splits = {part: self._split(part, [home / name for name in names], bad_files) for part, names in files.items()}
         return self.encoded(splits, self.classes(home))
 
     def classes(self, home: Path) -> Sequence[str] | int:
         """Return the names of the classes, or how many there are if the copy does not name them."""
         return CLASSES
 
-    def _split(
-        self, part: str, home: Path, names: Sequence[str], labels: int | bytes, bad_files: BadFiles
-    ) -> HeldSplit:
-        batches = []
-        for file in (home / name for name in names):
-            batch = read_batch(file, labels, self.records[part], bad_files)
-            batches.append(usable_records(file, *batch, self.num_classes, bad_files))
-        x, y = map(torch.cat, zip(*batches, strict=True))
+    def _split(self, part: str, files: Sequence[Path], bad_files: BadFiles) -> HeldSplit:
+        x, y = map(torch.cat, zip(*(self._batch(part, file, bad_files) for file in files), strict=True))
         return HeldSplit(x.view(-1, *self.sample_shape), y)
+
+    def _batch(self, part: str, file: Path, bad_files: BadFiles) -> tuple[Tensor, Tensor]:
+        """Read the pixels and labels of one file; nothing of a file that is not whole."""
+        expected = self.records[part] * (self.label_bytes + PIXELS)
+        content = b""
+        try:
+            content = read_regular(file)
+            if len(content) != expected:
+                raise BadSample(f"{len(content):,} bytes where {expected:,} are published")
+        except UNUSABLE as error:
+            bad_files.add(file, why(error))
+            content = b""
+        rows = np.frombuffer(content, dtype=np.uint8).reshape(-1, self.label_bytes + PIXELS)
+        labels, x = rows[:, self.label_bytes - 1], rows[:, self.label_bytes :]
+        return usable_records(file, x, labels, self.num_classes, bad_files)
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,7 @@ class Cifar10(Cifar):
     name = "cifar10"
     num_train, num_classes, records = 50_000, 10, {"train": 10_000, "test": 10_000}
     layouts = (
-        Batches([*(f"{name}.bin" for name in BATCHES), "test_batch.bin"], ["cifar-10-batches-bin"]),
-        Batches([*BATCHES, "test_batch"], ["cifar-10-batches-py"], b"labels"),
+        Layout([*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"], ["cifar-10-batches-bin"]),
         Layout([f"train/{name}/" for name in CLASSES], ["cifar10"]),
     )
     hub = HubCopy("uoft-cs/cifar10")
@@ -93,20 +95,15 @@ class Cifar100(Cifar):
 
     name = "cifar100"
     num_train, num_classes, records = 50_000, 100, {"train": 50_000, "test": 10_000}
-    layouts = (
-        Batches(["train.bin", "test.bin"], ["cifar-100-binary"], 2),  # a coarse label, then the fine one
-        Batches(["train", "test"], ["cifar-100-python"], b"fine_labels"),
-    )
+    label_bytes = 2  # a coarse label, then the fine one
+    layouts = (Layout(["train.bin", "test.bin"], ["cifar-100-binary"]),)
     hub = HubCopy("uoft-cs/cifar100", label="fine_label")
     prepare = Normalise((129.3 / 255, 124.1 / 255, 112.4 / 255), (68.2 / 255, 65.4 / 255, 70.4 / 255))
 
     def classes(self, home: Path) -> Sequence[str] | int:
         """Return the names of the fine classes; nothing depends on them."""
         try:
-            if (home / "fine_label_names.txt").is_file():
-                names = read_regular(home / "fine_label_names.txt", MAX_TEXT_BYTES).decode().split()
-            else:
-                names = [name.decode() for name in read_pickle(home / "meta")[b"fine_label_names"]]
-        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            names = read_regular(home / "fine_label_names.txt", MAX_TEXT_BYTES).decode().split()
+        except (OSError, ValueError):
             return self.num_classes
         return names if len(names) == self.num_classes else self.num_classes

@@ -16,7 +16,7 @@ from multimix.lab.evaluate.corruptions.colour import brightness, contrast, satur
 from multimix.lab.evaluate.corruptions.constants import SEVERITIES
 from multimix.lab.evaluate.corruptions.digital import elastic_transform, jpeg_compression, pixelate
 from multimix.lab.evaluate.corruptions.draws import Draws
-from multimix.lab.evaluate.corruptions.eight_bits import rounded, truncated
+from multimix.lab.evaluate.corruptions.filters import rounded, truncated
 from multimix.lab.evaluate.corruptions.noise import gaussian_noise, impulse_noise, shot_noise, speckle_noise
 from multimix.lab.evaluate.corruptions.spatter import spatter
 from multimix.lab.evaluate.corruptions.weather import fog, frost, snow

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from multimix.lab.evaluate.corruptions.constants import Constants
 from multimix.lab.evaluate.corruptions.draws import Draws
-from multimix.lab.evaluate.corruptions.eight_bits import truncated
-from multimix.lab.evaluate.corruptions.filters import gaussian, kernel_1d
+from multimix.lab.evaluate.corruptions.filters import gaussian, kernel_1d, truncated
 
 SIGMA = Constants((0.4, 0.6, 0.7, 0.8, 1.0), (0.5, 0.75, 1.0, 1.25, 1.5), (1.0, 2.0, 3.0, 4.0, 6.0))
 # Radius of the disk, and standard deviation of the blur that takes the steps off its edge.

@@ -1,4 +1,4 @@
-"""Linear filters along one axis as matrices: any length, any reach, any border, whole batches at once."""
+"""Linear filters along one axis as matrices, any length, reach and border, whole batches at once; levels of 8 bits."""
 
 import math
 from functools import lru_cache
@@ -6,6 +6,19 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
+
+SLACK = 1e-3  # of a level: what float32 may have lost of a whole one
+
+
+def truncated(pixels: Tensor) -> Tensor:
+    """Return the next lower of 256 levels, in [0, 1], as a cast to bytes does."""
+    return (pixels.clamp(0, 1) * 255 + SLACK).floor() / 255
+
+
+def rounded(pixels: Tensor) -> Tensor:
+    """Return the nearest of 256 levels, in [0, 1]."""
+    return (pixels.clamp(0, 1) * 255).round() / 255
+
 
 TRUNCATE = 4.0  # standard deviations, scikit-image's choice
 

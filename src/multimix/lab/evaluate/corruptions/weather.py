@@ -14,7 +14,7 @@ from multimix.lab.evaluate.corruptions.blur import enlarged, moved
 from multimix.lab.evaluate.corruptions.colour import luma
 from multimix.lab.evaluate.corruptions.constants import Constants
 from multimix.lab.evaluate.corruptions.draws import Draws
-from multimix.lab.evaluate.corruptions.eight_bits import truncated
+from multimix.lab.evaluate.corruptions.filters import truncated
 
 # Thickness, and by what roughness falls from each scale to the next finer one.
 FOG = Constants(

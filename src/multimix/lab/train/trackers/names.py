@@ -7,7 +7,6 @@ from multimix.lab.core.errors import UsageError
 
 # Name -> packages it needs, as they are imported.
 TRACKERS: dict[str, tuple[str, ...]] = {
-    "csv": (),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow", "sqlalchemy", "alembic"),
     "wandb": ("wandb",),

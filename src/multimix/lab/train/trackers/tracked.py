@@ -62,10 +62,6 @@ class Trackers:
 
 
 def _tracker(name: str, settings: TrainSettings, records: Sequence[Record]) -> Tracker:
-    if name == "csv":
-        from multimix.lab.train.trackers.to_csv import Csv
-
-        return Csv(settings, records)
     if name == "tensorboard":
         from multimix.lab.train.trackers.to_tensorboard import TensorBoard
 

@@ -1,4 +1,4 @@
-"""What a method is: asked of its code, so that a new one needs no line here."""
+"""What a method is, asked of its code, so that a new one needs no line here; and all of them on the terminal."""
 
 import inspect
 import re
@@ -7,6 +7,10 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import torch
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 from torch import nn
 
 from multimix import MultiMix
@@ -102,3 +106,52 @@ def _section(doc: str, head: str) -> str:
     """Return a section of a docstring as one line."""
     found = re.search(rf"^{head}:\n((?:[ \t]+\S.*\n?)+)", doc, re.MULTILINE)
     return " ".join(found[1].split()) if found else ""
+
+
+WIDEST = 120  # columns; longer lines are hard to read
+
+
+USE = "Use: MultiMix(NAME), or an object, MultiMix(CutMix(alpha=0.5)); multimix train --method NAME."
+
+
+def print_methods(console: Console) -> None:
+    """Print all methods, and how they are named."""
+    width = min(console.width, WIDEST)
+    console.print(method_table(width))
+    console.print(USE, width=width)
+
+
+def method_table(width: int) -> Table:
+    """Return the table."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), width=width)
+    table.add_column("method", style="bold", no_wrap=True)
+    table.add_column("what it does, its options, its paper", ratio=1)
+    table.add_column("where, what, needs", width=27)
+    for fact in all_facts():
+        table.add_row(fact.name, _text(fact), "\n".join(needs(fact)))
+        table.add_row()  # a line's distance to the next
+    return table
+
+
+def needs(fact: MethodFacts) -> list[str]:
+    """Return where a method mixes, what, and what it needs, in short lines."""
+    what = ", ".join(fact.axes) if fact.axes != AXES else "any number of axes"
+    where = "at a layer of the model" if fact.inside else "at the input"
+    lines = [where, what, "floating point" if fact.blends else "any type of number"]
+    if fact.saliency:
+        lines.append("needs saliency, or a model" if fact.model else "may be given saliency")
+    return [*lines, *["needs the names of layers"] * fact.inside]
+
+
+def options(fact: MethodFacts) -> str:
+    """Return a method's options with their defaults."""
+    return ", ".join(f"{name}={default}" for name, default in fact.options.items())
+
+
+def _text(fact: MethodFacts) -> Text:
+    parts = [Text(fact.does.replace("`", ""))]
+    if fact.options:
+        parts.append(Text(options(fact), style="cyan"))
+    if fact.paper:
+        parts.append(Text(fact.paper, style="dim"))
+    return Text("\n").join(parts)
