@@ -325,7 +325,10 @@ def unit_size(gain, spread):
 @no_type_check
 @kernel
 def set_up(gain, spread, right, down, scale, layers, amount, low, high):
-    """Gains of all nodes, and the capacities, in units of `scale`. Gives the largest number in them, the least and the largest gain."""
+    """Gains of all nodes, and the capacities, in units of `scale`.
+
+    Gives the largest number in them, the least gain and the largest.
+    """
     blocks = gain.size
     for i in range(blocks):
         amount[i] = gain[i] / scale / layers + spread / scale

@@ -94,11 +94,11 @@ def outline(share: np.ndarray) -> PathPatch:
     ends: list[np.ndarray] = []
     for level in OUTLINES:
         above = share > level
-        beside = np.argwhere(above[:, 1:] != above[:, :-1])[:, ::-1]  # (x, y) of the pixel on the left of the border
-        below = np.argwhere(above[1:] != above[:-1])[:, ::-1]  # ... above the border
-        ends += [np.stack([beside + [0.5, -0.5], beside + 0.5], 1), np.stack([below + [-0.5, 0.5], below + 0.5], 1)]
+        beside = np.argwhere(above[:, 1:] != above[:, :-1])[:, ::-1] + 0.5  # (x, y) of the lower ends
+        below = np.argwhere(above[1:] != above[:-1])[:, ::-1] + 0.5  # of the right ends
+        ends += [np.stack([beside - (0, 1), beside], 1), np.stack([below - (1, 0), below], 1)]
     points = np.concatenate(ends).reshape(-1, 2)
-    # One path for all borders: drawn in two strokes, where a stroke for each border would take most of a preview's time.
+    # One path for all borders, drawn in two strokes: a stroke for each border would take most of a preview's time.
     path = Path(points, np.tile(np.array([Path.MOVETO, Path.LINETO], Path.code_type), len(points) // 2))
     rim = [Stroke(linewidth=2.2, foreground="black"), Stroke(linewidth=1.0, foreground="white")]
     return PathPatch(path, fill=False, capstyle="projecting", path_effects=rim)
