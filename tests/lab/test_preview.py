@@ -180,10 +180,10 @@ def test_shares_say_where_each_position_comes_from(method, spatial):
 def test_the_outline_is_where_the_share_changes():
     share = np.ones((4, 5))
     share[1:3, 1:3] = 0
-    segments = {tuple(map(tuple, segment)) for segment in outline(share).get_segments()}
+    segments = {tuple(map(tuple, segment)) for segment in outline(share).get_path().vertices.reshape(-1, 2, 2)}
     assert len(segments) == 8
     assert ((0.5, 0.5), (0.5, 1.5)) in segments  # left of the box
-    assert not outline(np.full((4, 5), 0.4)).get_segments()
+    assert not len(outline(np.full((4, 5), 0.4)).get_path().vertices)
 
 
 def test_runs_of_one_share():

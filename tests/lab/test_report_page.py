@@ -91,6 +91,29 @@ def test_the_slider_moves_along_the_path(page_file):
 
 
 @in_a_browser
+def test_tables_are_sorted_by_a_click_and_opened_on_paper(page_file):
+    with opened(page_file, viewport={"width": 1280, "height": 900}) as (page, said):
+        table = page.locator("table").first
+        number = table.locator("th").all_inner_texts().index("K")
+
+        def column():
+            return [row.locator("td").nth(number).inner_text() for row in table.locator("tbody tr").all()]
+
+        before = column()
+        click = table.locator("th button").nth(number).click
+        click()
+        assert column() == sorted(before, key=int) != before
+        click()
+        assert column() == sorted(before, key=int, reverse=True)
+        click()
+        assert column() == before
+        assert page.locator("details:not([open])").count() > 0
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("details:not([open])").count() == 0
+        assert said == [page_file.as_uri()]
+
+
+@in_a_browser
 def test_without_scripts_and_on_paper_the_path_is_a_strip(page_file, tmp_path):
     with opened(page_file, java_script_enabled=False) as (page, _):
         assert page.locator(".paths").first.locator(".strip img:visible").count() == 2 * 11

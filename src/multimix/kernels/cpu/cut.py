@@ -21,7 +21,8 @@ import numpy as np
 
 from multimix.kernels.threads import kernel
 
-# One file, because numba's cache of compiled code notices changes in a kernel's own file only.
+# One file, because numba's cache of compiled code notices changes in a kernel's own file only. Loops in place of array
+# expressions, each of which takes numba seconds to compile.
 BITS = 57  # every number is below 2**57, so that a level, ten of them at most, fits into 63 bits
 
 
@@ -73,7 +74,8 @@ def dual_steps(gain, low, high, graph, steps, age, flow, ahead, level):
     rate = np.float32(1.0 / 18.0)  # 1 / twice the largest degree
     most = 1.0
     for _ in range(steps):
-        level[:] = gain
+        for v in range(level.size):
+            level[v] = gain[v]
         for f in range(graph.tail.size):
             n, tail, head = graph.length[f], graph.tail[f], graph.head[f]
             a, origin, goal = ahead[f, :n], level[tail : tail + n], level[head : head + n]
@@ -102,7 +104,7 @@ def is_tight(level, residual, graph, thresholds, count):
     Fills in how many thresholds each node is above. One look serves all of them, as no mask ends between two nodes
     that are above equally many.
     """
-    count[:] = 0
+    count.fill(0)
     for k in range(thresholds.size):
         t = thresholds[k]
         for v in range(level.size):
@@ -231,7 +233,8 @@ def cut_all(level, residual, graph, thresholds, distance, queue, current, path, 
         t = thresholds[k]
         count = leaks(level, residual, graph, t, distance, queue)
         while count > 0 and explore(count, level, residual, graph, t, distance, queue):
-            current[:] = graph.start[:-1]
+            for v in range(level.size):
+                current[v] = graph.start[v]
             for j in range(count):
                 push(queue[j], level, residual, graph, t, distance, current, path, trail)
             count = leaks(level, residual, graph, t, distance, queue)
@@ -244,28 +247,28 @@ def cut_all(level, residual, graph, thresholds, distance, queue, current, path, 
 
 @no_type_check
 @kernel
-def fill_grid(right, down, low, high, limit):
+def fill_grid(right, down, scale, low, high, limit):
     """Two levels: every border may carry its weight either way."""
     height, width = down.shape[0] + 1, right.shape[1] + 1
     for r in range(height):
         for c in range(width):
             i = r * width + c
-            high[0, i] = min(right[r, c], limit) if c + 1 < width else 0.0
-            high[1, i] = min(down[r, c], limit) if r + 1 < height else 0.0
-    low[:] = -high
+            high[0, i] = min(right[r, c] / scale, limit) if c + 1 < width else 0.0
+            high[1, i] = min(down[r, c] / scale, limit) if r + 1 < height else 0.0
+            low[0, i], low[1, i] = -high[0, i], -high[1, i]
 
 
 @no_type_check
 @kernel
-def fill_doubled(right, down, low, high, limit):
+def fill_doubled(right, down, scale, low, high, limit):
     """Three levels: a jump by half costs a quarter of the weight, by a whole all of it."""
     height, width = down.shape[0] + 1, right.shape[1] + 1
-    low[:] = 0.0
+    low.fill(0.0)
     for r in range(height):
         for c in range(width):
             i = r * width + c
-            beside = min(right[r, c], limit) / 4 if c + 1 < width else 0.0
-            below = min(down[r, c], limit) / 4 if r + 1 < height else 0.0
+            beside = min(right[r, c] / scale, limit) / 4 if c + 1 < width else 0.0
+            below = min(down[r, c] / scale, limit) / 4 if r + 1 < height else 0.0
             high[0, i], high[2, i], low[0, i], low[2, i] = beside, beside, -beside, -beside
             high[1, i], high[3, i], low[1, i], low[3, i] = below, below, -below, -below
             high[4, i], high[5, i], high[6, i], high[7, i] = 2 * beside, 2 * beside, 2 * below, 2 * below
@@ -313,26 +316,37 @@ def integer_threshold(threshold, lowest, highest, unit):
 @kernel
 def unit_size(gain, spread):
     """The power of two that brings the largest gain or spread into [1, 2): as `puzzle.scaling`, without its copies."""
-    size = max(np.abs(gain).max(), spread)
+    size = spread
+    for number in gain:
+        size = max(size, abs(number))
     return math.ldexp(1.0, math.frexp(size)[1] - 1) if size > 0.0 else 1.0
 
 
 @no_type_check
 @kernel
-def set_up(gain, spread, right, down, layers, amount, low, high):
-    """Gains of all nodes, and the capacities; the largest number in them."""
+def set_up(gain, spread, right, down, scale, layers, amount, low, high):
+    """Gains of all nodes, and the capacities, in units of `scale`.
+
+    Gives the largest number in them, the least gain and the largest.
+    """
     blocks = gain.size
     for i in range(blocks):
-        amount[i] = gain[i] / layers + spread
+        amount[i] = gain[i] / scale / layers + spread / scale
         if layers == 2:
-            amount[blocks + i] = gain[i] / layers - spread
-    limit = amount.size * (amount.max() - amount.min())  # no flow is larger: a weight above it is as good as infinite
+            amount[blocks + i] = gain[i] / scale / layers - spread / scale
+    lowest, highest = amount[0], amount[0]
+    for number in amount:
+        lowest, highest = min(lowest, number), max(highest, number)
+    limit = amount.size * (highest - lowest)  # no flow is larger: a weight above it is as good as infinite
     if layers == 1:
-        fill_grid(right, down, low, high, limit)
+        fill_grid(right, down, scale, low, high, limit)
     else:
-        fill_doubled(right, down, low, high, limit)
-    size = max(abs(amount.min()), abs(amount.max()), high.max())
-    return size if size > 0.0 else 1.0
+        fill_doubled(right, down, scale, low, high, limit)
+    size = max(abs(lowest), abs(highest))
+    for family in high:
+        for number in family:
+            size = max(size, number)
+    return (size if size > 0.0 else 1.0), lowest, highest
 
 
 @no_type_check
@@ -347,8 +361,8 @@ def warm_start(amount, low, high, unit, size, graph, width, stages, integer, flo
         for i in range(low.shape[1]):
             bottom[f, i] = low[f, i] * inverse
             top[f, i] = high[f, i] * inverse
-    flow[:] = 0
-    ahead[:] = 0
+    flow.fill(0)
+    ahead.fill(0)
     age = 1.0
     for steps in stages:
         if low.shape[0] == 2:
@@ -381,11 +395,10 @@ def solve_pairs(first, last, gain, spread, right, down, thresholds, graph, stage
     distance, queue, current, path, trail = np.empty((5, nodes), np.int32)
     for p in range(first, last):
         scale = unit_size(gain[p], spread[p])
-        scaled = gain[p] / scale, spread[p] / scale, right[p] / scale, down[p] / scale
-        size = set_up(*scaled, layers, amount, low, high)
+        size, lowest, highest = set_up(gain[p], spread[p], right[p], down[p], scale, layers, amount, low, high)
         unit = math.ldexp(1.0, BITS - math.frexp(size)[1])
         for k in range(num_mixes):
-            integer[k] = integer_threshold(thresholds[k, p] / scale, amount.min(), amount.max(), unit)
+            integer[k] = integer_threshold(thresholds[k, p] / scale, lowest, highest, unit)
         if warm_start(amount, low, high, unit, size, graph, width, stages, integer, floats, level, residual, count):
             for k in range(num_mixes):
                 for v in range(nodes):

@@ -1,4 +1,4 @@
-"""The runs of a comparison, and the tables' rows that they make: data × methods × alphas × K × controls."""
+"""The runs of a comparison, and the tables' rows that they make: data × methods × alphas × K × controls × lengths."""
 
 import re
 import zlib
@@ -26,6 +26,7 @@ class Row:
         alpha: The method's alpha; None where it is not varied, or the method has none.
         data: The data set; empty where all rows share one.
         variant: Name of the settings that are changed in it; empty where they are the comparison's.
+        length: Steps of the row with K = 1 that it is compared with; None where they are the same for all rows.
     """
 
     method: str
@@ -34,13 +35,15 @@ class Row:
     alpha: float | None = None
     data: str = ""
     variant: str = ""
+    length: int | None = None
 
     @property
     def label(self) -> str:
         """Its name among the rows of its data set."""
         alpha = "" if self.alpha is None else f"a{self.alpha!r}"
-        mixes = "" if self.method == "none" else f"k{self.num_mixes}"
-        return "-".join(part for part in (self.method, alpha, mixes, self.control, self.variant) if part)
+        mixes = "" if self.method == "none" and not self.control else f"k{self.num_mixes}"
+        length = "" if self.length is None else f"{self.length}-steps"
+        return "-".join(part for part in (self.method, alpha, mixes, self.control, self.variant, length) if part)
 
     @property
     def name(self) -> str:
@@ -101,7 +104,9 @@ class Row:
 def rows(compare: CompareSettings) -> list[Row]:
     """Return the tables' rows, in their order."""
     several = compare.data if len(compare.data) > 1 else ("",)
-    plain = [row for data in several for method in compare.methods for row in _rows_of(data, method, compare)]
+    lengths = compare.lengths or (None,)
+    kinds = [row for data in several for method in compare.methods for row in _rows_of(data, method, compare)]
+    plain = [replace(row, length=length) for row in kinds for length in lengths]
     return [each for row in plain for each in (row, *_variants(row, compare))]
 
 
@@ -115,15 +120,17 @@ def runs(compare: CompareSettings) -> list[tuple[Row, TrainSettings]]:
         row.settings(compare, steps=1, seed=0)
     steps = {data: _base_steps(compare, data) for data in compare.data}
     return [
-        (row, row.settings(compare, steps[row.data or compare.data[0]], seed))
+        (row, row.settings(compare, row.length or steps[row.data or compare.data[0]], seed))
         for seed in range(compare.seeds)
         for row in rows(compare)
     ]
 
 
 def _rows_of(data: str, method: str, compare: CompareSettings) -> Iterator[Row]:
-    if method == "none":
+    if method == "none":  # nothing is mixed K times, but batches may be smaller or larger, and updates more
         yield Row(method, 1, data=data)
+        plain = [control for control in compare.controls if not CONTROLS[control].mixes]
+        yield from (Row(method, k, control, data=data) for k in compare.num_mixes if k > 1 for control in plain)
         return
     has_alpha = bool(options_for(method, {"alpha": None}))
     alphas = compare.alphas if compare.alphas and has_alpha else (None,)
@@ -145,8 +152,8 @@ def _variants(row: Row, compare: CompareSettings) -> Iterator[Row]:
 
 
 def _base_steps(compare: CompareSettings, data: str) -> int:
-    if compare.steps is not None:
-        return compare.steps
+    if compare.epochs is None:
+        return compare.steps or max(compare.lengths)
     return compare.total_steps(len(_opened(compare, data).train), compare.batch_size)
 
 
@@ -162,7 +169,7 @@ def check_data_sets(compare: CompareSettings, fetch: bool = True) -> None:
     Raises:
         UsageError: if one is not there, or cannot be used.
     """
-    if compare.steps is None or compare.ray is not None:
+    if compare.epochs is not None or compare.ray is not None:
         return
     for data in compare.data:
         if fetch or _is_at_hand(data, compare.data_root):

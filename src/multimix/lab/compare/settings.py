@@ -14,7 +14,7 @@ MOST_ROWS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class CompareSettings(Recipe):
-    """Many runs: data sets × methods × alphas × K × controls × seeds.
+    """Many runs: data sets × methods × alphas × K × controls × lengths × seeds.
 
     Args:
         data: Names of data sets, or folder:PATH, hf:REPO, webdataset:PATH, comma separated; each gets a table.
@@ -25,6 +25,8 @@ class CompareSettings(Recipe):
         num_mixes: Values of K, comma separated.
         controls: What is compared with the K = 1 row, comma separated: same-pairs, same-rows or same-images, each with
             K mixes; k-updates, k-batch or small-batch, each with one.
+        lengths: Numbers of steps of the row with K = 1, comma separated, in place of steps: every row is trained at
+            each of them, in runs of their own.
         variants: Named changes of a run's settings, for a file, e.g. {iid: {sampling: iid}}. Every row that mixes is
             also done with each of them, if its method has the options they change, and compared with itself without;
             one that changes num_mixes, e.g. {growing: {num_mixes: "1@0,5@0.5"}}, is done in place of K = 1 alone.
@@ -45,6 +47,7 @@ class CompareSettings(Recipe):
     alphas: tuple[float, ...] = ()
     num_mixes: tuple[int, ...] = (1, 5)
     controls: tuple[str, ...] = ("same-pairs", "same-rows")
+    lengths: tuple[int, ...] = ()
     variants: dict[str, dict[str, Any]] = field(default_factory=dict)
     seeds: int = 3
     jobs: int | None = None
@@ -57,17 +60,30 @@ class CompareSettings(Recipe):
         from multimix.lab.data import check_data_option_names
         from multimix.lab.train.method_schedule import parse_list
 
+        if self.lengths:
+            check(
+                self.steps is None and self.epochs is None,
+                "lengths are given in place of steps and epochs",
+                "leave those out",
+                lengths=self.lengths,
+                steps=self.steps,
+                epochs=self.epochs,
+            )
         super().__post_init__()
+        if self.lengths:
+            object.__setattr__(self, "steps", None)
         check_place("out", self.out)
         object.__setattr__(self, "alphas", tuple(map(float, self.alphas)))  # 1 and 1.0 are one alpha
         object.__setattr__(self, "methods", parse_list(self.methods))
         for name in ("data", "methods", "num_mixes", "controls"):
             check(len(getattr(self, name)) > 0, f"{name} must name at least one", "add one", **{name: ()})
-        for name in ("data", "methods", "alphas", "num_mixes", "controls"):
+        for name in ("data", "methods", "alphas", "num_mixes", "controls", "lengths"):
             values = getattr(self, name)
             check(len(set(values)) == len(values), f"{name} must differ from each other", "drop one", **{name: values})
         for num_mixes in self.num_mixes:  # before rows divide by it
             check_at_least_one("num_mixes", num_mixes)
+        for length in self.lengths:
+            check_at_least_one("lengths", length)
         check_data_option_names(self.data_options, self.data)
         self._check_methods()
         for control in self.controls:
@@ -76,7 +92,7 @@ class CompareSettings(Recipe):
         check_at_least_one("seeds", self.seeds)
         self._check_executor()
         most = len(self.data) * len(self.methods) * max(1, len(self.alphas)) * len(self.num_mixes)
-        most *= max(1, len(self.controls)) * (1 + len(self.variants))
+        most *= max(1, len(self.controls)) * max(1, len(self.lengths)) * (1 + len(self.variants))
         check(most <= MOST_ROWS, f"a comparison must have at most {MOST_ROWS:,} rows", "compare less", rows=most)
 
     def _check_methods(self) -> None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from matplotlib.patheffects import Stroke
 from torch import Tensor
 
@@ -72,7 +73,7 @@ def _draw(axes: Axes, tile: Tile, upwards: bool) -> None:
         origin="lower" if upwards else "upper",
     )
     if tile.share is not None:
-        axes.add_collection(outline(tile.share.numpy()), autolim=False)
+        axes.add_artist(outline(tile.share.numpy()))
     for start, end, colour in tile.arrows:
         style = {"arrowstyle": "-|>", "color": colour, "lw": 1, "mutation_scale": 7, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", end, start, arrowprops=style)
@@ -88,12 +89,16 @@ def _draw(axes: Axes, tile: Tile, upwards: bool) -> None:
     )
 
 
-def outline(share: np.ndarray) -> LineCollection:
+def outline(share: np.ndarray) -> PathPatch:
     """Return the borders between pixels of x and of its partner: white, with a dark rim to be seen on anything."""
-    segments: list[list[Point]] = []
+    ends: list[np.ndarray] = []
     for level in OUTLINES:
         above = share > level
-        segments += [[(j + 0.5, i - 0.5), (j + 0.5, i + 0.5)] for i, j in np.argwhere(above[:, 1:] != above[:, :-1])]
-        segments += [[(j - 0.5, i + 0.5), (j + 0.5, i + 0.5)] for i, j in np.argwhere(above[1:] != above[:-1])]
+        beside = np.argwhere(above[:, 1:] != above[:, :-1])[:, ::-1] + 0.5  # (x, y) of the lower ends
+        below = np.argwhere(above[1:] != above[:-1])[:, ::-1] + 0.5  # of the right ends
+        ends += [np.stack([beside - (0, 1), beside], 1), np.stack([below - (1, 0), below], 1)]
+    points = np.concatenate(ends).reshape(-1, 2)
+    # One path for all borders, drawn in two strokes: a stroke for each border would take most of a preview's time.
+    path = Path(points, np.tile(np.array([Path.MOVETO, Path.LINETO], Path.code_type), len(points) // 2))
     rim = [Stroke(linewidth=2.2, foreground="black"), Stroke(linewidth=1.0, foreground="white")]
-    return LineCollection(segments, capstyle="projecting", path_effects=rim)
+    return PathPatch(path, fill=False, capstyle="projecting", path_effects=rim)

@@ -18,6 +18,7 @@ TITLES = (
     "num_mixes",
     "control",
     "variant",
+    "length",
     "metric",
     "better",
     "n",
@@ -57,6 +58,7 @@ def _lines(row: TableRow, results: Results) -> Iterator[list[object]]:
     alpha = "" if row.row.alpha is None else row.row.alpha
     data = row.row.data or ", ".join(results.settings["data"])
     head = [results.name, data, row.row.method, alpha, row.row.num_mixes, row.row.control, row.row.variant]
+    head += ["" if row.row.length is None else row.row.length]
     for name, value in row.metrics.items():
         yield [*head, name, metric_of(name).better, *_interval(value), *_change(row, name)]
     nothing = [""] * (len(TITLES) - TITLES.index("reference"))

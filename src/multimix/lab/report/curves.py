@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from multimix.lab.core.plots import LINES, SETTINGS, STYLES, as_svg
+from multimix.lab.report import words
 from multimix.lab.report.table import TableRow
 
 AXES = {"step": "steps", "time_s": "seconds of training"}
@@ -39,7 +40,7 @@ def _line(axes: Axes, row: TableRow, axis: str, index: int) -> None:
     )
     colour = LINES[index % len(LINES)]
     axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(x, error, color=colour, linestyle=STYLES[index % len(STYLES)], linewidth=1.8, label=_label(row))
+    axes.plot(x, error, color=colour, linestyle=STYLES[index % len(STYLES)], linewidth=1.8, label=words.kind(row))
 
 
 def _dress(axes: Axes, label: str) -> None:
@@ -53,9 +54,3 @@ def _dress(axes: Axes, label: str) -> None:
     axes.grid(True, which="major", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9)
-
-
-def _label(row: TableRow) -> str:
-    if row.row.method == "none":
-        return "none"
-    return f"K = {row.row.num_mixes}{', ' if row.row.control else ''}{row.row.control}"

@@ -144,6 +144,8 @@ def _misfit(run: Found, settings: CompareSettings, base_steps: int) -> str:
     try:
         if run.row.alpha is None and settings.alphas and options_for(run.row.method, {"alpha": None}):
             return "from before alpha was varied"
+        if run.row.length is None and settings.lengths:
+            return "from before there were several lengths"
         if run.row.variant and run.row.variant not in settings.variants:
             return ""  # what it changed is not known any more
         wanted = to_config(run.row.settings(settings, base_steps, run.seed))
@@ -158,6 +160,8 @@ def _misfit(run: Found, settings: CompareSettings, base_steps: int) -> str:
 
 def _base_steps(run: Found, found: Sequence[Found], planned: Sequence[Row], settings: CompareSettings) -> int:
     """Return the steps of K = 1: as set or, where epochs are, as the runs of the last command have them."""
+    if run.row.length is not None:
+        return run.row.length
     if settings.steps is not None:
         return settings.steps
     asked = (other for other in found if other.row in planned and other.row.data == run.row.data)
@@ -173,6 +177,7 @@ def _order(row: Row, settings: CompareSettings) -> tuple[Any, ...]:
         (row.num_mixes, ()),
         (row.control, ("", *settings.controls)),
         (row.variant, ("", *settings.variants)),
+        (row.length, (None, *settings.lengths)),
     ]
     return tuple((known.index(value), "") if value in known else (len(known), value) for value, known in values)
 

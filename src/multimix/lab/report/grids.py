@@ -83,7 +83,7 @@ def grids(rows: Sequence[TableRow]) -> Iterator[Grid]:
     done = [row for row in rows if row.results]
     if done:
         yield _grid("Costs", _costs(rows[0].row.label), done)
-    if len(done) > 1 and all(row.curve is not None for row in done):
+    if len(done) > 1 and not words.has_lengths(rows) and all(row.curve is not None for row in done):
         target = max(row.curve.error[-1] for row in done if row.curve is not None)
         yield _grid(f"Time to a test error of {target * 100:.2f} %", _until(target), done, UNTIL_NOTE)
 
@@ -112,6 +112,7 @@ HEADS: dict[str, Callable[[TableRow], str]] = {
     "K": lambda row: str(row.row.num_mixes),
     "control": lambda row: row.row.control,
     "variant": lambda row: row.row.variant,
+    "length": lambda row: "" if row.row.length is None else str(row.row.length),
     "n": lambda row: str(len(row.results)),
 }
 
@@ -119,6 +120,7 @@ HEADS: dict[str, Callable[[TableRow], str]] = {
 def heads(rows: Sequence[TableRow]) -> dict[str, Callable[[TableRow], str]]:
     """Return the columns that tell a row from the others, without those in which all are alike."""
     left_out = {"alpha": not words.has_alphas(rows), "variant": not words.has_variants(rows)}
+    left_out["length"] = not words.has_lengths(rows)
     return {title: text for title, text in HEADS.items() if not left_out.get(title)}
 
 

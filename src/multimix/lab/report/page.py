@@ -12,6 +12,8 @@ from multimix.lab.compare.controls import CONTROLS
 from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.report import reliability, words
 from multimix.lab.report.curves import AXES, curve
+from multimix.lab.report.forest import forests
+from multimix.lab.report.frontier import frontiers
 from multimix.lab.report.grids import Grid, grids
 from multimix.lab.report.previews import Previews, Samples, previews
 from multimix.lab.report.results import Results
@@ -30,6 +32,8 @@ class Group:
         place: What its links begin with.
         data: Its name; empty where there is one.
         sentences: What follows from its table.
+        frontiers: Method -> picture of error against time.
+        forests: Control -> picture of paired differences.
         grids: Its tables.
         curves: Title -> pictures of error while training.
         diagrams: Method -> rows and their reliability diagrams.
@@ -39,6 +43,8 @@ class Group:
     place: str
     data: str
     sentences: list[str]
+    frontiers: list[tuple[str, Markup]]
+    forests: list[tuple[str, Markup]]
     grids: list[Grid]
     curves: list[tuple[str, list[Markup]]]
     diagrams: list[tuple[str, list[tuple[str, Markup]]]]
@@ -133,6 +139,8 @@ def _group(place: str, data: str, rows: list[TableRow], settings: dict[str, Any]
         place=place,
         data=data,
         sentences=summary(rows),
+        frontiers=[(title, Markup(picture)) for title, picture in frontiers(rows)],
+        forests=[(title, Markup(picture)) for title, picture in forests(rows)],
         grids=list(grids(rows)),
         curves=_curves(rows),
         diagrams=_diagrams(rows),
@@ -145,22 +153,19 @@ def _diagrams(rows: Sequence[TableRow]) -> list[tuple[str, list[tuple[str, Marku
     by_method: dict[str, list[tuple[str, Markup]]] = {}
     for row in reliability.shown(rows):
         name = " ".join([f"K = {row.row.num_mixes}", row.row.control])
-        by_method.setdefault(_method(row), []).append((name, Markup(reliability.diagram(row))))
+        by_method.setdefault(words.method(row), []).append((name, Markup(reliability.diagram(row))))
     return list(by_method.items())
-
-
-def _method(row: TableRow) -> str:
-    return row.row.method + (f", α = {words.alpha(row)}" if words.alpha(row) else "")
 
 
 def _curves(rows: Sequence[TableRow]) -> list[tuple[str, list[Markup]]]:
     """Return a method's pictures, for each alpha: its rows beside the baseline without mixing, if there is one."""
-    done = [row for row in rows if row.results and row.curve is not None]
+    longest = max((row.row.length or 0 for row in rows), default=0)
+    done = [row for row in rows if row.results and row.curve is not None and (row.row.length or 0) == longest]
     baseline = [row for row in done if row.row.method == "none"]
     mixed: dict[str, list[TableRow]] = {}
     for row in done:
         if row.row.method != "none":
-            mixed.setdefault(_method(row), []).append(row)
+            mixed.setdefault(words.method(row), []).append(row)
     pictures = [picture for title, own in mixed.items() for picture in _split(title, own)]
     pictures = pictures or ([("none", [])] if baseline else [])
     return [(title, [Markup(curve(baseline + own, axis)) for axis in AXES]) for title, own in pictures]

@@ -16,8 +16,10 @@ MANY = 5  # the number of mixes that is shown beside one, if there is such a row
 
 
 def shown(rows: Sequence[TableRow]) -> list[TableRow]:
-    """Return the rows whose diagrams are shown: of each method K = 1, and K = 5 with each control."""
-    measured = [row for row in rows if bins(row.results, PLAIN) and not row.row.variant]
+    """Return the rows whose diagrams are shown: of each method K = 1, and K = 5 with each control, at full length."""
+    longest = max((row.row.length or 0 for row in rows), default=0)
+    own = [row for row in rows if (row.row.length or 0) == longest and not row.row.variant]
+    measured = [row for row in own if bins(row.results, PLAIN)]
     counts = {row.row.num_mixes for row in measured if row.row.control}
     many = MANY if MANY in counts else max(counts, default=1)
     return [row for row in measured if row.row.num_mixes in (1, many)]

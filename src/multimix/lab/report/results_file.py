@@ -145,7 +145,7 @@ def read_row(stored: Mapping[str, Any]) -> Row:
     Raises:
         Damaged, KeyError: if it is none.
     """
-    alpha = stored.get("alpha")
+    alpha, length = stored.get("alpha"), stored.get("length")
     return Row(
         method=readable.method(stored["method"]),
         num_mixes=readable.whole(stored["num_mixes"], "num_mixes", least=1),
@@ -153,6 +153,7 @@ def read_row(stored: Mapping[str, Any]) -> Row:
         alpha=None if alpha is None else readable.number(alpha, "alpha", least=0),
         data=readable.text(stored.get("data", ""), "data"),
         variant=readable.text(stored.get("variant", ""), "variant"),
+        length=None if length is None else readable.whole(length, "length", least=1),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from multimix.lab.compare.controls import CONTROLS
+from multimix.lab.compare.rows import Row
 from multimix.lab.report import words
 from multimix.lab.report.table import TableRow
 
@@ -28,8 +29,9 @@ def findings(compared: Sequence[TableRow]) -> list[str]:
     """Return the answer for each control."""
     controls = dict.fromkeys(row.row.control for row in compared)
     by_control = {control: [row for row in compared if row.row.control == control] for control in controls}
+    waited = bool(words.waited(compared))
     return [
-        f"with {CONTROLS[control].about} ({control}), at {cost(rows)}, {_verdicts(rows)}"
+        f"with {CONTROLS[control].about} ({control}), at {_cost(rows, waited)}, {_verdicts(rows)}"
         for control, rows in by_control.items()
     ]
 
@@ -40,9 +42,8 @@ def findings_of_variants(varied: Sequence[TableRow]) -> list[str]:
     return [f"{name} {_verdicts([row for row in varied if row.row.variant == name])}" for name in names]
 
 
-def cost(rows: Sequence[TableRow]) -> str:
+def _cost(rows: Sequence[TableRow], waited: bool) -> str:
     """Return what rows cost in units of their references: the processors' time where others kept them waiting."""
-    waited = words.waited(rows)
     ratios = [row.cpu_time_ratio_reference if waited else row.time_ratio_reference for row in rows]
     texts = [f"{ratio:.1f}" for ratio in ratios if ratio is not None]
     low, high = min(texts, key=float), max(texts, key=float)
@@ -85,15 +86,24 @@ def advice(rows: Sequence[TableRow]) -> str:
 
 def _names(those: Sequence[TableRow], rows: Sequence[TableRow]) -> Iterator[str]:
     """Yield the methods of those rows; the rest of a row's name where not all rows of its method are among them."""
-    alphas = len({row.row.alpha for row in rows if row.row.alpha is not None}) > 1
-    kinds = {(row.row.method, row.row.alpha if alphas else None, row.row.control): None for row in those}
-    controls = len({row.row.control for row in rows}) > 1
-    for method, alpha, control in kinds:
-        kin = [row for row in rows if (row.row.method, row.row.control) == (method, control)]
-        kin = [row for row in kin if not alphas or row.row.alpha == alpha]
-        ks = [row.row.num_mixes for row in kin if row in those]
+    alphas, lengths, controls, several = (
+        len({value for value in values if value is not None}) > 1
+        for values in zip(*((r.row.alpha, r.row.length, r.row.control, r.row.num_mixes) for r in rows), strict=True)
+    )
+
+    def kind(row: Row) -> tuple[str, str, float | None, int | None]:
+        return row.method, row.control, row.alpha if alphas else None, row.num_mixes if lengths else None
+
+    for shared in dict.fromkeys(kind(row.row) for row in those):
+        kin = [row.row for row in rows if kind(row.row) == shared]
+        own = [row.row for row in those if kind(row.row) == shared]
+        method, control, alpha, k = shared
         apart = [f"α = {alpha:g}"] if alpha is not None else []
-        apart += [f"K = {_listed(ks)}"] if len(ks) < len(kin) else []
+        if k is not None:
+            apart += [f"K = {k}"] if several else []
+            apart += [f"{_listed([row.length for row in own])} steps"] if len(own) < len(kin) else []
+        elif len(own) < len(kin):
+            apart += [f"K = {_listed([row.num_mixes for row in own])}"]
         apart += [control] if controls and control else []
         yield f"{method} ({', '.join(apart)})" if apart else method
 

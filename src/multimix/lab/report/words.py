@@ -14,6 +14,7 @@ MAX_WAITED = 0.1  # share of the training time; a process that has a core to its
 def note(rows: Sequence[TableRow]) -> str:
     """Return what the numbers and marks mean."""
     same = "method and alpha" if has_alphas(rows) else "method"
+    same = f"{same} and length (steps of K = 1)" if has_lengths(rows) else same
     return (
         f"Mean ± half-width of the 95 % t-interval over n seeds. Against K = 1 of the same {same}"
         f"{', a variant against the same row without it' * has_variants(rows)}, seed by seed, at "
@@ -26,6 +27,11 @@ def has_variants(rows: Sequence[TableRow]) -> bool:
     return any(row.row.variant for row in rows)
 
 
+def has_lengths(rows: Sequence[TableRow]) -> bool:
+    """Whether rows were trained at several lengths."""
+    return any(row.row.length is not None for row in rows)
+
+
 def difference_title(rows: Sequence[TableRow]) -> str:
     """Return the title of the column that compares."""
     return "difference" if has_variants(rows) else "vs K=1"
@@ -34,6 +40,18 @@ def difference_title(rows: Sequence[TableRow]) -> str:
 def has_alphas(rows: Sequence[TableRow]) -> bool:
     """Whether alpha is varied."""
     return any(row.row.alpha is not None for row in rows)
+
+
+def method(row: TableRow) -> str:
+    """Return a row's method, with its alpha where that is varied."""
+    return row.row.method + (f", α = {alpha(row)}" if alpha(row) else "")
+
+
+def kind(row: TableRow) -> str:
+    """Return what a row is among those of its method: K, control and variant; no mixing has its own name."""
+    mixes = "" if row.row.method == "none" and not row.row.control else f"K = {row.row.num_mixes}"
+    none = "none" if row.row.method == "none" else ""
+    return ", ".join(part for part in (none, mixes, row.row.control, row.row.variant) if part)
 
 
 def alpha(row: TableRow) -> str:
