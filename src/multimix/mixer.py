@@ -42,6 +42,8 @@ class MultiMix:
         partners: `"same"` (one partner per pair), `"fresh"` (a new one per mix: repeated mixup), or
             `SimilarTargets(bandwidth)` (one per pair, chosen by how near their targets are: for regression).
         dense_targets: y's trailing axes are x's spatial axes and follow the pixels.
+        ignore_index: an integer target that gets no label mass, such as 255 where a pixel has no class. Then
+            `F.cross_entropy(logits, y_mix, reduction="sum") / y_mix.sum()` is the mean over what counts.
 
     Raises:
         ValueError: if a setting is out of range or unknown.
@@ -62,6 +64,7 @@ class MultiMix:
     share: str
     partners: str | SimilarTargets
     dense_targets: bool
+    ignore_index: int | None
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class MultiMix:
         share: str = "pair",
         partners: str | SimilarTargets = "same",
         dense_targets: bool = False,
+        ignore_index: int | None = None,
     ) -> None:
         chosen()  # refuse kernels that are not there
         num_mixes = checks.checked_count("num_mixes", num_mixes)
@@ -82,6 +86,8 @@ class MultiMix:
         check_option("share", share, SHARES)
         if not isinstance(partners, SimilarTargets):
             check_option("partners", partners, PARTNERS)
+        if ignore_index is not None:
+            ignore_index = checks.checked_index(ignore_index)
         settings = {
             "method": as_method(method),
             "num_mixes": num_mixes,
@@ -90,6 +96,7 @@ class MultiMix:
             "share": share,
             "partners": partners,
             "dense_targets": dense_targets,
+            "ignore_index": ignore_index,
         }
         for name, value in settings.items():
             object.__setattr__(self, name, value)
@@ -123,7 +130,7 @@ class MultiMix:
         """
         self._check_at_input()
         checks.check_batch(x, y)
-        checks.check_targets(x, y, self.num_classes, self.dense_targets)
+        checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
         if out is not None:
             checks.check_out(x, out, self.num_mixes * len(x))
         plan = _eager(self._draw)(x, y, model, saliency, generator)
@@ -154,7 +161,7 @@ class MultiMix:
         """
         checks.check_batch(x, y)
         if y is not None:
-            checks.check_targets(x, y, self.num_classes, self.dense_targets)
+            checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
         drawn: Plan = _eager(self._draw)(x, y, model, saliency, generator)
         return drawn
 
@@ -237,8 +244,41 @@ class MultiMix:
         if out is not None:
             checks.check_out(x, out, plan.num_mixes * plan.num_pairs)
         if y is not None:
-            checks.check_targets(x, y, self.num_classes, self.dense_targets)
+            checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
         return self._mixed(plan, x, out), None if y is None else self._targets(plan, x, y)
+
+    def targets(
+        self,
+        plan: Plan,
+        y: Tensor,
+        *,
+        num_classes: int | None = None,
+        dense_targets: bool | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Mix other targets of a batch as planned, without its inputs: a second task, or several heads.
+
+        Args:
+            plan: what was mixed, at the input or inside the model.
+            y: targets of the whole batch, in any form that a call takes.
+            num_classes: of integer targets; None: the mixer's.
+            dense_targets: whether these follow the pixels; None: as the mixer's.
+            dtype: of soft labels made from integers; at least float32 is used.
+
+        Returns:
+            The targets of the plan's K * P rows.
+
+        Raises:
+            ValueError: if y does not fit the plan, or its own num_classes.
+            TypeError: if y is no tensor.
+        """
+        dense = self.dense_targets if dense_targets is None else dense_targets
+        if num_classes is not None:
+            num_classes = checks.checked_count("num_classes", num_classes)
+        elif isinstance(y, Tensor) and not (y.dtype.is_floating_point or y.dtype == torch.bool):
+            num_classes = self.num_classes
+        checks.check_other_targets(plan, y, num_classes, dense, self.ignore_index)
+        return mix_targets(y, plan, num_classes, dtype, dense, self.ignore_index)
 
     def run(
         self,
@@ -270,7 +310,7 @@ class MultiMix:
         """
         checks.check_model(model)
         checks.check_batch(x, y)
-        checks.check_targets(x, y, self.num_classes, self.dense_targets)
+        checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
         if plan is None:
             plan = _eager(self._draw)(x, y, model, saliency, generator)
         checks.check_plan(x, plan)
@@ -304,7 +344,7 @@ class MultiMix:
         return blend(x, plan, out if out is None else out[:rows])
 
     def _targets(self, plan: Plan, x: Tensor, y: Tensor) -> Tensor:
-        return mix_targets(y, plan, self.num_classes, x.dtype, self.dense_targets)
+        return mix_targets(y, plan, self.num_classes, x.dtype, self.dense_targets, self.ignore_index)
 
 
 def _run_inside(model: nn.Module, layer: str, x: Tensor, plan: Plan) -> Any:
