@@ -33,7 +33,8 @@ class MultiMix:
 
     Args:
         method: a method object such as `CutMix(alpha=1.0)`, or its name: `"none"`, `"mixup"`, `"manifold"`,
-            `"cutmix"`, `"puzzlemix"`, `"fmix"`, `"resizemix"`, `"gridmix"`, `"smoothmix"`, `"saliencymix"`.
+            `"cutmix"`, `"puzzlemix"`, `"fmix"`, `"resizemix"`, `"gridmix"`, `"smoothmix"`, `"saliencymix"`,
+            `"topmix"`.
         num_mixes: K >= 1, the number of mixes per pair. To keep the cost of a step, load B / K samples.
         num_classes: C, needed to make soft labels from integer classes; None where targets are numbers, one per sample.
         sampling: `"stratified"` (a pair's coefficients lie in K strata of equal probability, and each stratum's draws
