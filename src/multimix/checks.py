@@ -174,6 +174,52 @@ def check_saliency(saliency: Any, x: Tensor) -> None:
             )
 
 
+def check_partner(x: Tensor, partner: Any, num_mixes: int) -> None:
+    """Refuse what is no choice of partners for a batch; values are looked at on the CPU only."""
+    check_tensor("partner", partner)
+    shapes = (len(x),), (num_mixes, len(x))
+    if tuple(partner.shape) not in shapes or partner.dtype.is_floating_point or partner.dtype == torch.bool:
+        raise ValueError(
+            f"partner must be integers of shape {shapes[0]}, or {shapes[1]} for one per mix, got partner: "
+            f"{tuple(partner.shape)}, {partner.dtype}; give the row of the batch that each sample mixes with"
+        )
+    if partner.device.type != "cpu" and partner.device != x.device:
+        raise ValueError(
+            f"partner must be on the CPU or on x's device, got partner: {partner.device}, x: {x.device}; move it with "
+            f"partner.to(x.device)"
+        )
+    if is_readable(partner):
+        low, high = (int(v) for v in torch.aminmax(partner))
+        if low < 0 or high >= len(x):
+            raise ValueError(
+                f"partner must hold rows of the batch, 0..{len(x) - 1}, got values from {low} to {high}; correct them"
+            )
+
+
+def check_alphas(x: Tensor, alpha: Any, one_each: bool) -> None:
+    """Refuse what are no shapes of Beta laws, one for each pair; they are needed on the host, so they are read there.
+
+    Args:
+        x: the batch.
+        alpha: what was given.
+        one_each: whether each pair has one partner, so that a table of pairs can be looked up.
+    """
+    check_tensor("alpha", alpha)
+    shapes = [(len(x),), (len(x), len(x))][: 2 if one_each else 1]
+    if tuple(alpha.shape) not in shapes or not alpha.dtype.is_floating_point:
+        table = f", or {shapes[-1]} for each sample with each partner" if one_each else " where partners are fresh"
+        raise ValueError(
+            f"alpha must be floating point of shape {shapes[0]}{table}, got alpha: {tuple(alpha.shape)}, "
+            f"{alpha.dtype}; give the shape of each pair's Beta law"
+        )
+    lowest, highest = (float(v) for v in torch.aminmax(alpha.detach()))
+    if not (lowest > 0 and highest < torch.inf):
+        raise ValueError(
+            f"alpha must be finite and > 0, got values from {lowest:g} to {highest:g}; clamp it, for example "
+            f"alpha.clamp(0.01, 100)"
+        )
+
+
 def check_plan(x: Tensor, plan: Plan) -> None:
     """Refuse a plan made for another batch size, device or kind of numbers."""
     if len(x) != plan.batch_size:

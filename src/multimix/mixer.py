@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from multimix import checks
 from multimix.blend import blend
-from multimix.coefficients import SAMPLINGS, draw_lam
+from multimix.coefficients import SAMPLINGS, beta_quantile, draw_lam
 from multimix.inside import forward_mixed
 from multimix.kernels.family import chosen
 from multimix.methods import Choice, Method, Step, as_method
-from multimix.pairing import PARTNERS, SimilarTargets, draw_fresh_partners, draw_partner
+from multimix.pairing import PARTNERS, SimilarTargets, draw_fresh_partners, draw_partner, given_partner, of_pairs
 from multimix.plan import Plan
 from multimix.shapes import spatial_shape
 from multimix.streams import open_streams
@@ -146,6 +146,8 @@ class MultiMix:
         model: nn.Module | None = None,
         saliency: Tensor | None = None,
         generator: torch.Generator | None = None,
+        partner: Tensor | None = None,
+        alpha: Tensor | None = None,
     ) -> Plan:
         """Draw everything random about one step.
 
@@ -156,14 +158,27 @@ class MultiMix:
             saliency: for methods that need it.
             generator: a CPU generator from which one seed is taken; None: torch's global one. The step's layer,
                 choice and shared draws depend on the seed alone, its pairs on the seed and the rank.
+            partner: who mixes with whom, in place of drawing it: the row of x that each sample mixes with, (B,), or
+                (K, B) for one per mix.
+            alpha: the shape of each pair's Beta law in place of the method's, (B,); or (B, B), of each sample with each
+                partner that may be drawn. So pairs can be mixed the more strongly the more similar they are. It is
+                read on the host, so an accelerator is waited for.
 
         Raises:
-            ValueError, TypeError: as for calling the object.
+            ValueError, TypeError: as for calling the object; or if alpha is given where the batch shares its
+                coefficients, or to methods whose law is no Beta law.
+
+        References:
+            Laws by similarity: Bouniot et al., 2025, Tailoring Mixup to Data for Calibration, arXiv 2311.01434.
         """
         checks.check_batch(x, y)
         if y is not None:
             checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
-        drawn: Plan = _eager(self._draw)(x, y, model, saliency, generator)
+        if partner is not None:
+            checks.check_partner(x, partner, self.num_mixes)
+        if alpha is not None:
+            self._check_alpha(x, alpha, partner)
+        drawn: Plan = _eager(self._draw)(x, y, model, saliency, generator, partner, alpha)
         return drawn
 
     def _draw(
@@ -173,11 +188,13 @@ class MultiMix:
         model: nn.Module | None,
         saliency: Tensor | None,
         generator: torch.Generator | None,
+        given: Tensor | None = None,
+        alpha: Tensor | None = None,
     ) -> Plan:
         if model is not None:
             checks.check_model(model)
         self._check_methods(x, y, model, saliency)
-        if isinstance(self.partners, SimilarTargets):
+        if isinstance(self.partners, SimilarTargets) and given is None:
             self.partners.check(y)
         streams = open_streams(generator)
         method = self.method.pick(streams.batch)
@@ -188,9 +205,11 @@ class MultiMix:
         shared = self.share == "batch"
         columns = 1 if shared else len(x)
         num_mixes = method.mixes_of(self.num_mixes)
-        partner = self._partners(num_mixes, x, y, streams.pairs)
+        partner = self._partners(num_mixes, x, y, streams.pairs) if given is None else given_partner(given, num_mixes)
         rng = streams.batch if shared else streams.pairs
         quantile = partial(method.quantile, axes=len(spatial_shape(x)))
+        if alpha is not None and method.has_beta_law:
+            quantile = partial(beta_quantile, of_pairs(alpha, partner))
         lam = draw_lam(quantile, num_mixes, columns, self.sampling, rng)
         if saliency is None and method.salient:
             saliency = method.find_saliency(x, y, model)
@@ -332,6 +351,19 @@ class MultiMix:
             method.check_input(x, y, model, saliency)
             if method.salient and saliency is not None:
                 checks.check_saliency(saliency, x)
+
+    def _check_alpha(self, x: Tensor, alpha: Tensor, partner: Tensor | None) -> None:
+        fresh = self.partners == "fresh" if partner is None else partner.ndim == 2
+        checks.check_alphas(x, alpha, one_each=not fresh)
+        if self.share == "batch":
+            raise ValueError(
+                f'alpha must be left out where the batch shares its coefficients, got share="batch", alpha: '
+                f'{tuple(alpha.shape)}; pass MultiMix(..., share="pair")'
+            )
+        if not any(method.has_beta_law for method in self.method.options):
+            raise ValueError(
+                f"alpha must be left out for methods whose coefficients follow no Beta law, got method={self.method!r}"
+            )
 
     def _check_at_input(self) -> None:
         if any(method.inside for method in self.method.options):
