@@ -1,16 +1,22 @@
 """Tests that need a framework with an environment of its own are left out where it is not installed."""
 
 import os
+import re
 import warnings
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 FRAMEWORKS = {"timm": "timm", "torchvision": "torchvision", "hugging_face": "transformers", "fastai": "fastai"}
+FRAMEWORKS |= {name: name for name in ("accelerate", "skorch", "keras")}
+DOCS = Path(__file__).parents[2] / "docs"
 
 if find_spec("transformers") is not None:
     os.environ["HF_HUB_OFFLINE"] = "1"  # nothing here needs the network
+if find_spec("keras") is not None:
+    os.environ["KERAS_BACKEND"] = "torch"
 if find_spec("torchvision") is not None:
     from bridges.stand_in import stand_in_for_operators
 
@@ -25,3 +31,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Collect test_<name>.py only beside its framework."""
     framework = FRAMEWORKS.get(collection_path.stem.removeprefix("test_"))
     return True if framework and find_spec(framework) is None else None
+
+
+@pytest.fixture
+def run_section() -> Callable[[str], None]:
+    """Run the Python of a section of the docs, wherever it stands, from top to bottom."""
+
+    def run(title: str) -> None:
+        text = "\n".join(page.read_text() for page in sorted(DOCS.glob("*.md")))
+        (section,) = re.findall(rf"^## {title}\n(.*?)(?=^##? |\Z)", text, flags=re.DOTALL | re.MULTILINE)
+        together: dict[str, object] = {"__name__": "snippet"}
+        for code in re.findall(r"```py\n(.*?)```", section, flags=re.DOTALL):
+            exec(compile(code, "snippet", "exec"), together)
+        assert len(together) > 3
+
+    return run
