@@ -4,7 +4,7 @@ OLDEST_PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO_OUT ?= runs/demo
-BRIDGES = timm torchvision kornia hugging-face fastai
+BRIDGES = timm torchvision kornia hugging-face fastai skorch keras
 
 .PHONY: demo test bridges oldest newest test-triton check lint format site package clean
 

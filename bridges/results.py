@@ -13,6 +13,8 @@ PACKAGES = {
     "kornia": ["kornia"],
     "hugging-face": ["transformers", "accelerate"],
     "fastai": ["fastai", "torchvision"],
+    "skorch": ["skorch"],
+    "keras": ["keras"],
 }
 HEAD = """# Tests beside frameworks with environments of their own
 

@@ -4,8 +4,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
+from multimix import Choice, MixUp, MultiMix
 from multimix.coefficients import beta_quantile, draw_lam
 
 ALPHAS = (0.05, 0.2, 0.5, 1.0, 2.0, 8.0, 50.0)
@@ -89,3 +91,73 @@ def test_small_alpha_keeps_its_smallest_quantiles():
     lam = draws(0.05, "stratified", num_mixes=5, num_pairs=256, steps=1)
     assert 0 < lam.min() < 1e-30
     assert len(np.unique(lam[lam < 0.5])) == (lam < 0.5).sum()
+
+
+class TestOneLawForEachPair:
+    ALPHA = torch.tensor([0.2, 1.0, 5.0, 0.7])
+
+    def lams(self, alpha: torch.Tensor, steps: int = 600, **settings) -> tuple[np.ndarray, np.ndarray]:
+        """One coefficient of each pair and step, at random of its path; and the pairs' partners."""
+        mix, x = MultiMix("mixup", **{"num_mixes": 3, **settings}), torch.rand(len(alpha), 2)
+        plans = [mix.plan(x, alpha=alpha, generator=torch.Generator().manual_seed(i)) for i in range(steps)]
+        which = np.random.default_rng(0).integers(3, size=(steps, 1, len(alpha)))
+        lam = np.stack([plan.lam.numpy() for plan in plans])
+        assert (np.diff(lam, axis=1) <= 0).all()
+        return np.take_along_axis(lam, which, 1)[:, 0], np.stack([plan.partner.numpy() for plan in plans])
+
+    @pytest.mark.parametrize("sampling", ["stratified", "iid"])
+    def test_coefficients_follow_it(self, sampling):
+        lam, _ = self.lams(self.ALPHA, sampling=sampling)
+        for i, alpha in enumerate(self.ALPHA.tolist()):
+            assert stats.kstest(lam[:, i], stats.beta(alpha, alpha).cdf).pvalue > 1e-3
+            assert stats.kstest(lam[:, i], stats.beta(2 * alpha, 2 * alpha).cdf).pvalue < 1e-3
+
+    def test_a_table_is_looked_up_for_the_partners_that_were_drawn(self):
+        table = torch.exp(torch.randn(4, 4, generator=torch.Generator().manual_seed(1)) * 2).clamp(0.1, 20)
+        lam, partner = self.lams(table.double(), steps=1200)
+        for i, j in ((0, 1), (0, 3), (2, 1)):
+            alpha = float(table[i, j])
+            picked = lam[partner[:, i] == j, i]
+            assert len(picked) > 300
+            assert stats.kstest(picked, stats.beta(alpha, alpha).cdf).pvalue > 1e-3
+
+    def test_a_law_that_is_the_methods_own_changes_nothing(self):
+        x, seeds = torch.rand(4, 2), [torch.Generator().manual_seed(0) for _ in range(3)]
+        mix = MultiMix(MixUp(alpha=0.3), num_mixes=3)
+        plain = mix.plan(x, generator=seeds[0])
+        for alpha, generator in (
+            (torch.full((4,), 0.3, dtype=torch.float64), seeds[1]),
+            (torch.full((4, 4), 0.3, dtype=torch.float64), seeds[2]),
+        ):
+            assert torch.equal(mix.plan(x, alpha=alpha, generator=generator).lam, plain.lam)
+
+    def test_methods_without_such_a_law(self):
+        x, alpha = torch.rand(4, 2, 6), torch.full((4,), 0.1)
+        mix = MultiMix(Choice(["none", "cutmix"]), num_mixes=2)
+        laws = {len(plan.lam): plan.lam for plan in (mix.plan(x, alpha=alpha) for _ in range(20))}
+        assert (laws[1] == 1).all()
+        assert ((laws[2] - 0.5).abs() > 0.3).float().mean() > 0.5
+        with pytest.raises(ValueError, match="whose coefficients follow no Beta law, got method=ResizeMix"):
+            MultiMix("resizemix").plan(x, alpha=alpha)
+
+    def test_what_are_no_laws(self):
+        x, alpha, generator = torch.rand(4, 2), torch.ones(4), torch.Generator().manual_seed(0)
+        before = generator.get_state()
+        for settings, given, told in (
+            (
+                {},
+                alpha[:3],
+                r"floating point of shape \(4,\), or \(4, 4\) for each .*, got alpha: \(3,\), torch.float32",
+            ),
+            ({}, alpha.long(), r"got alpha: \(4,\), torch.int64; give the shape"),
+            ({}, alpha * 0, "alpha must be finite and > 0, got values from 0 to 0; clamp it"),
+            ({}, torch.tensor([1, float("nan"), 1, 1]), "got values from nan to nan"),
+            ({}, torch.tensor([1, float("inf"), 1, 1]), "got values from 1 to inf"),
+            ({"partners": "fresh"}, torch.ones(4, 4), r"shape \(4,\) where partners are fresh, got alpha: \(4, 4\)"),
+            ({"share": "batch"}, alpha, 'got share="batch", alpha: '),
+        ):
+            with pytest.raises(ValueError, match=told):
+                MultiMix("mixup", **settings).plan(x, alpha=given, generator=generator)
+        with pytest.raises(TypeError, match=r"alpha must be a torch\.Tensor, got alpha=float"):
+            MultiMix("mixup").plan(x, alpha=0.2, generator=generator)
+        assert torch.equal(generator.get_state(), before)

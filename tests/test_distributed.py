@@ -1,16 +1,21 @@
-"""Two processes: one shape of the step, different pairs, and DistributedDataParallel around the model."""
+"""Two processes: one shape of the step, different pairs; the model replicated (DDP) or sharded (FSDP2)."""
 
 import os
 from pathlib import Path
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from torch import nn
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
-from multimix import ManifoldMixup, MultiMix
+from multimix import ManifoldMixup, MultiMix, PuzzleMix
+
+METHODS = {"manifold": ManifoldMixup(layers=["1", "2", "3", "4"]), "puzzlemix": PuzzleMix(grid=2, neighbourhood=1)}
 
 
 def model() -> nn.Module:
@@ -18,35 +23,71 @@ def model() -> nn.Module:
     return nn.Sequential(*[nn.Linear(6, 6) for _ in range(6)])
 
 
-def train(rank: int, folder: str) -> None:
-    """One rank: the same seed everywhere, its own samples, two steps."""
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    net = DistributedDataParallel(model())
-    mix = MultiMix(ManifoldMixup(layers=["1", "2", "3", "4"]), num_mixes=3, num_classes=6)
+def replicated() -> nn.Module:
+    return DistributedDataParallel(model())
+
+
+def sharded() -> nn.Module:
+    """Each layer's weights are gathered when it runs, and the whole is a group of its own, as in FSDP2's tutorial."""
+    net, mesh = model(), init_device_mesh("cpu", (2,))
+    for layer in net:
+        fully_shard(layer, mesh=mesh)
+    return fully_shard(net, mesh=mesh)
+
+
+def train(net: nn.Module, name: str, rank: int) -> tuple[list, list[Tensor]]:
+    """Four steps: the same seed everywhere, samples of one's own."""
+    mix = MultiMix(METHODS[name], num_mixes=3, num_classes=6)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     generator = torch.Generator().manual_seed(5)
-    x = torch.randn(8, 6, generator=torch.Generator().manual_seed(rank))
+    x, y = torch.randn(8, 6, generator=torch.Generator().manual_seed(rank)), torch.arange(8) % 6
     plans = []
     for _ in range(4):
-        plan = mix.plan(x, model=net, generator=generator)
-        output, y_mix = mix.run(net, x, torch.arange(8) % 6, plan=plan)
+        plan = mix.plan(x, y, model=net, generator=generator)
+        output, y_mix = mix.run(net, x, y, plan=plan)
         optimizer.zero_grad()
         cross_entropy(output, y_mix).backward()
         optimizer.step()
-        plans.append((plan.layer, plan.lam.tolist(), plan.partner.tolist()))
-    weights = [parameter.detach().clone() for parameter in net.parameters()]
-    torch.save((plans, weights), Path(folder) / f"rank{rank}.pt")
+        plans.append((plan.layer, plan.lam.tolist(), plan.partner.tolist(), plan.weight.tolist()))
+    whole = [getattr(parameter, "full_tensor", lambda p=parameter: p)() for parameter in net.parameters()]
+    return plans, [parameter.detach().clone() for parameter in whole]
+
+
+def work(rank: int, folder: str) -> None:
+    """What one rank does: every method, with replicas and with shards."""
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    found = {(name, kind.__name__): train(kind(), name, rank) for name in METHODS for kind in (replicated, sharded)}
+    torch.save(found, Path(folder) / f"rank{rank}.pt")
     dist.destroy_process_group()
 
 
-def test_ranks_agree_on_the_layer_differ_in_pairs_and_keep_the_same_weights(tmp_path):
-    mp.start_processes(train, args=(str(tmp_path),), nprocs=2, start_method="forkserver")
-    (plans, weights), (plans1, weights1) = (torch.load(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
-    assert [layer for layer, _, _ in plans] == [layer for layer, _, _ in plans1]
-    assert len({layer for layer, _, _ in plans}) > 1
-    for (_, lam, _), (_, lam1, _) in zip(plans, plans1, strict=True):
-        assert lam != lam1
-    for first, second, start in zip(weights, weights1, model().parameters(), strict=True):
-        assert torch.equal(first, second)
-        assert not torch.equal(first, start)
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    """What each of two ranks found."""
+    folder = tmp_path_factory.mktemp("ranks")
+    mp.start_processes(work, args=(str(folder),), nprocs=2, start_method="forkserver")
+    return [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
+
+
+@pytest.mark.parametrize("kind", ["replicated", "sharded"])
+def test_ranks_agree_on_the_layer_differ_in_pairs_and_keep_the_same_weights(ranks, kind):
+    for name in METHODS:
+        (plans, weights), (plans1, weights1) = (found[name, kind] for found in ranks)
+        assert [layer for layer, *_ in plans] == [layer for layer, *_ in plans1]
+        assert len({layer for layer, *_ in plans}) > (name == "manifold")
+        for (_, lam, *_), (_, lam1, *_) in zip(plans, plans1, strict=True):
+            assert lam != lam1
+        for first, second, start in zip(weights, weights1, model().parameters(), strict=True):
+            assert torch.equal(first, second)
+            assert not torch.equal(first, start)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_shards_learn_what_replicas_learn(ranks, name):
+    # The layer that is mixed and the saliency that masks follow are found in a model of which each rank holds a part.
+    for found in ranks:
+        (plans, weights), (sharded_plans, sharded_weights) = (found[name, kind] for kind in ("replicated", "sharded"))
+        assert sharded_plans == plans
+        for one, other in zip(sharded_weights, weights, strict=True):
+            torch.testing.assert_close(one, other)

@@ -21,6 +21,7 @@ from multimix import (
     SaliencyMix,
     SimilarTargets,
     SmoothMix,
+    TopMix,
 )
 
 X = torch.rand(8, 3, 6, 6)
@@ -32,11 +33,12 @@ CUTTING = {
     "smoothmix": "SmoothMix",
     "resizemix": "ResizeMix",
     "saliencymix": "SaliencyMix",
+    "topmix": "TopMix",
 }
 
 
 @pytest.mark.parametrize("alpha", [0, -1.0, float("nan"), float("inf"), "1", None, True])
-@pytest.mark.parametrize("method", [MixUp, CutMix, ManifoldMixup, FMix, GridMix, SmoothMix, SaliencyMix])
+@pytest.mark.parametrize("method", [MixUp, CutMix, ManifoldMixup, FMix, GridMix, SmoothMix, SaliencyMix, TopMix])
 def test_alpha(method, alpha):
     with pytest.raises(ValueError, match=r"alpha must be a finite number > 0, got alpha=.*; try"):
         method(alpha=alpha)
@@ -68,6 +70,8 @@ def test_num_mixes(num_mixes):
         (lambda: GridMix(grid=0), r"grid must be an integer >= 1, got grid=0; try GridMix\(grid=4\)"),
         (lambda: GridMix(grid=True), "grid must be an integer"),
         (lambda: GridMix(grid=2.0), "grid must be an integer"),
+        (lambda: TopMix(grid=0), r"grid must be an integer >= 1 or None, got grid=0; try TopMix\(grid=8\)"),
+        (lambda: TopMix(grid=(2, 4)), "grid must be an integer >= 1 or None"),
         (lambda: ResizeMix(smallest=0.8), "0 <= smallest < largest <= 1, got smallest=0.8, largest=0.8; try"),
         (lambda: ResizeMix(smallest=-0.1), "scales must be numbers"),
         (lambda: ResizeMix(largest=1.1), "scales must be numbers"),
@@ -119,6 +123,7 @@ NUMBERS = [
     (lambda v: GridMix(alpha=v), 0.25),
     (lambda v: SmoothMix(alpha=v), 0.25),
     (lambda v: SaliencyMix(alpha=v), 0.25),
+    (lambda v: TopMix(alpha=v), 0.25),
     (lambda v: ResizeMix(smallest=v, largest=v * 2), 0.25),
     (lambda v: PuzzleMix(alpha=v, beta=v, gamma=v, eta=v, transport_cost=v, saliency_resolution=v), 0.25),
     (lambda v: SimilarTargets(bandwidth=v), 0.25),
@@ -127,6 +132,7 @@ NUMBERS = [
 INTEGERS = [
     (lambda v: MultiMix("mixup", num_mixes=v, num_classes=v), 3),
     (lambda v: GridMix(grid=v), 3),
+    (lambda v: TopMix(grid=v), 3),
     (lambda v: PuzzleMix(grid=v, neighbourhood=v, transport_size=v, levels=v, saliency_chunk=v), 3),
     (lambda v: PuzzleMix(grid=(v, v)), 3),
 ]
@@ -339,8 +345,13 @@ def test_a_refused_call_takes_no_random_numbers():
         MultiMix(ManifoldMixup(layers=["heda"])).plan(
             X, model=torch.nn.ModuleDict({"head": torch.nn.Identity()}), generator=generator
         )
-    with pytest.raises(ValueError, match="PuzzleMix needs saliency"):
-        MultiMix("puzzlemix", num_classes=4)(X, Y, generator=generator)
+    for name in ("PuzzleMix", "TopMix"):
+        with pytest.raises(ValueError, match=f"{name} needs saliency, got model=None, y=given; call mix"):
+            MultiMix(name.lower(), num_classes=4)(X, Y, generator=generator)
+    with pytest.raises(
+        ValueError, match=r"for TopMix to find its saliency by a gradient, got x.dtype=torch.int64; give"
+    ):
+        MultiMix("topmix", num_classes=4)(X.long(), Y, model=torch.nn.Flatten(), generator=generator)
     for name, method in CUTTING.items():
         for x in (torch.rand(8), torch.rand(8, 1, 2, 2, 2, 2)):
             with pytest.raises(

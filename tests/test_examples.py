@@ -14,6 +14,7 @@ from multimix import MultiMix
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))
+import attention_topmix  # noqa: E402
 import graphs  # noqa: E402
 import harness  # noqa: E402
 import multi_label  # noqa: E402
@@ -27,7 +28,13 @@ import video  # noqa: E402
 
 sys.path.remove(str(EXAMPLES))
 
-WITHOUT_FILES = {"multi_label": multi_label, "regression": regression, "segmentation": segmentation, "video": video}
+WITHOUT_FILES = {
+    "attention_topmix": attention_topmix,
+    "multi_label": multi_label,
+    "regression": regression,
+    "segmentation": segmentation,
+    "video": video,
+}
 TINY_GRAPHS = "6\n" + "2 0\n0 1 1\n1 1 0\n3 1\n0 2 1 2\n0 1 0\n1 1 0\n" * 3
 
 
@@ -124,6 +131,26 @@ class TestSegmentation:
         assert split.x.shape == (50, 1, 16, 16)
         assert ((split.y == 7) == (split.x[:, 0] == 1)).all()
         assert ((split.y == segmentation.BACKGROUND) == (split.x[:, 0] == 0)).all()
+
+
+class TestAttention:
+    def test_the_patches_that_are_attended_to_are_kept(self):
+        torch.manual_seed(0)
+        model, x, y = attention_topmix.Transformer(), torch.rand(6, 1, 8, 8), torch.arange(6)
+        saliency = model.saliency(x)
+        assert saliency.shape == (6, 8, 8)
+        assert torch.equal(saliency, saliency[:, ::2, ::2].repeat_interleave(2, 1).repeat_interleave(2, 2))
+        plain = MultiMix(attention_topmix.TopMix(grid=4), num_mixes=2, num_classes=10)
+        found, expected = (
+            mix.run(model, x, y, generator=torch.Generator().manual_seed(1), **more)
+            for mix, more in (
+                (attention_topmix.Attended(plain.method, num_mixes=2, num_classes=10), {}),
+                (plain, {"saliency": saliency}),
+            )
+        )
+        torch.testing.assert_close(found, expected)
+        shares = found[1] * 16  # whole patches of sixteen
+        torch.testing.assert_close(shares, shares.round())
 
 
 class TestMultiLabel:

@@ -155,3 +155,61 @@ class TestSimilarTargets:
     def test_a_bandwidth_that_is_none_is_refused(self, bandwidth):
         with pytest.raises((ValueError, TypeError), match="bandwidth"):
             SimilarTargets(bandwidth)
+
+
+class TestGivenPartners:
+    def test_they_are_taken_as_they_are(self):
+        x, y = torch.rand(4, 3), torch.arange(4)
+        for partner in (torch.tensor([1, 1, 3, 3]), torch.randint(4, (3, 4)), torch.tensor([0, 2, 1, 3]).int()):
+            mix = MultiMix("mixup", num_mixes=3, num_classes=4)
+            plan = mix.plan(x, partner=partner)
+            assert torch.equal(plan.partner, partner)
+            x_mix, y_mix = mix.apply(plan, x, y)
+            other = partner.long().expand(3, 4)
+            own = plan.weight[..., None] * x + (1 - plan.weight[..., None]) * x[other]
+            torch.testing.assert_close(x_mix.view(3, 4, 3), own)
+            torch.testing.assert_close(
+                y_mix @ torch.arange(4.0), (plan.weight * y + (1 - plan.weight) * other).flatten()
+            )
+
+    def test_a_plan_keeps_them_when_the_callers_change(self):
+        partner = torch.tensor([1, 0, 3, 2])
+        plan = MultiMix("mixup").plan(torch.rand(4, 3), partner=partner)
+        partner.zero_()
+        assert plan.partner.tolist() == [1, 0, 3, 2]
+
+    def test_whatever_else_would_choose_them(self):
+        x, partner = torch.rand(4, 3), torch.tensor([1, 0, 3, 2])
+        for partners in ("fresh", SimilarTargets(1.0)):
+            assert torch.equal(MultiMix("mixup", partners=partners).plan(x, partner=partner).partner, partner)
+        plan = MultiMix("none", num_mixes=2).plan(x, partner=torch.stack([partner, partner]))
+        assert torch.equal(plan.partner, partner[None])
+
+    def test_what_are_none(self):
+        mix, x = MultiMix("mixup", num_mixes=3), torch.rand(4, 3)
+        generator = torch.Generator().manual_seed(0)
+        before = generator.get_state()
+        for partner, told in (
+            (
+                torch.arange(5),
+                r"integers of shape \(4,\), or \(3, 4\) for one per mix, got partner: \(5,\), torch.int64",
+            ),
+            (torch.zeros(2, 4).long(), r"got partner: \(2, 4\)"),
+            (torch.zeros(4), r"got partner: \(4,\), torch.float32"),
+            (torch.arange(4) + 1, r"rows of the batch, 0\.\.3, got values from 1 to 4"),
+            (torch.arange(4) - 1, "got values from -1 to 2"),
+            (torch.arange(4).to("meta"), "partner must be on the CPU or on x's device, got partner: meta, x: cpu"),
+        ):
+            with pytest.raises(ValueError, match=told):
+                mix.plan(x, partner=partner, generator=generator)
+        with pytest.raises(TypeError, match=r"partner must be a torch\.Tensor, got partner=list"):
+            mix.plan(x, partner=[1, 0, 3, 2], generator=generator)
+        assert torch.equal(generator.get_state(), before)
+
+    def test_features_may_take_the_place_of_targets(self):
+        x, y = torch.rand(6, 3), torch.arange(6)
+        features = torch.tensor([[0.0, 1], [9, 1], [0, 1.1], [9, 1.1], [0, 0.9], [9, 0.9]])
+        mix = MultiMix("mixup", num_mixes=2, num_classes=6, partners=SimilarTargets(0.1))
+        plan = mix.plan(x, features)
+        assert (plan.partner % 2 == torch.arange(6) % 2).all()
+        assert mix.apply(plan, x, y)[1].view(2, 6, 6)[:, :, ::2].sum(2).unique().tolist() == [0, 1]

@@ -27,10 +27,12 @@ def test_only_apples_gpus_have_no_float64():
     assert widest(torch.device("cpu")) == widest(torch.device("cuda")) == torch.float64
 
 
-@pytest.mark.parametrize("method", ["cutmix", "resizemix", "fmix", "gridmix", "smoothmix", "saliencymix", "puzzlemix"])
+@pytest.mark.parametrize(
+    "method", ["cutmix", "resizemix", "fmix", "gridmix", "smoothmix", "saliencymix", "puzzlemix", "topmix"]
+)
 def test_weights_need_no_float64(method, monkeypatch):
     x = torch.rand(7, 3, 13, 17)
-    options = {"saliency": torch.rand(7, 13, 17)} if method == "puzzlemix" else {}
+    options = {"saliency": torch.rand(7, 13, 17)} if method in ("puzzlemix", "topmix") else {}
     mask = MultiMix(method, num_mixes=3).plan(x, **options).mask
     wide = mask.weight()
     with pytest.raises(TypeError, match="makes float64"), NoFloat64():

@@ -7,7 +7,7 @@ import references
 import torch
 import torch.nn.functional as F
 
-from multimix import Choice, CutMix, MixUp, MultiMix, Plan, mixed_accuracy
+from multimix import Choice, CutMix, ManifoldMixup, MixUp, MultiMix, Plan, PuzzleMix, mixed_accuracy
 from multimix.masks import Boxes, Constant
 
 
@@ -248,3 +248,174 @@ def test_boxes_as_images_agree_with_their_edges():
         [True, True, False],
         [False, False, False],
     ]
+
+
+MASKS = {
+    "mixup": ("mixup", references.mixup),
+    "cutmix": (CutMix(boxes="inside"), references.cutmix),
+    "fmix": ("fmix", references.ordered),
+    "smoothmix": ("smoothmix", references.bump),
+    "resizemix": ("resizemix", references.resized),
+    "puzzlemix": (PuzzleMix(grid=3, transport_size=1, transport_cost=0.01, eta=1.0), references.puzzle),
+    "puzzlemix-levels": (PuzzleMix(grid=2, transport_cost=0.01, eta=1.0, levels=2), references.puzzle),
+    "none": ("none", references.mixup),
+}
+
+
+class TestDenseLoss:
+    """Per-pixel labels without soft labels: `plan.loss(..., dense_targets=True)`, against loops over pixels."""
+
+    def drawn(self, name, ignored):
+        x = torch.randn(4, 2, 4, 6)
+        y = torch.randint(3, (4, 4, 6))
+        if ignored is not None:
+            y[torch.rand(y.shape) < 0.3] = ignored
+        mix = MultiMix(MASKS[name][0], num_mixes=3)
+        plan = mix.plan(x, saliency=torch.rand(4, 4, 6) ** 4)
+        return y, plan, torch.randn(plan.num_mixes * 4, 3, 4, 6, requires_grad=True)
+
+    @pytest.mark.parametrize("ignored", [None, 255, -1, 0])
+    @pytest.mark.parametrize("name", MASKS)
+    def test_it_is_that_of_every_pixel_by_itself(self, name, ignored):
+        y, plan, logits = self.drawn(name, ignored)
+        planes = torch.stack([(y == c) & (c != ignored) for c in range(3)], 1).double()
+        labels = MASKS[name][1](planes, plan)
+        found = plan.loss(F.cross_entropy, logits, y, dense_targets=True, ignore_index=ignored)
+        total, mass = 0.0, 0.0
+        for row in range(len(labels)):
+            for i in range(4):
+                for j in range(6):
+                    log = logits[row, :, i, j].detach().double().log_softmax(0)
+                    total -= float((labels[row, :, i, j] * log).sum())
+                    mass += float(labels[row, :, i, j].sum())
+        assert found.item() == pytest.approx(total / mass, rel=1e-5)
+        # Soft labels say the same, and so do parts of the plan.
+        soft = MultiMix(MASKS[name][0], num_classes=3, dense_targets=True, ignore_index=ignored)
+        y_mix = soft.targets(plan, y)
+        torch.testing.assert_close(y_mix.double(), labels, atol=1e-6, rtol=0)
+        mean = F.cross_entropy(logits, y_mix, reduction="sum") / y_mix.sum()
+        torch.testing.assert_close(found, mean)
+        for one, other in zip(torch.autograd.grad(found, logits), torch.autograd.grad(mean, logits), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-7, rtol=1e-4)
+        part = plan.split(2)[1]
+        rows = [k * 4 + int(i) for k in range(plan.num_mixes) for i in part.sample]
+        found = part.loss(F.cross_entropy, logits[rows], y, dense_targets=True, ignore_index=ignored)
+        torch.testing.assert_close(
+            found, F.cross_entropy(logits[rows], y_mix[rows], reduction="sum") / y_mix[rows].sum()
+        )
+
+    def test_targets_that_are_numbers_with_channels(self):
+        x, y = torch.randn(4, 2, 4, 6), torch.randn(4, 3, 4, 6)
+        for name in ("smoothmix", "puzzlemix", "cutmix"):
+            plan = MultiMix(MASKS[name][0], num_mixes=3).plan(x, saliency=torch.rand(4, 4, 6))
+            output = torch.randn(12, 3, 4, 6, dtype=torch.float64)
+            found = plan.loss(lambda output, y: output * y, output, y, dense_targets=True)  # linear in the target
+            y_mix = MultiMix(MASKS[name][0], dense_targets=True).targets(plan, y)
+            torch.testing.assert_close(found, (output * y_mix).mean(), rtol=1e-5, atol=1e-7)
+
+    def test_whole_targets_are_ignored_too(self):
+        x, y = torch.randn(6, 2), torch.tensor([0, -1, 2, -1, 1, 0])
+        mix = MultiMix("mixup", num_mixes=3, num_classes=3, ignore_index=-1)
+        plan = mix.plan(x)
+        y_mix = mix.apply(plan, x, y)[1]
+        expected = torch.zeros(18, 3, dtype=torch.float64)
+        for row, k, i, sample, partner in references.rows(plan):
+            for label, weight in (
+                (y[sample], plan.weight[k, i].double()),
+                (y[partner], 1 - plan.weight[k, i].double()),
+            ):
+                if label >= 0:
+                    expected[row, label] += weight
+        torch.testing.assert_close(y_mix.double(), expected, atol=1e-6, rtol=0)
+        logits = torch.randn(18, 3)
+        found = plan.loss(F.cross_entropy, logits, y, ignore_index=-1)
+        torch.testing.assert_close(found, F.cross_entropy(logits, y_mix, reduction="sum") / y_mix.sum())
+
+    def test_unmixed_it_is_torchs_own_and_0_where_nothing_counts(self):
+        y, plan, logits = self.drawn("none", 7)
+        found = plan.loss(F.cross_entropy, logits, y, dense_targets=True, ignore_index=7)
+        torch.testing.assert_close(found, F.cross_entropy(logits, y, ignore_index=7))
+        nothing = plan.loss(F.cross_entropy, logits, torch.full_like(y, 7), dense_targets=True, ignore_index=7)
+        assert nothing == 0
+        assert torch.autograd.grad(nothing, logits)[0].isfinite().all()
+
+    def test_what_does_not_fit(self):
+        y, plan, logits = self.drawn("cutmix", 255)
+        entropy = F.cross_entropy
+        for call, told in (
+            (
+                lambda: plan.loss(entropy, logits, y[..., :5], dense_targets=True),
+                r"spatial axes \(4, 6\), got y: \(4, 4, 5",
+            ),
+            (lambda: plan.loss(entropy, logits, y, ignore_index=True), "ignore_index must be an integer"),
+            (
+                lambda: plan.loss(entropy, logits, y.float(), ignore_index=255),
+                r"got ignore_index=255, y.dtype=torch.float",
+            ),
+            (
+                lambda: plan.loss(lambda o, t: o.flatten(1).sum(1), logits, y, dense_targets=True),
+                r"one loss per position \(12, ..., 4, 6\), got shape \(12,\)",
+            ),
+            (
+                lambda: plan.loss(lambda o, t: o[:, :, 0, 0], logits, y, ignore_index=255),
+                r"one loss per target where some are ignored, got losses: \(12, 3\), targets: \(12, 4, 6\)",
+            ),
+            (lambda: MultiMix("mixup", ignore_index=2.5), "ignore_index must be an integer, got ignore_index=2.5"),
+            (
+                lambda: MultiMix("mixup", num_classes=3, dense_targets=True)(torch.rand(4, 2, 4, 6), y),
+                r"got labels from 0 to 255; .*, or pass MultiMix\(..., ignore_index=...\)",
+            ),
+        ):
+            with pytest.raises(ValueError, match=told):
+                call()
+
+
+class TestOtherTargets:
+    """Further targets of a batch that is mixed already: `mix.targets(plan, y)`."""
+
+    def test_they_are_those_of_a_call(self, x):
+        coarse, fine, number = torch.arange(8) % 2, torch.arange(8), torch.rand(8)
+        mix = MultiMix("cutmix", num_mixes=3, num_classes=2)
+        plan = mix.plan(x)
+        for y, own in ((coarse, {}), (fine, {"num_classes": 8}), (fine.float()[:, None], {}), (fine == 3, {})):
+            settings = {"num_classes": 2} | own if not y.dtype.is_floating_point and y.dtype != torch.bool else {}
+            expected = MultiMix("cutmix", num_mixes=3, **settings).apply(plan, x, y)[1]
+            assert torch.equal(mix.targets(plan, y, **own), expected)
+        assert torch.equal(mix.targets(plan, number), MultiMix("cutmix").apply(plan, x, number)[1])
+        assert mix.targets(plan, coarse, dtype=torch.float64).dtype == torch.float64
+        assert mix.targets(plan, coarse, dtype=torch.bfloat16).dtype == torch.float32
+
+    def test_dense_ones_beside_others(self, x):
+        maps, y = torch.randint(4, (8, 6, 10)), torch.arange(8) % 3
+        mix = MultiMix("cutmix", num_mixes=3, num_classes=3)
+        plan = mix.plan(x)
+        expected = MultiMix("cutmix", num_classes=4, dense_targets=True).apply(plan, x, maps)[1]
+        assert torch.equal(mix.targets(plan, maps, num_classes=4, dense_targets=True), expected)
+        dense = MultiMix("cutmix", num_classes=4, dense_targets=True)
+        assert torch.equal(dense.targets(plan, y, num_classes=3, dense_targets=False), mix.targets(plan, y))
+
+    def test_those_of_a_batch_that_is_mixed_inside_the_model(self, x):
+        mix = MultiMix(ManifoldMixup(layers=["1"]), num_mixes=2, num_classes=4)
+        model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(180, 6))
+        y = torch.arange(8) % 4
+        plan = mix.plan(x, model=model)
+        assert torch.equal(mix.targets(plan, y), mix.run(model, x, y, plan=plan)[1])
+
+    def test_what_does_not_fit(self, x):
+        mix = MultiMix("cutmix", num_classes=4)
+        plan, y = mix.plan(x), torch.arange(8) % 4
+        for call, told in (
+            (lambda: mix.targets(plan, y[:7]), r"one target per sample of the plan's batch \(8\), got y: \(7,\)"),
+            (lambda: mix.targets(plan, y + 1), "labels must lie in 0..3"),
+            (lambda: mix.targets(plan, y.to("meta")), "plan and y must be on one device, got plan: cpu, y: meta"),
+            (lambda: mix.targets(plan, y, num_classes=0), "num_classes must be an integer >= 1"),
+            (lambda: mix.targets(plan, y.float(), num_classes=4), "y must be integer class indices"),
+            (
+                lambda: mix.targets(plan, torch.zeros(8, 6, 9).long(), dense_targets=True),
+                r"dense targets must end in x's spatial axes \(6, 10\) .* got plan for \(6, 10\), y: \(8, 6, 9\)",
+            ),
+        ):
+            with pytest.raises(ValueError, match=told):
+                call()
+        with pytest.raises(TypeError, match=r"y must be a torch\.Tensor, got y=tuple"):
+            mix.targets(plan, (y, y))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ResizeMix,
         SaliencyMix,
         SmoothMix,
+        TopMix,
     )
     from multimix.mixer import MultiMix
     from multimix.pairing import SimilarTargets
@@ -39,6 +40,7 @@ __all__ = [
     "SaliencyMix",
     "SimilarTargets",
     "SmoothMix",
+    "TopMix",
     "mixed_accuracy",
 ]
 

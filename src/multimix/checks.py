@@ -20,6 +20,14 @@ def checked_count(name: str, value: object) -> int:
     return count
 
 
+def checked_index(value: object) -> int:
+    """Return the integer that this is, of any sign; anything else is refused."""
+    index = as_integer(value)
+    if index is None:
+        raise ValueError(f"ignore_index must be an integer, got ignore_index={value!r}; leave it away to count all")
+    return index
+
+
 def check_tensor(name: str, value: Any, remedy: str = "convert it with torch.as_tensor") -> None:
     """Refuse what is no tensor, or one whose numbers do not lie in rows: a sparse or a nested one."""
     if not isinstance(value, Tensor):
@@ -70,12 +78,33 @@ def check_blendable(x: Tensor, method: str) -> None:
         )
 
 
-def check_targets(x: Tensor, y: Tensor | None, num_classes: int | None, dense: bool) -> None:
+def check_targets(x: Tensor, y: Tensor | None, num_classes: int | None, dense: bool, ignored: int | None) -> None:
     """Refuse targets that labels cannot be made of."""
     if y is None:
         raise TypeError("y must be a torch.Tensor, got y=None; to mix x alone use mix.apply(mix.plan(x), x)")
     if dense:
-        _check_dense(x, y)
+        _check_dense(y, spatial_shape(x), f"x: {tuple(x.shape)}")
+    _check_labels(y, num_classes, dense, ignored)
+
+
+def check_other_targets(plan: Plan, y: Any, num_classes: int | None, dense: bool, ignored: int | None) -> None:
+    """Refuse targets that do not belong to a plan's batch."""
+    check_tensor("y", y)
+    if y.ndim == 0 or len(y) != plan.batch_size:
+        raise ValueError(
+            f"y must have one target per sample of the plan's batch ({plan.batch_size}), got y: {tuple(y.shape)}; give "
+            f"the targets of the whole batch"
+        )
+    if y.device != plan.weight.device:
+        raise ValueError(
+            f"plan and y must be on one device, got plan: {plan.weight.device}, y: {y.device}; move y to the plan's"
+        )
+    if dense and plan.mask.spatial is not None:
+        _check_dense(y, plan.mask.spatial, f"plan for {plan.mask.spatial}")
+    _check_labels(y, num_classes, dense, ignored)
+
+
+def _check_labels(y: Tensor, num_classes: int | None, dense: bool, ignored: int | None) -> None:
     if y.dtype.is_floating_point or y.dtype == torch.bool:
         if num_classes is not None and y.ndim == 1:
             raise ValueError(
@@ -87,30 +116,34 @@ def check_targets(x: Tensor, y: Tensor | None, num_classes: int | None, dense: b
         raise ValueError(f"y must be integer, boolean or floating point, got y.dtype={y.dtype}; give real targets")
     if not dense and y.ndim != 1:
         raise ValueError(
-            f"integer y must be class indices of shape ({len(x)},), got y: {tuple(y.shape)}; pass soft, multi-label "
+            f"integer y must be class indices of shape ({len(y)},), got y: {tuple(y.shape)}; pass soft, multi-label "
             f"or binary targets as floats (y.float())"
         )
     if num_classes is None:
         raise ValueError(
             "num_classes is needed to turn integer labels into soft ones, got num_classes=None; pass "
-            f"MultiMix(..., num_classes=10) or give y as ({len(x)}, C) floats"
+            f"MultiMix(..., num_classes=10) or give y as ({len(y)}, C) floats"
         )
     if is_readable(y):
-        low, high = (int(v) for v in torch.aminmax(y))
+        counted = y if ignored is None else y[y != ignored]
+        low, high = (int(v) for v in torch.aminmax(counted)) if counted.numel() else (0, 0)
         if low < 0 or high >= num_classes:
             raise ValueError(
                 f"labels must lie in 0..{num_classes - 1} (num_classes={num_classes}), got labels from {low} to "
-                f"{high}; correct num_classes or the labels"
+                f"{high}; correct num_classes or the labels{_ignoring(ignored, dense)}"
             )
 
 
-def _check_dense(x: Tensor, y: Tensor) -> None:
-    spatial = spatial_shape(x)
+def _ignoring(ignored: int | None, dense: bool) -> str:
+    return ", or pass MultiMix(..., ignore_index=...)" if dense and ignored is None else ""
+
+
+def _check_dense(y: Tensor, spatial: tuple[int, ...], got: str) -> None:
     integer = not y.dtype.is_floating_point and y.dtype != torch.bool
     if tuple(y.shape[y.ndim - len(spatial) :]) != spatial or (integer and y.ndim != len(spatial) + 1):
         raise ValueError(
-            f"dense targets must end in x's spatial axes {spatial} (integers: ({len(x)}, *spatial)), got x: "
-            f"{tuple(x.shape)}, y: {tuple(y.shape)}; resize the targets or pass dense_targets=False"
+            f"dense targets must end in x's spatial axes {spatial} (integers: ({len(y)}, *spatial)), got {got}, y: "
+            f"{tuple(y.shape)}; resize the targets or pass dense_targets=False"
         )
 
 
@@ -139,6 +172,52 @@ def check_saliency(saliency: Any, x: Tensor) -> None:
                 f"saliency must be finite and >= 0, got values from {float(lows[row])} to {float(highs[row])} in row "
                 f"{row}; look for nan or inf in x and in the loss, or take the absolute value of your own"
             )
+
+
+def check_partner(x: Tensor, partner: Any, num_mixes: int) -> None:
+    """Refuse what is no choice of partners for a batch; values are looked at on the CPU only."""
+    check_tensor("partner", partner)
+    shapes = (len(x),), (num_mixes, len(x))
+    if tuple(partner.shape) not in shapes or partner.dtype.is_floating_point or partner.dtype == torch.bool:
+        raise ValueError(
+            f"partner must be integers of shape {shapes[0]}, or {shapes[1]} for one per mix, got partner: "
+            f"{tuple(partner.shape)}, {partner.dtype}; give the row of the batch that each sample mixes with"
+        )
+    if partner.device.type != "cpu" and partner.device != x.device:
+        raise ValueError(
+            f"partner must be on the CPU or on x's device, got partner: {partner.device}, x: {x.device}; move it with "
+            f"partner.to(x.device)"
+        )
+    if is_readable(partner):
+        low, high = (int(v) for v in torch.aminmax(partner))
+        if low < 0 or high >= len(x):
+            raise ValueError(
+                f"partner must hold rows of the batch, 0..{len(x) - 1}, got values from {low} to {high}; correct them"
+            )
+
+
+def check_alphas(x: Tensor, alpha: Any, one_each: bool) -> None:
+    """Refuse what are no shapes of Beta laws, one for each pair; they are needed on the host, so they are read there.
+
+    Args:
+        x: the batch.
+        alpha: what was given.
+        one_each: whether each pair has one partner, so that a table of pairs can be looked up.
+    """
+    check_tensor("alpha", alpha)
+    shapes = [(len(x),), (len(x), len(x))][: 2 if one_each else 1]
+    if tuple(alpha.shape) not in shapes or not alpha.dtype.is_floating_point:
+        table = f", or {shapes[-1]} for each sample with each partner" if one_each else " where partners are fresh"
+        raise ValueError(
+            f"alpha must be floating point of shape {shapes[0]}{table}, got alpha: {tuple(alpha.shape)}, "
+            f"{alpha.dtype}; give the shape of each pair's Beta law"
+        )
+    lowest, highest = (float(v) for v in torch.aminmax(alpha.detach()))
+    if not (lowest > 0 and highest < torch.inf):
+        raise ValueError(
+            f"alpha must be finite and > 0, got values from {lowest:g} to {highest:g}; clamp it, for example "
+            f"alpha.clamp(0.01, 100)"
+        )
 
 
 def check_plan(x: Tensor, plan: Plan) -> None:

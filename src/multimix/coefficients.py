@@ -44,13 +44,15 @@ def _stratified(num_mixes: int, num_pairs: int, rng: np.random.Generator) -> Flo
     return np.asarray((stratum + within) / num_mixes)
 
 
-def beta_quantile(alpha: float, uniform: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
-    """Quantile function of Beta(alpha, alpha), in float64.
+def beta_quantile(
+    alpha: float | Float64[np.ndarray, "P"], uniform: Float64[np.ndarray, "*shape"]
+) -> Float64[np.ndarray, "*shape"]:
+    """Quantile function of Beta(alpha, alpha), in float64; of several such laws, one for each pair.
 
     The upper half is computed as one minus the mirrored lower half, where float64 is finest: for small alpha the lower
     quantiles are as small as 1e-40, and the law stays exactly symmetric.
     """
-    if alpha == 1.0:
+    if isinstance(alpha, float | int) and alpha == 1.0:
         return uniform
     from scipy.special import betaincinv  # imported late: it would double the time `import multimix` takes
 

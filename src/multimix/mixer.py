@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from multimix import checks
 from multimix.blend import blend
-from multimix.coefficients import SAMPLINGS, draw_lam
+from multimix.coefficients import SAMPLINGS, beta_quantile, draw_lam
 from multimix.inside import forward_mixed
 from multimix.kernels.family import chosen
 from multimix.methods import Choice, Method, Step, as_method
-from multimix.pairing import PARTNERS, SimilarTargets, draw_fresh_partners, draw_partner
+from multimix.pairing import PARTNERS, SimilarTargets, draw_fresh_partners, draw_partner, given_partner, of_pairs
 from multimix.plan import Plan
 from multimix.shapes import spatial_shape
 from multimix.streams import open_streams
@@ -33,7 +33,8 @@ class MultiMix:
 
     Args:
         method: a method object such as `CutMix(alpha=1.0)`, or its name: `"none"`, `"mixup"`, `"manifold"`,
-            `"cutmix"`, `"puzzlemix"`, `"fmix"`, `"resizemix"`, `"gridmix"`, `"smoothmix"`, `"saliencymix"`.
+            `"cutmix"`, `"puzzlemix"`, `"fmix"`, `"resizemix"`, `"gridmix"`, `"smoothmix"`, `"saliencymix"`,
+            `"topmix"`.
         num_mixes: K >= 1, the number of mixes per pair. To keep the cost of a step, load B / K samples.
         num_classes: C, needed to make soft labels from integer classes; None where targets are numbers, one per sample.
         sampling: `"stratified"` (a pair's coefficients lie in K strata of equal probability, and each stratum's draws
@@ -42,6 +43,8 @@ class MultiMix:
         partners: `"same"` (one partner per pair), `"fresh"` (a new one per mix: repeated mixup), or
             `SimilarTargets(bandwidth)` (one per pair, chosen by how near their targets are: for regression).
         dense_targets: y's trailing axes are x's spatial axes and follow the pixels.
+        ignore_index: an integer target that gets no label mass, such as 255 where a pixel has no class. Then
+            `F.cross_entropy(logits, y_mix, reduction="sum") / y_mix.sum()` is the mean over what counts.
 
     Raises:
         ValueError: if a setting is out of range or unknown.
@@ -62,6 +65,7 @@ class MultiMix:
     share: str
     partners: str | SimilarTargets
     dense_targets: bool
+    ignore_index: int | None
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class MultiMix:
         share: str = "pair",
         partners: str | SimilarTargets = "same",
         dense_targets: bool = False,
+        ignore_index: int | None = None,
     ) -> None:
         chosen()  # refuse kernels that are not there
         num_mixes = checks.checked_count("num_mixes", num_mixes)
@@ -82,6 +87,8 @@ class MultiMix:
         check_option("share", share, SHARES)
         if not isinstance(partners, SimilarTargets):
             check_option("partners", partners, PARTNERS)
+        if ignore_index is not None:
+            ignore_index = checks.checked_index(ignore_index)
         settings = {
             "method": as_method(method),
             "num_mixes": num_mixes,
@@ -90,6 +97,7 @@ class MultiMix:
             "share": share,
             "partners": partners,
             "dense_targets": dense_targets,
+            "ignore_index": ignore_index,
         }
         for name, value in settings.items():
             object.__setattr__(self, name, value)
@@ -123,7 +131,7 @@ class MultiMix:
         """
         self._check_at_input()
         checks.check_batch(x, y)
-        checks.check_targets(x, y, self.num_classes, self.dense_targets)
+        checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
         if out is not None:
             checks.check_out(x, out, self.num_mixes * len(x))
         plan = _eager(self._draw)(x, y, model, saliency, generator)
@@ -138,6 +146,8 @@ class MultiMix:
         model: nn.Module | None = None,
         saliency: Tensor | None = None,
         generator: torch.Generator | None = None,
+        partner: Tensor | None = None,
+        alpha: Tensor | None = None,
     ) -> Plan:
         """Draw everything random about one step.
 
@@ -148,14 +158,27 @@ class MultiMix:
             saliency: for methods that need it.
             generator: a CPU generator from which one seed is taken; None: torch's global one. The step's layer,
                 choice and shared draws depend on the seed alone, its pairs on the seed and the rank.
+            partner: who mixes with whom, in place of drawing it: the row of x that each sample mixes with, (B,), or
+                (K, B) for one per mix.
+            alpha: the shape of each pair's Beta law in place of the method's, (B,); or (B, B), of each sample with each
+                partner that may be drawn. So pairs can be mixed the more strongly the more similar they are. It is
+                read on the host, so an accelerator is waited for.
 
         Raises:
-            ValueError, TypeError: as for calling the object.
+            ValueError, TypeError: as for calling the object; or if alpha is given where the batch shares its
+                coefficients, or to methods whose law is no Beta law.
+
+        References:
+            Laws by similarity: Bouniot et al., 2025, Tailoring Mixup to Data for Calibration, arXiv 2311.01434.
         """
         checks.check_batch(x, y)
         if y is not None:
-            checks.check_targets(x, y, self.num_classes, self.dense_targets)
-        drawn: Plan = _eager(self._draw)(x, y, model, saliency, generator)
+            checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
+        if partner is not None:
+            checks.check_partner(x, partner, self.num_mixes)
+        if alpha is not None:
+            self._check_alpha(x, alpha, partner)
+        drawn: Plan = _eager(self._draw)(x, y, model, saliency, generator, partner, alpha)
         return drawn
 
     def _draw(
@@ -165,11 +188,13 @@ class MultiMix:
         model: nn.Module | None,
         saliency: Tensor | None,
         generator: torch.Generator | None,
+        given: Tensor | None = None,
+        alpha: Tensor | None = None,
     ) -> Plan:
         if model is not None:
             checks.check_model(model)
         self._check_methods(x, y, model, saliency)
-        if isinstance(self.partners, SimilarTargets):
+        if isinstance(self.partners, SimilarTargets) and given is None:
             self.partners.check(y)
         streams = open_streams(generator)
         method = self.method.pick(streams.batch)
@@ -180,9 +205,11 @@ class MultiMix:
         shared = self.share == "batch"
         columns = 1 if shared else len(x)
         num_mixes = method.mixes_of(self.num_mixes)
-        partner = self._partners(num_mixes, x, y, streams.pairs)
+        partner = self._partners(num_mixes, x, y, streams.pairs) if given is None else given_partner(given, num_mixes)
         rng = streams.batch if shared else streams.pairs
         quantile = partial(method.quantile, axes=len(spatial_shape(x)))
+        if alpha is not None and method.has_beta_law:
+            quantile = partial(beta_quantile, of_pairs(alpha, partner))
         lam = draw_lam(quantile, num_mixes, columns, self.sampling, rng)
         if saliency is None and method.salient:
             saliency = method.find_saliency(x, y, model)
@@ -237,8 +264,41 @@ class MultiMix:
         if out is not None:
             checks.check_out(x, out, plan.num_mixes * plan.num_pairs)
         if y is not None:
-            checks.check_targets(x, y, self.num_classes, self.dense_targets)
+            checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
         return self._mixed(plan, x, out), None if y is None else self._targets(plan, x, y)
+
+    def targets(
+        self,
+        plan: Plan,
+        y: Tensor,
+        *,
+        num_classes: int | None = None,
+        dense_targets: bool | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Mix other targets of a batch as planned, without its inputs: a second task, or several heads.
+
+        Args:
+            plan: what was mixed, at the input or inside the model.
+            y: targets of the whole batch, in any form that a call takes.
+            num_classes: of integer targets; None: the mixer's.
+            dense_targets: whether these follow the pixels; None: as the mixer's.
+            dtype: of soft labels made from integers; at least float32 is used.
+
+        Returns:
+            The targets of the plan's K * P rows.
+
+        Raises:
+            ValueError: if y does not fit the plan, or its own num_classes.
+            TypeError: if y is no tensor.
+        """
+        dense = self.dense_targets if dense_targets is None else dense_targets
+        if num_classes is not None:
+            num_classes = checks.checked_count("num_classes", num_classes)
+        elif isinstance(y, Tensor) and not (y.dtype.is_floating_point or y.dtype == torch.bool):
+            num_classes = self.num_classes
+        checks.check_other_targets(plan, y, num_classes, dense, self.ignore_index)
+        return mix_targets(y, plan, num_classes, dtype, dense, self.ignore_index)
 
     def run(
         self,
@@ -270,7 +330,7 @@ class MultiMix:
         """
         checks.check_model(model)
         checks.check_batch(x, y)
-        checks.check_targets(x, y, self.num_classes, self.dense_targets)
+        checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
         if plan is None:
             plan = _eager(self._draw)(x, y, model, saliency, generator)
         checks.check_plan(x, plan)
@@ -292,6 +352,19 @@ class MultiMix:
             if method.salient and saliency is not None:
                 checks.check_saliency(saliency, x)
 
+    def _check_alpha(self, x: Tensor, alpha: Tensor, partner: Tensor | None) -> None:
+        fresh = self.partners == "fresh" if partner is None else partner.ndim == 2
+        checks.check_alphas(x, alpha, one_each=not fresh)
+        if self.share == "batch":
+            raise ValueError(
+                f'alpha must be left out where the batch shares its coefficients, got share="batch", alpha: '
+                f'{tuple(alpha.shape)}; pass MultiMix(..., share="pair")'
+            )
+        if not any(method.has_beta_law for method in self.method.options):
+            raise ValueError(
+                f"alpha must be left out for methods whose coefficients follow no Beta law, got method={self.method!r}"
+            )
+
     def _check_at_input(self) -> None:
         if any(method.inside for method in self.method.options):
             raise ValueError(
@@ -304,7 +377,7 @@ class MultiMix:
         return blend(x, plan, out if out is None else out[:rows])
 
     def _targets(self, plan: Plan, x: Tensor, y: Tensor) -> Tensor:
-        return mix_targets(y, plan, self.num_classes, x.dtype, self.dense_targets)
+        return mix_targets(y, plan, self.num_classes, x.dtype, self.dense_targets, self.ignore_index)
 
 
 def _run_inside(model: nn.Module, layer: str, x: Tensor, plan: Plan) -> Any:

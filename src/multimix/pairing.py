@@ -6,7 +6,7 @@ from typing import SupportsFloat
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from multimix.host import is_readable
@@ -37,6 +37,29 @@ def draw_fresh_partners(
     return np.stack([draw_partner(num_samples, rng) for _ in range(num_mixes)])
 
 
+def given_partner(partner: Tensor, num_mixes: int) -> Int64[np.ndarray, "..."] | Int64[Tensor, "..."]:
+    """Return partners that the caller chose, as drawn ones are: on the host, or where they are on the batch's device.
+
+    They are copied: a plan does not change when the caller's tensor does.
+    """
+    own = partner[:num_mixes] if partner.ndim == 2 else partner
+    if own.device.type == "cpu":
+        return np.array(own.numpy(), dtype=np.int64)
+    return own.to(torch.int64, copy=True)
+
+
+def of_pairs(alpha: Tensor, partner: np.ndarray | Tensor) -> Float64[np.ndarray, "B"]:
+    """Return the shape of each pair's law: as it is, or of each sample (a row) with its partner (a column).
+
+    It is needed on the host, where coefficients are drawn; an accelerator is waited for.
+    """
+    shapes: np.ndarray = alpha.detach().cpu().double().numpy()
+    if shapes.ndim == 2:
+        columns = partner.cpu().numpy() if isinstance(partner, Tensor) else partner
+        shapes = shapes[np.arange(len(shapes)), columns]
+    return shapes
+
+
 @dataclass(frozen=True, init=False)
 class SimilarTargets:
     """Partners drawn by how near their targets are: `exp(-|y[i] - y[j]|² / (2 bandwidth²))`.
@@ -44,6 +67,9 @@ class SimilarTargets:
     For regression: the blend of two targets is a likely target of the blended input only where the two are near. A
     sample is never its own partner in a batch of two or more; unlike with other partners, it may be chosen by several.
     A bandwidth far above the spread of y makes partners uniform over the others; one far below takes the nearest.
+
+    `mix.plan(x, features)` draws partners by the distance of features in place of y: `mix.apply(plan, x, y)` and
+    `mix.run(model, x, y, plan=plan)` then mix the targets, of any kind.
 
     Args:
         bandwidth: in the units of y, > 0.

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
-from multimix.masks import Mask
+from multimix.masks import Mask, sides
 from multimix.scalars import as_integer
 
 
@@ -97,8 +97,16 @@ class Plan:
         partner = place[self.num_pairs :].reshape(self.partner.shape)
         return rows, replace(self, batch_size=len(rows), sample=place[: self.num_pairs], partner=partner)
 
-    def loss(self, criterion: Callable[..., Tensor], output: Tensor, y: Tensor) -> Float[Tensor, ""]:
-        """Return the mixed loss for criteria that take no soft labels.
+    def loss(
+        self,
+        criterion: Callable[..., Tensor],
+        output: Tensor,
+        y: Tensor,
+        *,
+        dense_targets: bool = False,
+        ignore_index: SupportsIndex | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the mixed loss for criteria that take no soft labels; of any target of the batch, also of several.
 
         The mean over the K * P rows of `weight * criterion(output, y) + (1 - weight) * criterion(output, y[partner])`,
         in the type of the criterion's losses, at least float32. At a weight of 0 or 1 the other target does not enter.
@@ -108,9 +116,13 @@ class Plan:
                 it; it must give one loss per row, or one per element with the rows first.
             output: the model's output, K * P rows, mix-major.
             y: the original targets of the whole batch, B rows.
+            dense_targets: y's trailing axes are x's spatial axes and follow the pixels: each position has its own
+                weight, the mask's, and losses must be one per position.
+            ignore_index: an integer target that does not count: the mean is weighted over all others. The criterion
+                does not see it. 0 if nothing counts.
 
         Raises:
-            ValueError: if rows do not match, or the criterion reduces its losses.
+            ValueError: if rows or positions do not match, or the criterion reduces its losses.
         """
         rows = self.num_mixes * self.num_pairs
         if output.shape[0] != rows or y.shape[0] != self.batch_size:
@@ -118,21 +130,61 @@ class Plan:
                 f"output must have {rows} rows (K * P) and y {self.batch_size} (the batch's), got output: "
                 f"{tuple(output.shape)}, y: {tuple(y.shape)}; pass the output of the mixed batch and the original y"
             )
+        spatial = (self.mask.spatial or ()) if dense_targets else ()
+        if y.shape[y.ndim - len(spatial) :] != spatial:
+            raise ValueError(
+                f"dense targets must end in x's spatial axes {spatial}, got y: {tuple(y.shape)}; resize the targets or "
+                f"pass dense_targets=False"
+            )
+        ignored = None if ignore_index is None else _checked_ignored(ignore_index, y)
+        weight, own, other = sides(self.mask, y, self.sample, self.partner) if spatial else self._rows(y)
         criterion = _unreduced(criterion)
+        kept, taken = (criterion(output, _without(side, ignored)) for side in (own, other))
+        if kept.ndim == 0 or kept.shape[0] != rows or kept.shape[kept.ndim - len(spatial) :] != spatial:
+            each = f"position ({rows}, ..., {', '.join(map(str, spatial))})" if spatial else f"row ({rows})"
+            raise ValueError(
+                f"criterion must give one loss per {each}, got shape {tuple(kept.shape)}; build it with "
+                f'reduction="none"'
+            )
+        weight = weight.to(torch.promote_types(kept.dtype, torch.float32))
+        weight = weight.reshape(rows, *[1] * (kept.ndim - 1 - len(spatial)), *spatial)
+        if ignored is None:
+            mixed = weight * kept + (1 - weight) * taken
+            return torch.where((weight == 0) | (weight == 1), kept.to(mixed.dtype), mixed).mean()
+        if kept.shape != own.shape:
+            raise ValueError(
+                f"criterion must give one loss per target where some are ignored, got losses: {tuple(kept.shape)}, "
+                f'targets: {tuple(own.shape)}; build it with reduction="none"'
+            )
+        shares = weight * (own != ignored), (1 - weight) * (other != ignored)
+        losses = [torch.where(share > 0, share * part, 0) for share, part in zip(shares, (kept, taken), strict=True)]
+        counted = (shares[0] + shares[1]).sum()
+        return (losses[0] + losses[1]).sum() / counted.clamp_min(torch.finfo(counted.dtype).tiny)
+
+    def _rows(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights of the rows, their own targets and the other ones; at the ends both are the one that is shown.
+
+        There the other's loss, or its gradient, may be infinite, and 0 * inf is nan.
+        """
         weight = self.weight.flatten()
         own = torch.arange(self.num_pairs, device=weight.device) if self.sample is None else self.sample
         own, partner = own.repeat(self.num_mixes), self.partner.expand(self.num_mixes, -1).flatten()
-        # At the ends both are losses of the one target: the other's, or its gradient, may be infinite, and 0 * inf nan.
-        kept = criterion(output, y[torch.where(weight == 0, partner, own)])
-        taken = criterion(output, y[torch.where(weight == 1, own, partner)])
-        if kept.ndim == 0 or kept.shape[0] != rows:
-            raise ValueError(
-                f"criterion must give one loss per row ({rows}), got shape {tuple(kept.shape)}; build it with "
-                f'reduction="none"'
-            )
-        weight = weight.to(torch.promote_types(kept.dtype, torch.float32)).reshape(rows, *[1] * (kept.ndim - 1))
-        mixed = weight * kept + (1 - weight) * taken
-        return torch.where((weight == 0) | (weight == 1), kept.to(mixed.dtype), mixed).mean()
+        return weight, y[torch.where(weight == 0, partner, own)], y[torch.where(weight == 1, own, partner)]
+
+
+def _checked_ignored(ignore_index: SupportsIndex, y: Tensor) -> int:
+    index = as_integer(ignore_index)
+    if index is None or y.dtype.is_floating_point or y.dtype == torch.bool:
+        raise ValueError(
+            f"ignore_index must be an integer, and y integer classes, got ignore_index={ignore_index!r}, y.dtype="
+            f"{y.dtype}; leave ignore_index away for other targets"
+        )
+    return index
+
+
+def _without(y: Tensor, ignored: int | None) -> Tensor:
+    """Return targets with a class in place of what is ignored, which may be none."""
+    return y if ignored is None else y.masked_fill(y == ignored, 0)
 
 
 def _unreduced(criterion: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -14,7 +14,9 @@ from multimix.masks.mask import lerp
 from multimix.plan import Plan
 
 
-def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dtype, dense: bool) -> Tensor:
+def mix_targets(
+    y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dtype, dense: bool, ignored: int | None = None
+) -> Tensor:
     """Return the targets of a plan's mixed rows.
 
     Args:
@@ -24,6 +26,7 @@ def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dty
         num_classes: C, needed for integer targets.
         dtype: type of soft labels made from integers; at least float32 is used.
         dense: whether targets have x's spatial axes and follow its pixels.
+        ignored: an integer target that gets no label mass.
 
     Returns:
         Soft labels (K * P, C) from integers ((K * P, C, *spatial) if dense), else targets of y's shape behind K * P,
@@ -32,6 +35,10 @@ def mix_targets(y: Tensor, plan: Plan, num_classes: int | None, dtype: torch.dty
     y = y.resolve_neg()
     if y.dtype.is_floating_point or y.dtype == torch.bool:
         y = y.to(torch.promote_types(y.dtype, torch.float32))
+    elif ignored is not None:  # a class more, left away afterwards
+        assert num_classes is not None
+        y = y.long().masked_fill(y == ignored, num_classes)
+        return mix_targets(y, plan, num_classes + 1, dtype, dense)[:, :num_classes].contiguous()
     elif dense:
         assert num_classes is not None
         y = torch.nn.functional.one_hot(y.long(), num_classes).movedim(-1, 1).to(_soft_dtype(dtype))

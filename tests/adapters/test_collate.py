@@ -1,12 +1,13 @@
 """MixCollate in a DataLoader: what comes out, and where its randomness comes from."""
 
 import pickle
+from collections import namedtuple
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from multimix import Choice, ManifoldMixup, MultiMix
+from multimix import Choice, ManifoldMixup, MultiMix, SimilarTargets
 from multimix.adapters.collate import MixCollate
 
 MIX = MultiMix("mixup", num_mixes=3, num_classes=4)
@@ -96,13 +97,112 @@ def test_methods_that_need_the_model_are_refused(method):
         MixCollate(MultiMix(method, num_classes=4))
 
 
-def test_what_is_no_mixer_and_no_pair_is_refused():
+Pair = namedtuple("Pair", "image map")
+
+
+class TestBatchesOfManyParts:
+    """Each input shows its label, so inputs and targets that are mixed alike stay equal."""
+
+    def samples(self, make, n=6):
+        return [make(torch.eye(4)[i % 4], i % 4) for i in range(n)]
+
+    def mixed(self, make, mix=MIX, **settings):
+        torch.manual_seed(0)
+        return MixCollate(mix, **settings)(self.samples(make))
+
+    @pytest.mark.parametrize(
+        ("make", "settings"),
+        [
+            (lambda x, y: {"pixel_values": x, "labels": y}, {}),
+            (lambda x, y: {"label": y, "image": x}, {}),
+            (lambda x, y: {"image": x, "class": y}, {"targets": "class"}),
+            (lambda x, y: {"image": x, "class": y}, {"targets": ["class"]}),
+            (lambda x, y: (y, x), {"targets": 0}),
+            (lambda x, y: Pair(x, y), {}),
+        ],
+        ids=["hugging face", "other names", "named", "listed", "by place", "namedtuple"],
+    )
+    def test_one_input_and_one_target(self, make, settings):
+        x, y = self.mixed(lambda x, y: (x, y))
+        batch, template = self.mixed(make, **settings), make(0, 1)
+        assert type(batch) in (type(template), list)
+        pairs = zip(batch.values(), template.values()) if isinstance(batch, dict) else zip(batch, template)  # noqa: B905
+        for found, which in pairs:
+            assert torch.equal(found, (x, y)[which])
+
+    def test_several_of_both(self):
+        def make(x, y):
+            return {"views": (x, {"second": x + 1}), "heads": (y, y % 2), "weight": float(y), "only": y == 3}
+
+        targets = {"heads": (4, 2), "weight": None, "only": None}
+        batch = self.mixed(make, mix=MultiMix("mixup", num_mixes=3), targets=targets)
+        x, y = self.mixed(lambda x, y: (x, y))
+        first, rest = batch["views"]
+        assert torch.equal(first, x)
+        torch.testing.assert_close(rest["second"], x + 1)
+        fine, coarse = batch["heads"]
+        assert torch.equal(fine, y)
+        torch.testing.assert_close(coarse, torch.stack([y[:, 0] + y[:, 2], y[:, 1] + y[:, 3]], 1))
+        torch.testing.assert_close(batch["weight"].float(), y @ torch.arange(4.0))
+        torch.testing.assert_close(batch["only"], y[:, 3])
+
+    def test_masks_that_follow_the_pixels(self):
+        def make(x, y):
+            return {"image": x[:, None].expand(4, 5), "mask": torch.full((5,), y)}
+
+        mix = MultiMix("cutmix", num_mixes=3, num_classes=4, dense_targets=True)
+        batch = self.mixed(make, mix=mix, targets="mask")
+        torch.testing.assert_close(batch["image"], batch["mask"])
+
+    def test_partners_by_their_targets(self):
+        mix = MultiMix("mixup", num_mixes=2, partners=SimilarTargets(1e-3))
+        batch = self.mixed(lambda x, y: {"x": x, "y": float(y // 2)}, mix=mix)
+        assert set(batch["y"].tolist()) == {0.0, 1.0}
+
+    @pytest.mark.parametrize(
+        ("make", "settings", "told"),
+        [
+            (
+                lambda x, y: {"x": x, "z": y},
+                {},
+                r"one item named as targets are \(labels, .*got \['x', 'z'\]; say which",
+            ),
+            (lambda x, y: {"x": x, "y": y, "label": y}, {}, r"got \['x', 'y', 'label'\]"),
+            (lambda x, y: (x, y, y), {}, r"MixUp averages values, got batch\[1\]: torch.int64; convert it, name it"),
+            (lambda x, y: (x, y), {"targets": "y"}, r"items of the batch \(\[0, 1\]\), got targets='y'"),
+            (lambda x, y: (x,), {}, "got 0 inputs and 1 targets"),
+            (
+                lambda x, y: (x, (y, y)),
+                {"targets": {1: (4,)}},
+                r"each of the 2 tensors of batch\[1\], got \(4,\); give",
+            ),
+            (lambda x, y: (x, (y, y)), {"targets": {1: (4, 3)}}, r"labels must lie in 0\.\.2"),
+            (lambda x, y: (x, (y, y)), {"targets": {1: (4, 0)}}, "labels must lie in"),
+            (lambda x, y: (x, x[None].long()), {}, "class indices of shape"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused_before_a_number_is_drawn(self, make, settings, told):
+        before = torch.manual_seed(0).get_state()
+        with pytest.raises(ValueError, match=told):
+            self.mixed(make, **settings)
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_inputs_that_do_not_fit_each_other(self):
+        cutmix = MultiMix("cutmix", num_classes=4)
+        with pytest.raises(ValueError, match=r"CutMix cuts them, got batch\[0\]: \(6, 4\), batch\[1\]: \(6, 3\); name"):
+            self.mixed(lambda x, y: (x, x[:3], y), mix=cutmix)
+        batch = torch.rand(6, 4), torch.rand(5, 4), torch.arange(6) % 4
+        with pytest.raises(ValueError, match=r"same number of samples, got batch\[0\]: \(6, 4\), batch\[1\]: \(5, 4\)"):
+            MixCollate(MIX, collate_fn=lambda samples: batch)([])
+
+
+def test_what_is_no_mixer_and_no_batch_is_refused():
     with pytest.raises(TypeError, match="mix must be a MultiMix, got mix='mixup'"):
         MixCollate("mixup")
-    samples = [{"x": torch.zeros(3), "y": 0}] * 2
-    with pytest.raises(
-        TypeError, match=r"MixCollate mixes batches of two tensors .*got batch=dict; mix in the training"
+    for batch, told in (
+        (torch.zeros(3), "lists, tuples or dictionaries of inputs and targets, got batch=Tensor; mix in the training"),
+        ([], "got batch=list"),
+        ({"x": torch.zeros(3), "name": ["a", "b"], "y": torch.zeros(2)}, r"got batch\['name'\]\[0\]=str; leave it out"),
     ):
-        MixCollate(MIX)(samples)
-    with pytest.raises(TypeError, match=r"got batch=\(Tensor, Tensor, Tensor\)"):
-        MixCollate(MIX)([(torch.zeros(3), 0, 1)] * 2)
+        with pytest.raises(TypeError, match=told):
+            MixCollate(MIX, collate_fn=lambda samples, batch=batch: batch)([])

@@ -179,6 +179,20 @@ def test_what_cannot_be_mixed_is_refused():
     y = torch.arange(4)
     three = DataLoader(TensorDataset(torch.eye(4), y, y), batch_size=4)
     with pytest.raises(
-        TypeError, match=r"MixBatch mixes batches of two tensors \(x, y\), got batch=\(Tensor, Tensor, Te"
+        ValueError, match=r"MixUp averages values, got batch\[1\]: torch.int64; convert it, name it among"
     ):
         fit(Module(), MixBatch(MIX), train=three)
+
+
+def test_a_batch_of_many_parts_keeps_its_form():
+    seen = []
+    module = Module()
+    module.training_step = lambda batch, index: seen.append(batch)
+    callback = MixBatch(MIX, targets={"fine": None, "coarse": 2})
+    callback.on_train_start(None, module)
+    y = torch.arange(4)
+    module.training_step({"image": torch.eye(4), "fine": y, "coarse": y % 2}, 0)
+    callback.on_train_end(None, module)
+    (batch,) = seen
+    torch.testing.assert_close(batch["image"], batch["fine"])
+    torch.testing.assert_close(batch["coarse"], batch["fine"].view(12, 2, 2).sum(1))

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 FRAMEWORKS = {"timm": "timm", "torchvision": "torchvision", "hugging_face": "transformers", "fastai": "fastai"}
+FRAMEWORKS |= {name: name for name in ("accelerate", "skorch", "keras")}
 
 if find_spec("transformers") is not None:
     os.environ["HF_HUB_OFFLINE"] = "1"  # nothing here needs the network
+if find_spec("keras") is not None:
+    os.environ["KERAS_BACKEND"] = "torch"
 if find_spec("torchvision") is not None:
     from bridges.stand_in import stand_in_for_operators
 

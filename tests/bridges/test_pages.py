@@ -17,7 +17,9 @@ FRAMEWORKS = {
     "lightning": "lightning",
     "fastai": "fastai",
 }
+FREE = {"accelerate": "accelerate", "skorch": "skorch", "keras-3": "keras"}  # that need no adapter
 HERE = [name for name, module in FRAMEWORKS.items() if find_spec(module) is not None]
+SHOWN = [*HERE, *(name for name, module in FREE.items() if find_spec(module) is not None)]
 
 
 def sections() -> dict[str, str]:
@@ -28,11 +30,11 @@ def sections() -> dict[str, str]:
 
 
 def test_there_is_a_section_for_each():
-    assert set(sections()) == set(FRAMEWORKS)
+    assert set(sections()) == {*FRAMEWORKS, *FREE}
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", SHOWN)
 def test_snippets(name, tmp_path, monkeypatch):
     # Those marked py need the framework; they are read from top to bottom. Those marked python run by themselves.
     monkeypatch.chdir(tmp_path)

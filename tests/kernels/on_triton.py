@@ -24,6 +24,7 @@ from multimix import (
     SaliencyMix,
     SimilarTargets,
     SmoothMix,
+    TopMix,
 )
 from multimix.blend import blend
 from multimix.kernels.cpu.table import find as find_cpu
@@ -307,6 +308,7 @@ def test_every_method_agrees_with_the_cpu_kernels(name, monkeypatch):
         "manifold": ManifoldMixup(layers=["features"]),
         "puzzlemix": PuzzleMix(grid=(2, 3)),
         "gridmix": GridMix(grid=2),
+        "topmix": TopMix(grid=4),
     }
     mix = MultiMix(method.get(name, name), num_mixes=MIXES, num_classes=3)
     x, y, model = torch.randn(5, 2, 6, 7), torch.arange(5) % 3, Features()
@@ -363,6 +365,7 @@ class Launches(TorchDispatchMode):
 
 
 BUDGETS = {"mixup": 6, "cutmix": 8, "fmix": 10, "smoothmix": 10, "resizemix": 10, "gridmix": 10, "saliencymix": 10}
+BUDGETS |= {"topmix": 10}
 
 
 @pytest.mark.parametrize("name", BUDGETS)
@@ -383,7 +386,7 @@ def test_launches_of_a_step(name, monkeypatch):
     mix = MultiMix(name, num_mixes=MIXES, num_classes=10)
     x, y, saliency = torch.rand(5, 3, 8, 8), torch.arange(5), torch.rand(5, 8, 8)
     with Launches() as counted:
-        plan = mix.plan(x, saliency=saliency if name == "saliencymix" else None)
+        plan = mix.plan(x, saliency=saliency if name in ("saliencymix", "topmix") else None)
         mix.apply(plan, x, y)
     assert copies == [1]
     assert {"mix", "soften_rows"} <= set(kernels)

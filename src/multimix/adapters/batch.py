@@ -1,4 +1,4 @@
-"""What an adapter that only sees batches may mix, and how: pairs (x, y), by methods that work at the input."""
+"""What an adapter that only sees batches may mix, and how: by methods that work at the input."""
 
 from typing import Any
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.data import default_collate
 
 from multimix import MultiMix
-from multimix.adapters.batch import check_mix, check_pair
+from multimix.adapters.batch import check_mix
+from multimix.adapters.nested import Targets, mix_batch
 
 
 @dataclass(frozen=True)
@@ -26,38 +26,46 @@ class MixCollate:
 
     Args:
         mix: what to do; methods that need the model are refused.
-        collate_fn: makes a batch (x, y) of samples.
+        collate_fn: makes a batch of samples: (x, y), or any list, tuple or dictionary of tensors, also nested. All
+            inputs and targets of a batch are mixed by one plan, and come back in the same form.
+        targets: which items of a batch are targets, by place or name, one or several; a mapping also gives the number
+            of classes of each (a list of them for an item of several tensors), where it is not the mixer's. None: the
+            last item; of a dictionary the one called "labels", "label", "targets", "target" or "y".
 
     Raises:
         TypeError, ValueError: if mix is no MultiMix, or needs the model.
 
     Example:
         >>> DataLoader(data, batch_size=20, shuffle=True, num_workers=4, collate_fn=MixCollate(mix))
+        >>> MixCollate(mix, targets={"breed": 37, "weight": None})  # batches of {"pixel_values", "breed", "weight"}
     """
 
     mix: MultiMix
     collate_fn: Callable[[Any], Any] = default_collate
+    targets: Targets = None
     _rank: tuple[int, int] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_mix(self.mix, "MixCollate")
 
-    def __call__(self, samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    def __call__(self, samples: Sequence[Any]) -> Any:
         """Collate, then mix.
 
         Raises:
-            TypeError: if the batch is not (x, y).
-            ValueError: if x and y do not fit.
+            TypeError: if the batch is of another form, or holds anything but tensors.
+            ValueError: if there are no inputs or no targets, or they do not fit each other.
         """
         batch = self.collate_fn(samples)
-        x, y = check_pair(batch, "MixCollate", "mix in the training step instead, with mix(x, y)")
         if self._rank is None or _knows_ranks():
-            return self.mix(x, y)
+            return self._mixed(batch)
         rank, ranks = self._rank  # as many seeds as there are ranks, of which each uses its own
         torch.empty(rank, dtype=torch.int64, device="cpu").random_()
-        mixed = self.mix(x, y)
+        mixed = self._mixed(batch)
         torch.empty(ranks - 1 - rank, dtype=torch.int64, device="cpu").random_()
         return mixed
+
+    def _mixed(self, batch: Any) -> Any:
+        return mix_batch(self.mix, batch, self.targets, "MixCollate")
 
     def __getstate__(self) -> dict[str, Any]:
         """Take the rank along: a worker that is not forked cannot ask for it."""

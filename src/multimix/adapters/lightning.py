@@ -6,11 +6,14 @@ from typing import Any
 import lightning
 
 from multimix import MultiMix
-from multimix.adapters.batch import check_mix, check_pair
+from multimix.adapters.batch import check_mix
+from multimix.adapters.nested import Targets, mix_batch
 
 
 class MixBatch(lightning.Callback):
-    """Mix training batches (x, y) into K * B rows with soft labels; no other batch is touched.
+    """Mix training batches into K * B rows with soft labels; no other batch is touched.
+
+    Batches are (x, y), or lists, tuples and dictionaries of several inputs and targets, as for `MixCollate`.
 
     No hook lets a callback replace a batch, and hooks that move batches serve validation too and are skipped where a
     data module has its own. So `training_step` is wrapped from `on_train_start` until training ends, however it ends.
@@ -19,6 +22,7 @@ class MixBatch(lightning.Callback):
 
     Args:
         mix: what to do; methods that need the model are refused: call `mix.run` in `training_step` for those.
+        targets: which items of a batch are targets, as for `MixCollate`.
 
     Raises:
         TypeError, ValueError: if mix is no MultiMix, or needs the model.
@@ -27,9 +31,10 @@ class MixBatch(lightning.Callback):
         >>> trainer = lightning.Trainer(callbacks=[MixBatch(MultiMix("cutmix", num_mixes=5, num_classes=10))])
     """
 
-    def __init__(self, mix: MultiMix) -> None:
+    def __init__(self, mix: MultiMix, targets: Targets = None) -> None:
         check_mix(mix, "MixBatch")
         self.mix = mix
+        self.targets = targets
         self._replaced: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -38,8 +43,7 @@ class MixBatch(lightning.Callback):
 
         @functools.wraps(step)
         def mixed_step(batch: Any, *args: Any, **kwargs: Any) -> Any:
-            instead = "call mix.run(model, x, y) in training_step instead"
-            return step(list(self.mix(*check_pair(batch, "MixBatch", instead))), *args, **kwargs)
+            return step(mix_batch(self.mix, batch, self.targets, "MixBatch"), *args, **kwargs)
 
         # A compiled module has its step as an attribute of its own; others only their class's.
         self._replaced = {name: value for name, value in vars(pl_module).items() if name == "training_step"}

@@ -7,5 +7,6 @@ from multimix.masks.constant import Constant, Everything
 from multimix.masks.mask import Mask
 from multimix.masks.ordered import LEVELS, Ordered
 from multimix.masks.resized import Resized
+from multimix.masks.sides import sides
 
-__all__ = ["LEVELS", "Blocks", "Boxes", "Bump", "Constant", "Everything", "Mask", "Ordered", "Resized"]
+__all__ = ["LEVELS", "Blocks", "Boxes", "Bump", "Constant", "Everything", "Mask", "Ordered", "Resized", "sides"]

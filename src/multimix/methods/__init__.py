@@ -15,6 +15,7 @@ from multimix.methods.resizemix import ResizeMix
 from multimix.methods.saliencymix import SaliencyMix
 from multimix.methods.smoothmix import SmoothMix
 from multimix.methods.step import Step
+from multimix.methods.topmix import TopMix
 
 __all__ = [
     "METHODS",
@@ -32,5 +33,6 @@ __all__ = [
     "SaliencyMix",
     "SmoothMix",
     "Step",
+    "TopMix",
     "as_method",
 ]

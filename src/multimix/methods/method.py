@@ -68,6 +68,11 @@ class Method(Drawn):
         """Return the quantile function of the coefficients, for x with so many spatial axes; non-decreasing."""
         return beta_quantile(self.alpha, uniform)
 
+    @property
+    def has_beta_law(self) -> bool:
+        """Whether coefficients follow Beta(alpha, alpha), so that each pair may have an alpha of its own."""
+        return type(self).quantile is Method.quantile
+
     def mixes_of(self, num_mixes: int) -> int:
         """How many mixes a pair gets where so many are asked for."""
         return num_mixes

@@ -13,6 +13,7 @@ from multimix.methods.puzzlemix import PuzzleMix
 from multimix.methods.resizemix import ResizeMix
 from multimix.methods.saliencymix import SaliencyMix
 from multimix.methods.smoothmix import SmoothMix
+from multimix.methods.topmix import TopMix
 from multimix.suggest import nearest
 
 M = TypeVar("M")
@@ -28,6 +29,7 @@ METHODS: dict[str, type[Method]] = {
     "gridmix": GridMix,
     "smoothmix": SmoothMix,
     "saliencymix": SaliencyMix,
+    "topmix": TopMix,
 }
 
 

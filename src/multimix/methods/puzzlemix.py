@@ -14,7 +14,7 @@ from multimix.grid import cell_edges, cut
 from multimix.host import in_transform
 from multimix.masks import Blocks
 from multimix.methods.method import Method
-from multimix.methods.step import Step, checked_alpha
+from multimix.methods.step import Step, check_saliency_source, checked_alpha
 from multimix.puzzle.energy import block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
 from multimix.puzzle.solve import solve_levels
@@ -117,12 +117,7 @@ class PuzzleMix(Method):
                 f"x must be real, because PuzzleMix compares images along borders, got x.dtype={x.dtype}; give real "
                 f"and imaginary parts as channels, or mix with MixUp or CutMix"
             )
-        if saliency is None and (model is None or y is None):
-            raise ValueError(
-                f"PuzzleMix needs saliency, got model={'None' if model is None else 'given'}, "
-                f"y={'None' if y is None else 'given'}; call mix(x, y, model=model), or mix.run(model, x, y), or give "
-                f"saliency=..."
-            )
+        check_saliency_source("PuzzleMix", x, y, model, saliency)
 
     def find_saliency(self, x: Tensor, y: Tensor | None, model: nn.Module | None) -> Float[Tensor, "B *spatial"]:
         """Saliency of a batch, from the model."""

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from multimix.masks import Constant
 from multimix.scalars import as_number
@@ -69,6 +69,25 @@ def check_axes(method: str, x: Tensor) -> None:
         raise ValueError(
             f"{method} cuts one, two or three spatial axes, got x: {tuple(x.shape)}; "
             f"give x as (B, L), (B, C, L), (B, C, H, W) or (B, C, D, H, W)"
+        )
+
+
+def check_saliency_source(
+    method: str, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None
+) -> None:
+    """Refuse a batch whose saliency is not given and cannot be had from the model's gradient."""
+    if saliency is not None:
+        return
+    if model is None or y is None:
+        raise ValueError(
+            f"{method} needs saliency, got model={'None' if model is None else 'given'}, "
+            f"y={'None' if y is None else 'given'}; call mix(x, y, model=model), or mix.run(model, x, y), or give "
+            f"saliency=..."
+        )
+    if not x.dtype.is_floating_point:
+        raise ValueError(
+            f"x must be floating point for {method} to find its saliency by a gradient, got x.dtype={x.dtype}; give "
+            f"saliency=..."
         )
 
 
