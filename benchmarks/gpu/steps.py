@@ -89,7 +89,8 @@ def measure(setting: Setting) -> Iterator[tuple[str, Rows]]:
             yield training.name, [{"method": "all", "ms": NO_TIME}]
             continue
         seconds = interleave(setting, contenders(training), setting.seconds(2 - number), 5)
-        title = f"{training.name}, {training.side} px, bfloat16, channels_last: a training step"
+        values = "bfloat16" if setting.cuda else "float32"
+        title = f"{training.name}, {training.side} px, {values}, channels_last: a training step"
         yield title, table(training, seconds)
         if number == 0:
             yield "aims", aims(setting, training, seconds)
