@@ -218,10 +218,8 @@ class MultiMix:
         mask = method.mask(step)
         weight = mask.weight()
         if weight.shape[1] < len(x):  # one geometry for all
-            mask, weight = (
-                mask.select(torch.zeros(len(x), dtype=torch.int64, device=x.device)),
-                weight.expand(-1, len(x)),
-            )
+            first = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+            mask, weight = mask.select(first), weight[:, first]  # memory of its own, for Plan.copy_
         return Plan(
             lam=torch.from_numpy(lam.repeat(len(x), axis=1) if shared else lam),
             weight=weight,

@@ -1,9 +1,9 @@
 """Everything random about one step, drawn before anything is computed."""
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import SupportsIndex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, SupportsIndex
 
 import torch
 from jaxtyping import Float, Float32, Float64, Int64
@@ -86,6 +86,25 @@ class Plan:
             mask=self.mask.select(pairs),
             sample=pairs if self.sample is None else self.sample[pairs],
         )
+
+    def copy_(self, other: "Plan") -> "Plan":
+        """Fill this plan with another one's numbers, in place: what reads its memory, a CUDA graph say, mixes by those.
+
+        Args:
+            other: of the same method, K, P, sizes (of Puzzle Mix also the grid), layer and device; it is left as it is.
+
+        Returns:
+            This plan.
+
+        Raises:
+            ValueError: if the two differ in more than their numbers; then nothing was copied.
+        """
+        tensors = list(_tensors_alike("other", self, other))
+        for mine, its in tensors:
+            mine.copy_(its)
+        if hasattr(self.mask, "ends"):  # which passes the numbers need
+            object.__setattr__(self.mask, "ends", other.mask.ends)  # type: ignore[attr-defined]
+        return self
 
     def gather(self) -> tuple[Int64[Tensor, "R"], "Plan"]:
         """Return the rows of the batch this plan needs, and the same plan for a batch of just those rows."""
@@ -185,6 +204,30 @@ def _checked_ignored(ignore_index: SupportsIndex, y: Tensor) -> int:
 def _without(y: Tensor, ignored: int | None) -> Tensor:
     """Return targets with a class in place of what is ignored, which may be none."""
     return y if ignored is None else y.masked_fill(y == ignored, 0)
+
+
+def _tensors_alike(name: str, mine: Any, its: Any) -> Iterator[tuple[Tensor, Tensor]]:
+    """The tensors of a plan, or of a part of one, beside those of another; what is no tensor must be the same."""
+    if is_dataclass(mine) and type(mine) is type(its):
+        for field in fields(mine):
+            if field.name != "ends":
+                yield from _tensors_alike(f"{name}.{field.name}", getattr(mine, field.name), getattr(its, field.name))
+    elif isinstance(mine, tuple) and isinstance(its, tuple) and len(mine) == len(its):
+        for part, its_part in zip(mine, its, strict=True):
+            yield from _tensors_alike(name, part, its_part)
+    elif (got := _described(its)) != (here := _described(mine)):
+        raise ValueError(
+            f"other must differ from this plan in its numbers alone, got {name}={got}, here {here}; keep a plan "
+            f"to copy to for each method, K, P, grid and device"
+        )
+    elif isinstance(mine, Tensor):
+        yield mine, its
+
+
+def _described(value: object) -> object:
+    if isinstance(value, Tensor):
+        return f"{tuple(value.shape)}, {value.dtype}, on {value.device}"
+    return type(value).__name__ if is_dataclass(value) else value
 
 
 def _unreduced(criterion: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -76,8 +76,11 @@ def lerp(start: Tensor, end: Tensor, share: Tensor, ends: tuple[bool, bool], out
         mixed = mixed if out is None else out.copy_(mixed)
     else:
         mixed = torch.lerp(start, end, share.to(start.dtype), out=out)
-    if torch.compiler.is_compiling():  # passes are fused there, and flags that change would compile anew
-        ends = (True, True)
+    if torch.compiler.is_compiling() or (start.is_cuda and torch.cuda.is_current_stream_capturing()):
+        ends = (
+            True,
+            True,
+        )  # passes are fused there, flags that change would compile anew; a graph is replayed by others
     for may_be, value, copied in zip(ends, (0, 1), (start, end), strict=True):
         if may_be:
             mixed = torch.where(share == value, copied, mixed, out=out)

@@ -1,0 +1,1 @@
+"""What mixing does and costs on a GPU: `python -m benchmarks.gpu`."""
