@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from multimix.lab.core.errors import UsageError
 from multimix.lab.data import SampleOrder, open_data
 from multimix.lab.train.course import Course
-from multimix.lab.train.phases import NumMixes
+from multimix.lab.train.moments import NumMixes
 from multimix.lab.train.run import train
 from multimix.lab.train.settings import TrainSettings
 

@@ -1,6 +1,7 @@
 """Many runs: data sets × methods × alphas × K × controls × seeds, here or on a cluster."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -96,7 +97,8 @@ def _print_count(planned: Sequence[tuple[Row, TrainSettings]], out: str, console
 
 
 def _note_row(run: TrainSettings, rows: Mapping[str, Row]) -> None:
-    RunFolder(Path(run.out)).note_row(asdict(rows[run.out]))
+    with suppress(OSError):  # of a folder that cannot be written the run itself says so
+        RunFolder(Path(run.out)).note_row(asdict(rows[run.out]))
 
 
 def _run(missing: Sequence[TrainSettings], rows: Mapping[str, Row], comparison: Comparison, console: Console) -> None:

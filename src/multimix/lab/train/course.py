@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from multimix import MultiMix
 from multimix.lab.core.errors import UsageError
 from multimix.lab.train.method_schedule import mixer
-from multimix.lab.train.moments import Length, Moment
-from multimix.lab.train.phases import at_step
+from multimix.lab.train.moments import Length, Moment, at_step
 from multimix.lab.train.settings import TrainSettings
 from multimix.methods import NoMix
 

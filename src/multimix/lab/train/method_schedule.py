@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from multimix import Choice, MultiMix
 from multimix.lab.core.errors import UsageError
-from multimix.lab.train.phases import Phases, split_phases
+from multimix.lab.train.moments import Phases, split_phases
 from multimix.lab.train.recipe import OneMethod
 from multimix.methods import METHODS, Method
 from multimix.suggest import nearest

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from multimix.lab.core.checks import check, check_place, check_seed
 from multimix.lab.core.errors import UsageError
-from multimix.lab.train.moments import Length, Moment
-from multimix.lab.train.phases import NumMixes
+from multimix.lab.train.moments import Length, Moment, NumMixes
 from multimix.lab.train.recipe import OneMethod, Recipe
 from multimix.lab.train.schedule import parse_schedule
 

@@ -12,8 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.segment import Segment
 from rich.text import Text
 
-from multimix.lab.train.moments import Length
-from multimix.lab.train.phases import at_step
+from multimix.lab.train.moments import Length, at_step
 from multimix.lab.train.progress import duration, quality
 from multimix.lab.train.run_folder import Record
 from multimix.lab.train.settings import TrainSettings
