@@ -9,7 +9,7 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-from multimix.kernels.triton.layers import bounds, moved
+from multimix.kernels.triton.layers import bounds, load_bounds, moved
 
 
 @no_type_check
@@ -19,8 +19,7 @@ def residuals(flows, weights, limits, lane, before, LANES: tl.constexpr, LAYERS:
     flow, forth, spare = (), (), ()
     for layer in tl.static_range(LAYERS):
         for axis in tl.static_range(2):
-            single = tl.load(weights + axis * LANES + lane)
-            double = tl.load(weights + (2 * (LAYERS - 1) + axis) * LANES + lane)
+            single, double = load_bounds(weights, axis, lane, LANES, LAYERS)
             for other in tl.static_range(LAYERS):
                 amount = tl.load(flows + len(flow) * LANES + lane)
                 least, most = bounds(single, double, layer, other)

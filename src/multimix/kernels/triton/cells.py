@@ -32,6 +32,16 @@ def bounds_of(cell, rows, columns):
 
 @no_type_check
 @triton.jit
+def cells_from(first, rows, columns, CELLS: tl.constexpr):
+    """Return cells from one on, which of them there are, their bounds, and how many positions each has."""
+    cell = first + tl.arange(0, CELLS)
+    box = bounds_of(cell, rows, columns)
+    present = cell < rows[1] * rows[2] * columns[1] * columns[2]
+    return cell, present, box, (box[1] - box[0]) * (box[3] - box[2])
+
+
+@no_type_check
+@triton.jit
 def sums(image, row_stride, column_stride, box, present, positions, CELLS: tl.constexpr, SUB: tl.constexpr):
     """Return the sum over each cell, and the least and the largest finite number in it, in at least float32.
 

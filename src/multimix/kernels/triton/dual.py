@@ -10,7 +10,7 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-from multimix.kernels.triton.layers import bounds, moved, node_levels
+from multimix.kernels.triton.layers import bounds, load_bounds, loaded, moved, node_levels
 
 SCALE = tl.constexpr(2.0**57)  # of a float to an integer
 
@@ -53,8 +53,7 @@ def whole_flows(flow, weight, weights, limits, lane, LANES: tl.constexpr, LAYERS
     result = ()
     for layer in tl.static_range(LAYERS):
         for axis in tl.static_range(2):
-            single = tl.load(weights + axis * LANES + lane)
-            double = tl.load(weights + (2 * (LAYERS - 1) + axis) * LANES + lane)
+            single, double = load_bounds(weights, axis, lane, LANES, LAYERS)
             for other in tl.static_range(LAYERS):
                 low, high = bounds(weight[axis], weight[axis] * 2, layer, other)
                 least, most = bounds(single, double, layer, other)
@@ -69,7 +68,4 @@ def whole_flows(flow, weight, weights, limits, lane, LANES: tl.constexpr, LAYERS
 @triton.jit
 def whole_levels(flow, amounts, before, lane, LANES: tl.constexpr, LAYERS: tl.constexpr):
     """Levels in integers."""
-    amount = ()
-    for layer in tl.static_range(LAYERS):
-        amount += (tl.load(amounts + layer * LANES + lane),)
-    return node_levels(amount, flow, before, LAYERS)
+    return node_levels(loaded(amounts, lane, LAYERS, LANES), flow, before, LAYERS)

@@ -7,6 +7,7 @@ import triton.language as tl
 from torch import Tensor
 
 from multimix.kernels.triton.launch import launch
+from multimix.kernels.triton.places import part_of_row
 
 BLOCK = 1024  # classes in a program
 
@@ -54,9 +55,7 @@ def soften_rows(
     BLOCK: tl.constexpr,
 ):
     """Fill a part of a row of `out`."""
-    tiles = tl.cdiv(classes, BLOCK)
-    row = (tl.program_id(0) // tiles).to(tl.int64)
-    c = tl.program_id(0) % tiles * BLOCK + tl.arange(0, BLOCK)
+    row, c = part_of_row(classes, BLOCK)
     pair = row % pairs
     mine = pair
     if SAMPLED:

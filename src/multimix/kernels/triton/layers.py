@@ -35,6 +35,23 @@ def filled(number, dtype: tl.constexpr, COUNT: tl.constexpr, LANES: tl.constexpr
 
 @no_type_check
 @triton.jit
+def loaded(pointer, lane, COUNT: tl.constexpr, LANES: tl.constexpr):
+    """Return a tuple of vectors that lie one behind the other."""
+    result = ()
+    for number in tl.static_range(COUNT):
+        result += (tl.load(pointer + number * LANES + lane),)
+    return result
+
+
+@no_type_check
+@triton.jit
+def load_bounds(weights, axis: tl.constexpr, lane, LANES: tl.constexpr, LAYERS: tl.constexpr):
+    """Return the integer weights of a border along an axis: of a jump by one layer, and by both."""
+    return tl.load(weights + axis * LANES + lane), tl.load(weights + (2 * (LAYERS - 1) + axis) * LANES + lane)
+
+
+@no_type_check
+@triton.jit
 def moved(values, lane):
     """Return the values of another lane. Two layers of 32 bits travel as one of 64, in one exchange."""
     if len(values) == 1:
@@ -115,9 +132,9 @@ def above(level, bottom, top, threshold, LAYERS: tl.constexpr):
 
 @no_type_check
 @triton.jit
-def store_mask(flags, pointer, lane, BLOCKS: tl.constexpr, LAYERS: tl.constexpr):
-    """Per block, how many of its nodes are in the mask."""
+def store_mask(flags, kept, item, lane, BLOCKS: tl.constexpr, LAYERS: tl.constexpr):
+    """Fill the mask of a mix of a pair: per block, how many of its nodes are in it."""
     total = flags[0].to(tl.int8)
     if LAYERS == 2:
         total += flags[1].to(tl.int8)
-    tl.store(pointer + lane, total.to(tl.uint8), mask=lane < BLOCKS)
+    tl.store(kept + item * BLOCKS + lane, total.to(tl.uint8), mask=lane < BLOCKS)

@@ -8,6 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 from multimix.kernels.triton.launch import launch
+from multimix.kernels.triton.places import part_of_row
 
 BLOCK = 1024  # positions in a program
 
@@ -39,10 +40,7 @@ def count_levels(values: Tensor, num_kept: Tensor, dtype: torch.dtype) -> tuple[
 @triton.jit(do_not_specialize=["mixes", "pairs"])
 def levels(values, falling, num_kept, level, kept, mixes, pairs, positions, STEPS: tl.constexpr, BLOCK: tl.constexpr):
     """Fill a part of a pair's levels; the program of the first part also counts, by bisection of the sorted values."""
-    tiles = tl.cdiv(positions, BLOCK)
-    pair = (tl.program_id(0) // tiles).to(tl.int64)
-    tile = tl.program_id(0) % tiles
-    at = tile * BLOCK + tl.arange(0, BLOCK)
+    pair, at = part_of_row(positions, BLOCK)
     inside = at < positions
     value = tl.load(values + pair * positions + at, mask=inside, other=0.0)
     falling += pair * positions
@@ -53,7 +51,7 @@ def levels(values, falling, num_kept, level, kept, mixes, pairs, positions, STEP
         lowest = tl.load(falling + tl.maximum(asked - 1, 0))
         lowest = tl.where(asked > 0, lowest, float("inf"))
         count += (value >= lowest).to(tl.int32)
-        if tile == 0:
+        if tl.program_id(0) % tl.cdiv(positions, BLOCK) == 0:
             low, high = asked * 0, asked * 0 + positions  # so many are kept at least, at most
             for _ in range(STEPS):
                 middle = (low + high) // 2

@@ -5,7 +5,7 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-from multimix.kernels.triton.places import cell_of, coordinates, inside_box, moved_by_cells, shown_in_box
+from multimix.kernels.triton.places import cell_of, inside_box, moved_by_cells, part_of_row, places_of, shown_in_box
 
 CONSTANT, BOXES, ORDERED, BUMP, RESIZED, BLOCKS = (tl.constexpr(kind) for kind in range(6))
 
@@ -118,13 +118,10 @@ def mix(
         down: number of cells, down and `across`; `tall` and `wide` how many of them are in a block of the mask.
         whole: what a share is divided by, of blocks.
     """
-    tiles = tl.cdiv(row, BLOCK)
-    pair = (tl.program_id(0) // tiles).to(tl.int64)
-    at = tl.program_id(0) % tiles * BLOCK + tl.arange(0, BLOCK)
+    pair, at = part_of_row(row, BLOCK)
     inside = at < row
     sizes = (depth, height, width)
-    position = at // inner % (depth * height * width)
-    place = coordinates(position, height, width)
+    position, place = places_of(at, inner, sizes)
     fixed = fixed_share(mask0, pair, position, place, sizes, down, across, KIND, BITS, mask1, mask2)
     mine = pair
     if SAMPLED:

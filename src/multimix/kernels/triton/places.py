@@ -12,9 +12,20 @@ import triton.language as tl
 
 @no_type_check
 @triton.jit
-def coordinates(position, height, width):
-    """Depth, row and column of a position."""
-    return position // (height * width), position // width % height, position % width
+def part_of_row(length, BLOCK: tl.constexpr):
+    """Return the row that a program is at, and which of its numbers: a row takes as many programs as it has blocks."""
+    tiles = tl.cdiv(length, BLOCK)
+    row = (tl.program_id(0) // tiles).to(tl.int64)
+    return row, tl.program_id(0) % tiles * BLOCK + tl.arange(0, BLOCK)
+
+
+@no_type_check
+@triton.jit
+def places_of(at, inner, sizes):
+    """Return the position of each number of a row, and its depth, row and column."""
+    depth, height, width = sizes
+    position = at // inner % (depth * height * width)
+    return position, (position // (height * width), position // width % height, position % width)
 
 
 @no_type_check

@@ -9,7 +9,7 @@ import triton.language as tl
 from torch import Tensor
 
 from multimix.grid import Axis
-from multimix.kernels.triton.cells import bounds_of, next_power, quotient, sums
+from multimix.kernels.triton.cells import cells_from, next_power, quotient, sums
 from multimix.kernels.triton.launch import launch
 
 LANES = 1024  # positions that a program looks at at once
@@ -46,23 +46,21 @@ def pool_saliency(
     whole = (tl.full((), 0.0, share.dtype.element_ty) + row_size) * column_size
     total = tl.full((), 0.0, share.dtype.element_ty)
     for first in range(0, count, CELLS):
-        cell = first + tl.arange(0, CELLS)
-        box = bounds_of(cell, rows, columns)
-        area = ((box[1] - box[0]) * (box[3] - box[2])).to(share.dtype.element_ty)
-        mass, _, _ = sums(saliency, row_stride, column_stride, box, cell < count, positions, CELLS, SUB)
+        cell, present, box, area = cells_from(first, rows, columns, CELLS)
+        area = area.to(share.dtype.element_ty)
+        mass, _, _ = sums(saliency, row_stride, column_stride, box, present, positions, CELLS, SUB)
         mass = quotient(mass, area)
         if not EVEN:
             mass *= quotient(area, whole)
-        tl.store(share + cell, mass, mask=cell < count)
-        total += tl.sum(tl.where(cell < count, mass, 0.0), axis=0)
+        tl.store(share + cell, mass, mask=present)
+        total += tl.sum(tl.where(present, mass, 0.0), axis=0)
     tl.debug_barrier()  # other threads read what these have written
     usable = (total > 0) & (total < float("inf"))
     for first in range(0, count, CELLS):
-        cell = first + tl.arange(0, CELLS)
-        box = bounds_of(cell, rows, columns)
-        area = ((box[1] - box[0]) * (box[3] - box[2])).to(share.dtype.element_ty)
-        mass = tl.load(share + cell, mask=cell < count, other=0)
-        tl.store(share + cell, tl.where(usable, quotient(mass, total), quotient(area, whole)), mask=cell < count)
+        cell, present, _, area = cells_from(first, rows, columns, CELLS)
+        mass = tl.load(share + cell, mask=present, other=0)
+        even = quotient(area.to(share.dtype.element_ty), whole)
+        tl.store(share + cell, tl.where(usable, quotient(mass, total), even), mask=present)
 
 
 @no_type_check
@@ -90,12 +88,10 @@ def pool_images(
     plane, chunk = tl.program_id(0).to(tl.int64), tl.program_id(1)
     rows, columns = (row_size, row_blocks, row_cells), (column_size, column_blocks, column_cells)
     count = row_blocks * row_cells * column_blocks * column_cells
-    cell = chunk * CELLS + tl.arange(0, CELLS)
-    box = bounds_of(cell, rows, columns)
+    cell, present, box, area = cells_from(chunk * CELLS, rows, columns, CELLS)
     x += plane // channels * image_stride + plane % channels * channel_stride
-    total, low, high = sums(x, row_stride, column_stride, box, cell < count, positions, CELLS, SUB)
-    area = ((box[1] - box[0]) * (box[3] - box[2])).to(total.dtype)
-    tl.store(means + plane * count + cell, quotient(total, area), mask=cell < count)
+    total, low, high = sums(x, row_stride, column_stride, box, present, positions, CELLS, SUB)
+    tl.store(means + plane * count + cell, quotient(total, area.to(total.dtype)), mask=present)
     part = plane * tl.num_programs(1) + chunk
     tl.store(ranges + 2 * part, tl.min(low, axis=0))
     tl.store(ranges + 2 * part + 1, tl.max(high, axis=0))

@@ -13,7 +13,7 @@ import triton.language as tl
 
 from multimix.kernels.triton.dual import SCALE, dual_step, whole_flows, whole_levels
 from multimix.kernels.triton.integers import HEADER, store_energy, store_thresholds
-from multimix.kernels.triton.layers import above, any_of, bounds, filled, moved, neighbours, store_mask
+from multimix.kernels.triton.layers import above, any_of, bounds, filled, load_bounds, moved, neighbours, store_mask
 
 EVERY = tl.constexpr(8)  # steps from one proof to the next
 
@@ -41,8 +41,7 @@ def leaking(flow, level, weights, limits, num_mixes, lane, after, LANES: tl.cons
     leaks = lane < 0
     for layer in tl.static_range(LAYERS):
         for axis in tl.static_range(2):
-            single = tl.load(weights + axis * LANES + lane)
-            double = tl.load(weights + (2 * (LAYERS - 1) + axis) * LANES + lane)
+            single, double = load_bounds(weights, axis, lane, LANES, LAYERS)
             for other in tl.static_range(LAYERS):
                 least, most = bounds(single, double, layer, other)
                 border = flow[layer * 2 * LAYERS + axis * LAYERS + other]
@@ -121,7 +120,7 @@ def prove(
     bottom, top = tl.load(limits), tl.load(limits + 1)
     for k in range(num_mixes):
         mask = above(level, bottom, top, tl.load(limits + HEADER + k), LAYERS)
-        store_mask(mask, kept + (k * pairs + pair) * HEIGHT * WIDTH, lane, HEIGHT * WIDTH, LAYERS)
+        store_mask(mask, kept, k * pairs + pair, lane, HEIGHT * WIDTH, LAYERS)
     tl.store(steps + pair, tl.where(leaks == 0, taken, -1))
     tl.store(sweeps + pair, 0)
     for family in tl.static_range(FAMILIES):

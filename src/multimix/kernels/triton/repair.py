@@ -16,8 +16,9 @@ import triton
 import triton.language as tl
 
 from multimix.kernels.triton.arcs import around, open_arcs, pushes, receive, residuals
+from multimix.kernels.triton.dual import whole_levels
 from multimix.kernels.triton.integers import HEADER
-from multimix.kernels.triton.layers import above, any_of, neighbours, node_levels, store_mask
+from multimix.kernels.triton.layers import above, any_of, neighbours, store_mask
 from multimix.kernels.triton.search import FAR, closure, differ, distances, nearer, spread_out, to_sinks
 
 SWEEPS = tl.constexpr(12)  # per round, found by trying
@@ -61,10 +62,7 @@ def repair(
     flow, forth, back, between = residuals(
         flows, weights + pair * 2 * LAYERS * LANES, limits, lane, before, LANES, LAYERS
     )
-    amount = ()
-    for layer in tl.static_range(LAYERS):
-        amount += (tl.load(amounts + (pair * LAYERS + layer) * LANES + lane),)
-    level = node_levels(amount, flow, before, LAYERS)
+    level = whole_levels(flow, amounts + pair * LAYERS * LANES, before, lane, LANES, LAYERS)
     bottom, top = tl.load(limits), tl.load(limits + 1)
     total = 0
     for k in range(num_mixes):
@@ -91,5 +89,5 @@ def repair(
         mask = above(level, bottom, top, threshold, LAYERS)
         mask, taken = closure(mask, arcs, after, before, LAYERS)
         total += taken + active  # 0 by now; see search.py
-        store_mask(mask, kept + (k * pairs + pair) * HEIGHT * WIDTH, lane, HEIGHT * WIDTH, LAYERS)
+        store_mask(mask, kept, k * pairs + pair, lane, HEIGHT * WIDTH, LAYERS)
     tl.store(sweeps + pair, total)

@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 
 from multimix.kernels.triton.mix import BUMP, RESIZED, fixed_share, share_of
-from multimix.kernels.triton.places import coordinates, shows_in_box
+from multimix.kernels.triton.places import part_of_row, places_of, shows_in_box
 
 
 @no_type_check
@@ -111,13 +111,10 @@ def spread(
             with FRESH P + k P + i. Those of row b stand from `starts[b]` up to `starts[b + 1]`.
         goals: with MOVED, cells by the cell they show, (K, P, 2, cells); `goal_starts` (K, P, 2, cells + 1).
     """
-    tiles = tl.cdiv(row, BLOCK)
-    mine = (tl.program_id(0) // tiles).to(tl.int64)
-    at = tl.program_id(0) % tiles * BLOCK + tl.arange(0, BLOCK)
+    mine, at = part_of_row(row, BLOCK)
     inside = at < row
     sizes = (depth, height, width)
-    position = at // inner % (depth * height * width)
-    place = coordinates(position, height, width)
+    position, place = places_of(at, inner, sizes)
     grid = (down, across, tall, wide)
     total = tl.zeros([BLOCK], WIDE)
     for number in range(tl.load(starts + mine), tl.load(starts + mine + 1)):
