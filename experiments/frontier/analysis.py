@@ -102,7 +102,7 @@ class Findings:
 
     def time_s(self, arm: str, length: int) -> float:
         """Return the median processor time of training at a length."""
-        return float(np.median([self.final[arm, length][seed].cpu_time_s for seed in self.seeds]))
+        return float(np.median([self.final[arm, length][seed].cost_s for seed in self.seeds]))
 
     def frontier(self, arm: str) -> list[tuple[int, float, float]]:
         """Return (length, seconds, mean error) of the length chosen within each budget, ascending."""

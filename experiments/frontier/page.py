@@ -38,7 +38,7 @@ def write_page(protocol: Protocol, folder: Path) -> Path:
 def _head(found: Findings, picture: str) -> list[str]:
     protocol, seeds = found.protocol, len(found.seeds)
     commits = ", ".join(sorted({record.commit for record in found.records.all.values()}))
-    hours = sum(record.cpu_time_s for record in found.records.all.values()) / 3600
+    hours = sum(record.cost_s for record in found.records.all.values()) / 3600
     few = "" if seeds >= FEWEST_SEEDS else f" Fewer than {FEWEST_SEEDS} seeds: nothing is claimed."
     return [
         f"# Study F on {protocol.data}, {protocol.labels_per_class} labels per class",

@@ -33,6 +33,7 @@ class Record:
         ece: Expected calibration error, 15 bins.
         brier: In [0, 2].
         wrong: Which test samples were classified wrong: packed bits in base64, the first sample the highest bit.
+        time_s: Training time by the clock, on a GPU.
     """
 
     arm: str
@@ -48,6 +49,12 @@ class Record:
     ece: float
     brier: float
     wrong: str
+    time_s: float | None = None
+
+    @property
+    def cost_s(self) -> float:
+        """Seconds of training: of the processor, which others do not disturb, or by the clock where a GPU works."""
+        return self.cpu_time_s if self.time_s is None else self.time_s
 
     @property
     def key(self) -> Key:

@@ -1,8 +1,10 @@
 """The runs of a study in their order: tuning first, then the final seeds, seed by seed."""
 
+import math
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 import torch
 
@@ -22,10 +24,21 @@ class Study:
         data: All of the data set.
         folder: Of the records.
         say: Called with one line per finished run.
+        device: Where to train.
+        minutes: After these no further run is begun.
     """
 
-    def __init__(self, protocol: Protocol, data: Data, folder: Path, say: Callable[[str], None]) -> None:
-        self.protocol, self.data, self.folder, self.say = protocol, data, folder, say
+    def __init__(
+        self,
+        protocol: Protocol,
+        data: Data,
+        folder: Path,
+        say: Callable[[str], None],
+        device: torch.device = torch.device("cpu"),  # noqa: B008  frozen
+        minutes: float = math.inf,
+    ) -> None:
+        self.protocol, self.data, self.folder, self.say, self.device = protocol, data, folder, say, device
+        self.until = monotonic() + 60 * minutes
         self.records = Records(folder)
         self.commit = commit()
         self._drawn: tuple[int, Data] | None = None
@@ -57,25 +70,32 @@ class Study:
                     self.run(arm, length, choice.rate, seed, keep_logits=length == choice.length)
 
     def run(self, arm: Arm, length: int, rate: float, seed: int, keep_logits: bool = False) -> None:
-        """Do one run, unless it was done before."""
+        """Do one run, unless it was done before.
+
+        Raises:
+            TimeoutError: if there is no time left to begin one.
+        """
         if (arm.name, length, rate, seed) in self.records.all:
             return
+        if monotonic() > self.until:
+            raise TimeoutError("no run is begun any more; the same command goes on")
         data = self._samples(seed)
-        model, cpu_time_s = train(self.protocol, arm, data, length, rate, seed)
+        model, spent = train(self.protocol, arm, data, length, rate, seed)
         assert data.validation is not None
         validation, test = logits_of(model, data.validation), logits_of(model, data.test)
         found = judged(validation, test)
-        record = Record(arm.name, length, rate, seed, cpu_time_s, self.commit, **found)  # type: ignore[arg-type]
+        record = Record(arm.name, length, rate, seed, commit=self.commit, **spent, **found)  # type: ignore[arg-type]
         if keep_logits:
             save_logits(self.folder / "logits", record, test[0])
         self.records.add(record)
         self.say(
-            f"{arm.name}, {length} updates, rate {rate:g}, seed {seed}: {100 * record.error:.1f} %, {cpu_time_s:.1f} s"
+            f"{arm.name}, {length} updates, rate {rate:g}, seed {seed}: {100 * record.error:.1f} %, "
+            f"{record.cost_s:.1f} s"
         )
 
     def _samples(self, seed: int) -> Data:
         if self._drawn is None or self._drawn[0] != seed:
-            self._drawn = seed, draw(self.data, self.protocol, seed)
+            self._drawn = seed, draw(self.data, self.protocol, seed).to(self.device)
         return self._drawn[1]
 
 
@@ -83,7 +103,10 @@ def commit() -> str:
     """Return the commit of the code, with a + if files were changed since."""
     here = Path(__file__).parent
     ask = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
-    done = subprocess.run(ask, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(ask, capture_output=True, text=True, check=False)
+    except OSError:  # no git
+        return "unknown"
     return done.stdout.strip() or "unknown"
 
 

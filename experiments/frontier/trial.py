@@ -1,6 +1,6 @@
 """One run of one arm: train, and judge the last weights."""
 
-from time import process_time
+from time import perf_counter, process_time
 
 import torch
 import torch.nn.functional as F
@@ -16,22 +16,29 @@ MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
 ROWS = 500  # of a forward pass while a model is judged
 
 
-def train(protocol: Protocol, arm: Arm, data: Data, length: int, rate: float, seed: int) -> tuple[nn.Module, float]:
+def train(
+    protocol: Protocol, arm: Arm, data: Data, length: int, rate: float, seed: int
+) -> tuple[nn.Module, dict[str, float]]:
     """Train one model: SGD with Nesterov momentum, the rate falling to zero along a cosine.
+
+    Where the data are on a GPU, forward passes are in bfloat16 and images are stored channels last.
 
     Args:
         protocol: Sizes and the model.
         arm: How to train.
-        data: The splits of this seed.
+        data: The splits of this seed, on the device to train on.
         length: Updates of the arm with K = 1.
         rate: The highest learning rate.
         seed: First weights, order of samples, mixing. The same seed gives every arm the same first weights.
 
     Returns:
-        The model, and the seconds of processor time that training took.
+        The model, and the seconds that training took: of processor time, and on a GPU by the clock too.
     """
     torch.manual_seed(seed)
     model = build_model(protocol.model, data.sample_shape, data.num_classes, protocol.model_options)
+    device = data.train.labels.device
+    on_gpu = device.type != "cpu"
+    model = model.to(device, memory_format=torch.channels_last) if on_gpu else model
     optimizer = torch.optim.SGD(
         model.parameters(), lr=rate, momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY
     )
@@ -47,23 +54,27 @@ def train(protocol: Protocol, arm: Arm, data: Data, length: int, rate: float, se
     order = SampleOrder(len(data.train), samples, seed)
     generator = torch.Generator()
     model.train()
-    begun = process_time()
+    begun = process_time(), perf_counter()
     for step, (x, labels) in enumerate(data.train.batches(order, range(updates))):
         generator.manual_seed(seed_of(seed, "mix", step))
-        plan = mix.plan(x, labels, model=model, generator=generator)
-        if arm.fresh:  # every sample of the pool may be a partner, a part of them is kept
-            plan = plan.split(round(1 / arm.pairs))[0]
-        logits, y_mix = mix.run(model, x, labels, plan=plan)
-        loss = F.cross_entropy(logits, y_mix)
+        with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
+            plan = mix.plan(x, labels, model=model, generator=generator)
+            if arm.fresh:  # every sample of the pool may be a partner, a part of them is kept
+                plan = plan.split(round(1 / arm.pairs))[0]
+            logits, y_mix = mix.run(model, x, labels, plan=plan)
+        loss = F.cross_entropy(logits.float(), y_mix)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    return model.eval(), process_time() - begun
+    if on_gpu:
+        torch.accelerator.synchronize(device)
+    spent = {"cpu_time_s": process_time() - begun[0]} | ({"time_s": perf_counter() - begun[1]} if on_gpu else {})
+    return model.eval(), spent
 
 
 @torch.no_grad()
 def logits_of(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
-    """Return the (N, C) logits of all samples of a split, and their labels."""
+    """Return the (N, C) logits of all samples of a split, and their labels, on the CPU."""
     parts = [(model(x), labels) for x, labels in split.chunks(ROWS)]
-    return torch.cat([logits for logits, _ in parts]), torch.cat([labels for _, labels in parts])
+    return torch.cat([logits for logits, _ in parts]).cpu(), torch.cat([labels for _, labels in parts]).cpu()
