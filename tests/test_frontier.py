@@ -83,9 +83,9 @@ def test_a_run_is_done_once_and_again_to_the_same_bits(tmp_path):
     assert len(lines) == done
     text = (tmp_path / "records.jsonl").read_text()
     (tmp_path / "records.jsonl").write_text(text[:-40])  # a process was killed in the middle of a line
+    late = Study(TINY, open_data("digits"), tmp_path / "late", lines.append, minutes=0)
     with pytest.raises(TimeoutError, match="the same command goes on"):
-        late = Study(TINY, open_data("digits"), tmp_path, lines.append, minutes=0)
-        late.finish(late.tune())
+        late.tune()
     assert len(lines) == done
     again = Study(TINY, open_data("digits"), tmp_path, lines.append)
     again.finish(again.tune())
