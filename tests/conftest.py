@@ -49,6 +49,11 @@ LONGEST = ["test_unchecked", "test_signals", "test_executors", "test_contract", 
 LONGEST += ["test_killed_sweep", "test_site", "test_variance", "test_protocols", "test_checkpoint", "test_trackers"]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: many tests wait, for processes that start and that are killed."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the longest files first, and leave `unchecked` tests to the process without checks."""
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
