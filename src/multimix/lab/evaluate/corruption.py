@@ -24,6 +24,9 @@ from multimix.lab.metrics import evaluation_mode, rows_at_once
 Corrupted = Iterator[tuple[str, int, Tensor, Tensor]]  # type, severity, samples, labels
 
 MOST_BYTES = 1 << 29  # of corrupted images that are kept for the next model
+# Of the last split: the runs of a comparison share theirs. Holds at most one.
+_last: list[tuple[Split, Corruption, list[tuple[str, int, Tensor, Tensor]]]] = []
+LABELS = "labels"
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,6 @@ class Corruption(Evaluator):
         return _each(split, CORRUPTIONS, corrupted)
 
 
-# Of the last split: the runs of a comparison share theirs. Holds at most one.
-_last: list[tuple[Split, Corruption, list[tuple[str, int, Tensor, Tensor]]]] = []
-
-
 def _each(split: Split, names: Collection[str], corrupted: Callable[[Tensor, str, int, int], Tensor]) -> Corrupted:
     """Yield all samples in all ways; they are read once."""
     first = 0
@@ -147,9 +146,6 @@ def _means(errors: dict[str, dict[int, float]], main: Collection[str]) -> dict[s
 
 def _mean(values: Collection[float]) -> float:
     return sum(values) / len(values)
-
-
-LABELS = "labels"
 
 
 def open_published(folder: str, split: Split) -> dict[str, NDArray[np.uint8]]:
