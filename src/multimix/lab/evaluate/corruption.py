@@ -24,9 +24,7 @@ from multimix.lab.metrics import evaluation_mode, rows_at_once
 Corrupted = Iterator[tuple[str, int, Tensor, Tensor]]  # type, severity, samples, labels
 
 MOST_BYTES = 1 << 29  # of corrupted images that are kept for the next model
-# Of the last split: the runs of a comparison share theirs. Holds at most one.
-_last: list[tuple[Split, Corruption, list[tuple[str, int, Tensor, Tensor]]]] = []
-LABELS = "labels"
+LABELS = "labels"  # among the published files
 
 
 @dataclass(frozen=True)
@@ -107,6 +105,10 @@ class Corruption(Evaluator):
             return (corrupt(pixels.of(x), name, severity, self.seed, first) * 255).round().to(torch.uint8)
 
         return _each(split, CORRUPTIONS, corrupted)
+
+
+# Of the last split: the runs of a comparison share theirs. Holds at most one.
+_last: list[tuple[Split, Corruption, list[tuple[str, int, Tensor, Tensor]]]] = []
 
 
 def _each(split: Split, names: Collection[str], corrupted: Callable[[Tensor, str, int, int], Tensor]) -> Corrupted:
