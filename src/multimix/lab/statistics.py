@@ -13,6 +13,10 @@ CONFIDENCE = 0.95
 # Of the largest value: differences that are no further apart are one difference. Values of results files have six
 # significant digits, so a difference of two of them is known to 1e-5 of the larger one, and its spread to twice that.
 RESOLUTION = 2.1e-5
+SIGNIFICANCE = 0.05
+POWER = 0.8
+# Of five differences, 2 of the 32 ways to sign them are as one-sided as can be: p >= 0.0625, whatever they are.
+FEWEST = 6
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,6 @@ def verdict(difference: Interval, better: str = "lower") -> str:
     return "better" if moved == better else "worse"
 
 
-SIGNIFICANCE = 0.05
-POWER = 0.8
-
-
 def power(difference: float, spread: float, n: int) -> float:
     """Return how likely a two-sided paired t-test at 5 % finds a true difference, by the noncentral t law.
 
@@ -122,10 +122,6 @@ def _power(distance: float, n: int) -> float:
     above = stats.nct.sf(critical, n - 1, distance)
     below = stats.nct.cdf(-critical, n - 1, distance)
     return float(above + np.nan_to_num(below))  # far out, where there is nothing below, scipy says NaN
-
-
-# Of five differences, 2 of the 32 ways to sign them are as one-sided as can be: p >= 0.0625, whatever they are.
-FEWEST = 6
 
 
 def signed_rank_p(differences: Sequence[float], resolution: float = 0.0) -> float | None:

@@ -18,6 +18,8 @@ from multimix.methods import METHODS, Method
 
 AXES = ("series", "images", "volumes")  # one, two, three spatial axes
 SIDE = 16  # positions per axis of the batch that is tried
+WIDEST = 120  # columns; longer lines are hard to read
+USE = "Use: MultiMix(NAME), or an object, MultiMix(CutMix(alpha=0.5)); multimix train --method NAME."
 
 
 class Layers(nn.Identity):
@@ -106,12 +108,6 @@ def _section(doc: str, head: str) -> str:
     """Return a section of a docstring as one line."""
     found = re.search(rf"^{head}:\n((?:[ \t]+\S.*\n?)+)", doc, re.MULTILINE)
     return " ".join(found[1].split()) if found else ""
-
-
-WIDEST = 120  # columns; longer lines are hard to read
-
-
-USE = "Use: MultiMix(NAME), or an object, MultiMix(CutMix(alpha=0.5)); multimix train --method NAME."
 
 
 def print_methods(console: Console) -> None:

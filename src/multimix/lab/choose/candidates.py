@@ -20,6 +20,9 @@ from multimix.lab.train.recipe import shared
 from multimix.lab.train.run_folder import RunFolder
 from multimix.lab.train.settings import TrainSettings
 
+COST = "cost.json"  # in the run's folder
+FEWEST = 50  # held-out samples; one more or less of them wrong is then two points
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -88,10 +91,6 @@ def candidates(choose: ChooseSettings) -> list[Candidate]:
     for candidate in found:  # one that cannot run is found now, not after others have run
         candidate.settings(choose, length=1, seed=0)
     return found
-
-
-COST = "cost.json"  # in the run's folder
-FEWEST = 50  # held-out samples; one more or less of them wrong is then two points
 
 
 def without_test(data: Data, settings: TrainSettings) -> Data:

@@ -17,6 +17,7 @@ from multimix.lab.metrics import brier, confidence, ece, error, logits_of, nll, 
 # Where every sample is classified right, the colder the better without end; where none is, the hotter. It ends here.
 RANGE = (0.05, 20.0)
 HALVES_SEED = 0  # the halves are the same for every run
+PLAIN, SCALED = "Calibration", "Calibration after temperature scaling"
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -59,9 +60,6 @@ def cross_fitted(logits: Tensor, labels: Tensor) -> tuple[Tensor, float]:
     for half, temperature in zip(halves, temperatures, strict=True):
         scaled[half] = logits[half].double() / temperature
     return scaled, sum(temperatures) / 2
-
-
-PLAIN, SCALED = "Calibration", "Calibration after temperature scaling"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from multimix.lab.metrics import evaluation_mode, rows_at_once
 Corrupted = Iterator[tuple[str, int, Tensor, Tensor]]  # type, severity, samples, labels
 
 MOST_BYTES = 1 << 29  # of corrupted images that are kept for the next model
+LABELS = "labels"  # among the published files
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,6 @@ def _means(errors: dict[str, dict[int, float]], main: Collection[str]) -> dict[s
 
 def _mean(values: Collection[float]) -> float:
     return sum(values) / len(values)
-
-
-LABELS = "labels"
 
 
 def open_published(folder: str, split: Split) -> dict[str, NDArray[np.uint8]]:

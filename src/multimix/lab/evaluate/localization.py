@@ -24,6 +24,9 @@ from multimix.lab.metrics import evaluation_mode, rows_at_once
 
 # Largest difference, also relative, of logits from those that the maps add up to: rounding, also of half precision.
 ROUNDING = 0.05
+BOX_FILTER = 3  # cells of the map that are averaged
+THRESHOLD = 0.25  # share of the largest value, above which the object is
+ENOUGH = 0.5  # intersection over union of a box that counts as found
 
 
 class ActivationMaps:
@@ -85,11 +88,6 @@ class ActivationMaps:
 
 def _is_global_pool(module: nn.Module) -> bool:
     return isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1))
-
-
-BOX_FILTER = 3  # cells of the map that are averaged
-THRESHOLD = 0.25  # share of the largest value, above which the object is
-ENOUGH = 0.5  # intersection over union of a box that counts as found
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ TITLES = (
 )
 TIMES = ("time_s", "cpu_time_s")
 COUNTS = ("rows_seen", "images_loaded", "core_hours")
+BEGINS = ("=", "+", "-", "@", "\t", "\r")  # of a formula, for one spreadsheet or another
 
 
 def csv_of(comparisons: Sequence[Results]) -> str:
@@ -95,9 +96,6 @@ def _change(row: TableRow, name: str) -> list[object]:
 
 def _number(value: float | None) -> object:
     return "" if value is None or math.isnan(value) else rounded(value)
-
-
-BEGINS = ("=", "+", "-", "@", "\t", "\r")  # of a formula, for one spreadsheet or another
 
 
 def as_cell(value: object) -> object:

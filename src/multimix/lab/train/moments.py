@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from multimix.lab.core.errors import UsageError
 
 SECONDS = {"s": 1, "min": 60, "h": 3600}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,6 @@ class SaveTimer:
         """Start the next interval."""
         self._last = monotonic()
         self._any = True
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from multimix.kernels.family import family_of, missing
 from multimix.lab.core.machine import cores, installed, processor
 from multimix.lab.data.files.cache import cache_folder
 
+ABSENT = "not installed"
+
 
 def devices() -> list[torch.device]:
     """Return everything that can compute here, the CPU first."""
@@ -98,9 +100,6 @@ def _was_called(kernel: Any) -> bool:
 def _folder(kernel: Any) -> str | None:
     folder = kernel.stats.cache_path
     return folder if folder is not None and os.access(folder, os.W_OK) else None
-
-
-ABSENT = "not installed"
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,6 @@ from multimix.lab.data.files.bad_files import BadFiles, why
 from multimix.lab.data.files.blobs import Encoded, Names
 
 MAX_HEADER_BYTES = 64 << 10  # of a header that stands before a member, such as a long name: tarfile reads it whole
-
-
-class BadTar(ValueError):
-    """A tar file is broken; the message says in what way."""
-
-
 BEFORE_OTHERS = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -33,6 +27,15 @@ BEFORE_OTHERS = (
     tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
 )
+LABEL_SUFFIX = ".cls"
+SUFFIXES = (LABEL_SUFFIX, *images.SUFFIXES, *audio.SUFFIXES)  # others may stand beside a sample and are not read
+END_OF_TAR = 1024  # bytes, all of them zero
+MAX_CLASSES = 1_000_000  # a class number beyond is no class number
+Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+class BadTar(ValueError):
+    """A tar file is broken; the message says in what way."""
 
 
 class _Checked(tarfile.TarInfo):
@@ -67,13 +70,6 @@ def tar_members(file: BinaryIO) -> Iterator[tuple[tarfile.TarFile, tarfile.TarIn
 def _check_size(header: tarfile.TarInfo, most: int | None = None) -> None:
     if header.size < 0 or (most is not None and header.size > most):
         raise BadTar(f"{header.name} claims {header.size:,} bytes")
-
-
-LABEL_SUFFIX = ".cls"
-SUFFIXES = (LABEL_SUFFIX, *images.SUFFIXES, *audio.SUFFIXES)  # others may stand beside a sample and are not read
-END_OF_TAR = 1024  # bytes, all of them zero
-MAX_CLASSES = 1_000_000  # a class number beyond is no class number
-Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 SLACK = 1e-3  # of a level: what float32 may have lost of a whole one
+TRUNCATE = 4.0  # standard deviations, scikit-image's choice
 
 
 def truncated(pixels: Tensor) -> Tensor:
@@ -18,9 +19,6 @@ def truncated(pixels: Tensor) -> Tensor:
 def rounded(pixels: Tensor) -> Tensor:
     """Return the nearest of 256 levels, in [0, 1]."""
     return (pixels.clamp(0, 1) * 255).round() / 255
-
-
-TRUNCATE = 4.0  # standard deviations, scikit-image's choice
 
 
 def gaussian(x: Tensor, sigma: float, border: str = "nearest", truncate: float = TRUNCATE) -> Tensor:

@@ -16,6 +16,37 @@ BESIDE[[0, 2]] = False  # images lie one behind the other and do not touch
 
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+# Mean and standard deviation of the liquid's height, its smoothness, what is dry, the water's opacity or the mud's
+# smoothness, whether it is mud.
+SPATTER = Constants(
+    (
+        (0.62, 0.1, 0.7, 0.7, 0.5, False),
+        (0.65, 0.1, 0.8, 0.7, 0.5, False),
+        (0.65, 0.3, 1.0, 0.69, 0.5, False),
+        (0.65, 0.1, 0.7, 0.69, 0.6, True),
+        (0.65, 0.1, 0.5, 0.68, 0.6, True),
+    ),
+    (
+        (0.62, 0.1, 0.7, 0.7, 0.6, False),
+        (0.65, 0.1, 0.8, 0.7, 0.6, False),
+        (0.65, 0.3, 1.0, 0.69, 0.6, False),
+        (0.65, 0.1, 0.7, 0.68, 0.6, True),
+        (0.65, 0.1, 0.5, 0.67, 0.6, True),
+    ),
+    (
+        (0.65, 0.3, 4.0, 0.69, 0.6, False),
+        (0.65, 0.3, 3.0, 0.68, 0.6, False),
+        (0.65, 0.3, 2.0, 0.68, 0.5, False),
+        (0.65, 0.3, 1.0, 0.65, 1.5, True),
+        (0.67, 0.4, 1.0, 0.65, 1.5, True),
+    ),
+)
+WATER, MUD = (175, 238, 238), (63, 42, 20)
+MUD_FROM = 0.8  # thinner mud does not show
+FARTHEST = 20  # pixels from an edge, beyond which the water is equally bright
+RELIEF = ((-2, -1, 0), (-1, 1, 1), (0, 1, 2))
+Bytes = NDArray[np.uint8]
+Numbers = NDArray[np.float64]
 
 
 def canny(images: NDArray[np.uint8], low: int, high: int) -> Mask:
@@ -52,40 +83,6 @@ def _ridges(size: Integers, right: Integers, down: Integers) -> Mask:
     sideways = (size > at(0, -1)) & (size >= at(0, 1))
     upwards = (size > at(-1, 0)) & (size >= at(1, 0))
     return np.where(level, sideways, np.where(upright, upwards, across))
-
-
-# Mean and standard deviation of the liquid's height, its smoothness, what is dry, the water's opacity or the mud's
-# smoothness, whether it is mud.
-SPATTER = Constants(
-    (
-        (0.62, 0.1, 0.7, 0.7, 0.5, False),
-        (0.65, 0.1, 0.8, 0.7, 0.5, False),
-        (0.65, 0.3, 1.0, 0.69, 0.5, False),
-        (0.65, 0.1, 0.7, 0.69, 0.6, True),
-        (0.65, 0.1, 0.5, 0.68, 0.6, True),
-    ),
-    (
-        (0.62, 0.1, 0.7, 0.7, 0.6, False),
-        (0.65, 0.1, 0.8, 0.7, 0.6, False),
-        (0.65, 0.3, 1.0, 0.69, 0.6, False),
-        (0.65, 0.1, 0.7, 0.68, 0.6, True),
-        (0.65, 0.1, 0.5, 0.67, 0.6, True),
-    ),
-    (
-        (0.65, 0.3, 4.0, 0.69, 0.6, False),
-        (0.65, 0.3, 3.0, 0.68, 0.6, False),
-        (0.65, 0.3, 2.0, 0.68, 0.5, False),
-        (0.65, 0.3, 1.0, 0.65, 1.5, True),
-        (0.67, 0.4, 1.0, 0.65, 1.5, True),
-    ),
-)
-WATER, MUD = (175, 238, 238), (63, 42, 20)
-MUD_FROM = 0.8  # thinner mud does not show
-FARTHEST = 20  # pixels from an edge, beyond which the water is equally bright
-RELIEF = ((-2, -1, 0), (-1, 1, 1), (0, 1, 2))
-
-Bytes = NDArray[np.uint8]
-Numbers = NDArray[np.float64]
 
 
 def spatter(pixels: Tensor, severity: int, draws: Draws) -> Tensor:
