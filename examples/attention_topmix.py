@@ -3,7 +3,7 @@
     python examples/attention_topmix.py
 
 scikit-learn's 8 × 8 digits in patches of 2 × 2. What the class token attends to in the last block, before the batch is
-mixed, is the saliency of TopMix: `mix.run(model, x, y, saliency=...)`. CutMix takes patches wherever a box falls. Four
+mixed, is the saliency of TopMix: `mix.run(model, x, y, saliency=...)`. CutMix takes patches wherever a box falls. Ten
 minutes on one core.
 """
 
