@@ -76,7 +76,7 @@ def kernel_seconds(work: Callable[[], object], calls: int = 5) -> float:
     """Return the seconds that the GPU computes or copies, by the profiler: without the gaps in which it has no work."""
     work()
     torch.cuda.synchronize()
-    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
         for _ in range(calls):
             work()
         torch.cuda.synchronize()

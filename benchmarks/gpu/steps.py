@@ -103,12 +103,12 @@ def contenders(training: Training) -> dict[str, Callable[[], object]]:
         x, y, saliency = training.batch(training.pairs(k))
         whole = training.batch(k * training.pairs(k))
         works[f"none, K = {k}"] = training.update(lambda whole=whole: (training.model(whole[0]), whole[1]))
-        for method in METHODS:
-            mix = MultiMix(method, num_mixes=k, num_classes=CLASSES)
-            works[f"{method}, K = {k}"] = training.update(lambda mix=mix, x=x, y=y: mix.run(training.model, x, y))
-        works[f"{GIVEN}, K = {k}"] = training.update(
-            lambda mix=mix, x=x, y=y, s=saliency: mix.run(training.model, x, y, saliency=s)
-        )
+        for method in (*METHODS, GIVEN):
+            mix = MultiMix(method.partition(",")[0], num_mixes=k, num_classes=CLASSES)
+            given = saliency if method == GIVEN else None
+            works[f"{method}, K = {k}"] = training.update(
+                lambda mix=mix, x=x, y=y, s=given: mix.run(training.model, x, y, saliency=s)
+            )
     return works
 
 

@@ -60,12 +60,15 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 def draw(kind, shape, partners="same"):
     """A batch and a plan for it; with fresh partners of pairs that come in any order, some of them twice.
 
-    Cells move anywhere: into longer and shorter ones, several into one.
+    Cells move anywhere: into longer and shorter ones, several into one. The CPU draws the plan, in a tenth of the time:
+    interpreted_puzzle.py looks at plans that Triton's kernels draw.
     """
     x = torch.randn(shape)
     saliency = torch.rand(shape[0], *(shape[2:] if len(shape) > 2 else shape[1:])) ** 4
     mix = MultiMix(KINDS[kind], num_mixes=MIXES, partners=partners)
-    plan = mix.plan(x, saliency=saliency if isinstance(KINDS[kind], PuzzleMix) else None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("multimix.kernels.family.chosen", lambda: "cpu")
+        plan = mix.plan(x, saliency=saliency if isinstance(KINDS[kind], PuzzleMix) else None)
     if isinstance(plan.mask, Blocks) and plan.mask.source is not None:
         source = torch.randint_like(plan.mask.source, plan.mask.source.shape[-1])
         plan = replace(plan, mask=replace(plan.mask, source=source))

@@ -50,8 +50,7 @@ class SmoothMix(Method):
         centre = step.geometry.random((len(step.spatial), step.lam.shape[1]))
         width = widths(1.0 - step.lam, centre)
         bumps = (bump(size, c, width) for size, c in zip(step.spatial, centre, strict=True))
-        # Wider bumps are higher everywhere; their rounding errors need not be.
-        factors = [np.maximum.accumulate(factor).astype(np.float32) for factor in bumps]
+        factors = [rising(factor).astype(np.float32) for factor in bumps]
         whole = all(factor.max() == 1 for factor in factors)
         return Bump(tuple(step.tensors(*factors)), (True, bool(whole)))
 
@@ -74,12 +73,24 @@ def bump(
     return np.asarray(np.minimum(areas * size, 1.0))
 
 
+def rising(factor: Float64[np.ndarray, "K P S"]) -> Float64[np.ndarray, "K P S"]:
+    """Wider bumps are higher everywhere; make it so where rounding errors are not, in place."""
+    for k in range(1, len(factor)):  # a fifth of the time of np.maximum.accumulate
+        np.maximum(factor[k], factor[k - 1], out=factor[k])
+    return factor
+
+
 def widths(share: Float64[np.ndarray, "K P"], centre: Float64[np.ndarray, "d P"]) -> Float64[np.ndarray, "K P"]:
     """The widths at which the product of the bumps of all axes has these means: by bisection, as it has no formula."""
+    from scipy.special import erf
+
     low, high = (np.full(share.shape, math.log(width)) for width in (NARROWEST, WIDEST))
+    ends = np.stack([-centre, 1.0 - centre])[:, :, None]  # of an axis that is one position: `bump`, in half of the time
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        mean = bump(1, centre[:, None], np.exp(middle))[..., 0].prod(axis=0)
+        scale = math.sqrt(2) * np.exp(middle)
+        below, above = erf(ends / scale)
+        mean = np.minimum((above - below) * scale * (math.sqrt(math.pi) / 2), 1.0).prod(axis=0)
         wide = mean > share
         low, high = np.where(wide, low, middle), np.where(wide, middle, high)
     return np.asarray(np.exp((low + high) / 2))
