@@ -72,9 +72,7 @@ def check_axes(method: str, x: Tensor) -> None:
         )
 
 
-def check_saliency_source(
-    method: str, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: Tensor | None
-) -> None:
+def check_saliency_source(method: str, x: Tensor, y: Tensor | None, model: nn.Module | None, saliency: object) -> None:
     """Refuse a batch whose saliency is not given and cannot be had from the model's gradient."""
     if saliency is not None:
         return

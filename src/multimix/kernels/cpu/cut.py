@@ -21,8 +21,7 @@ import numpy as np
 
 from multimix.kernels.threads import kernel
 
-# One file, because numba's cache of compiled code notices changes in a kernel's own file only. Loops in place of array
-# expressions, each of which takes numba seconds to compile.
+# One file: numba's cache notices changes in a kernel's own file only. Loops: array expressions take seconds to compile.
 BITS = 57  # every number is below 2**57, so that a level, ten of them at most, fits into 63 bits
 
 
@@ -42,8 +41,8 @@ def next_momentum(age, most):
 def grid_steps(gain, high, width, steps, age, flow, ahead, level):
     """`dual_steps` for one layer of blocks, its loops merged: three times as fast."""
     n = gain.size
-    # Slices, all read from 0 on: an index that could be negative keeps a loop from becoming vector code. In front of
-    # `ahead` is a row of zeros, so that the flow from the left and from above is there for every block.
+    # Slices, all read from 0 on: an index that could be negative keeps a loop from becoming vector code. A row of zeros
+    # is in front of `ahead`: so every block has a flow from the left and from above.
     beside, from_left = ahead[0, width:], ahead[0, width - 1 :]
     below, from_above = ahead[1, width:], ahead[1]
     most = 1.0 - 1.6 / max(width, n // width)
@@ -99,10 +98,9 @@ def dual_steps(gain, low, high, graph, steps, age, flow, ahead, level):
 @no_type_check
 @kernel
 def is_tight(level, residual, graph, thresholds, count):
-    """Whether flow can leave no mask of all the ascending thresholds: then the nodes above each are its mask.
+    """Whether flow can leave no mask of the ascending thresholds; how many of them each node is above goes to `count`.
 
-    Fills in how many thresholds each node is above. One look serves all of them, as no mask ends between two nodes
-    that are above equally many.
+    One look serves all of them, as no mask ends between two nodes that are above equally many.
     """
     count.fill(0)
     for k in range(thresholds.size):
@@ -316,27 +314,20 @@ def integer_threshold(threshold, lowest, highest, unit):
 @kernel
 def unit_size(gain, spread):
     """The power of two that brings the largest gain or spread into [1, 2): as `puzzle.scaling`, without its copies."""
-    size = spread
-    for number in gain:
-        size = max(size, abs(number))
+    size = max(spread, gain.max(), -gain.min())
     return math.ldexp(1.0, math.frexp(size)[1] - 1) if size > 0.0 else 1.0
 
 
 @no_type_check
 @kernel
 def set_up(gain, spread, right, down, scale, layers, amount, low, high):
-    """Gains of all nodes, and the capacities, in units of `scale`.
-
-    Gives the largest number in them, the least gain and the largest.
-    """
+    """Gains of nodes and capacities, in units of `scale`; the largest number, the least gain, the largest gain."""
     blocks = gain.size
     for i in range(blocks):
         amount[i] = gain[i] / scale / layers + spread / scale
         if layers == 2:
             amount[blocks + i] = gain[i] / scale / layers - spread / scale
-    lowest, highest = amount[0], amount[0]
-    for number in amount:
-        lowest, highest = min(lowest, number), max(highest, number)
+    lowest, highest = amount.min(), amount.max()
     limit = amount.size * (highest - lowest)  # no flow is larger: a weight above it is as good as infinite
     if layers == 1:
         fill_grid(right, down, scale, low, high, limit)
@@ -387,11 +378,8 @@ def solve_pairs(first, last, gain, spread, right, down, thresholds, graph, stage
     flow, ahead = np.empty(low.shape, np.float32), np.empty((families, blocks + width), np.float32)
     floats = np.empty(nodes, np.float32), bottom, top, flow, ahead, np.empty(nodes, np.float32)
     level, residual = np.empty(nodes, np.int64), np.empty(2 * graph.edges, np.int64)
-    integer, masks, count = (
-        np.empty(num_mixes, np.int64),
-        np.empty((num_mixes, nodes), np.bool_),
-        np.empty(nodes, np.int64),
-    )
+    integer, count = np.empty(num_mixes, np.int64), np.empty(nodes, np.int64)
+    masks = np.empty((num_mixes, nodes), np.bool_)
     distance, queue, current, path, trail = np.empty((5, nodes), np.int32)
     for p in range(first, last):
         scale = unit_size(gain[p], spread[p])
