@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from matplotlib import pyplot
 from path import photographs
 
-from multimix import CutMix, MultiMix, PuzzleMix, SaliencyMix
+from multimix import CutMix, MultiMix, PuzzleMix, SaliencyMix, TopMix
 
 WIDTH = 150  # pixels per picture
 METHODS = {
@@ -20,6 +20,7 @@ METHODS = {
     "gridmix": "gridmix",
     "smoothmix": "smoothmix",
     "saliencymix": SaliencyMix(boxes="inside"),
+    "topmix": TopMix(grid=16),
 }
 FILE = Path(__file__).with_suffix(".png")
 
@@ -32,24 +33,24 @@ def saliency(x: torch.Tensor) -> torch.Tensor:
 
 
 def main() -> None:
-    """Draw one row per method: x, five mixes, x′, each with its label."""
+    """Draw one row per method: x, five mixes, x′, each with the weight of x in its label."""
     matplotlib.use("agg")
     x = photographs()
     x = F.interpolate(x, size=(WIDTH * x.shape[2] // x.shape[3], WIDTH), mode="area")
-    figure, grid = pyplot.subplots(len(METHODS), 7, figsize=(11, 9.6), layout="constrained")
+    figure, grid = pyplot.subplots(len(METHODS), 7, figsize=(11, 13), layout="constrained")
     for axes, (name, method) in zip(grid, METHODS.items(), strict=True):
         mix = MultiMix(method, num_mixes=5, num_classes=2)
-        given = saliency(x) if name == "puzzlemix" else None
+        given = saliency(x) if name in ("puzzlemix", "topmix") else None
         generator = torch.Generator().manual_seed(11)
         x_mix, y_mix = mix(x, torch.tensor([0, 1]), saliency=given, generator=generator)
         pictures = [x[0], *x_mix[::2], x[1]]
-        labels = ["x", *(f"{w:.2f} x + {1 - w:.2f} x′" for w in y_mix[::2, 0].tolist()), "x′"]
+        labels = ["x", *(f"{w:.2f}" for w in y_mix[::2, 0].tolist()), "x′"]  # few letters: readable on a phone
         for axis, picture, label in zip(axes, pictures, labels, strict=True):
             axis.imshow(picture.movedim(0, -1).numpy())
-            axis.set_title(label, fontsize=8.5)
+            axis.set_title(label, fontsize=20)
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
-        axes[0].set_ylabel(name, fontsize=10)
+        axes[0].set_ylabel(name, fontsize=14)
     figure.savefig(FILE, dpi=72, pil_kwargs={"optimize": True})
 
 
