@@ -130,25 +130,29 @@ def _draw(found: Findings, file: Path) -> None:
 
     methods = found.protocol.methods
     kinds = {"K=1": "C0", "small batch": "C1", "K=5 same rows": "C3", "K=5 same pairs": "C4"}
-    figure, axes = plt.subplots(1, len(methods), figsize=(4.2 * len(methods), 3.6), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(methods), figsize=(4.2 * len(methods), 3.9), sharey=True, squeeze=False, layout="constrained"
+    )
     for axis, method in zip(axes[0], methods, strict=True):
         for arm in found.arms_of("none"):
-            _line(axis, found, arm.name, "0.55", "--" if arm.kind == "small batch" else "-")
+            _line(axis, found, arm.name, arm.name, "0.55", "--" if arm.kind == "small batch" else "-")
         for arm in found.arms_of(method):
             if arm.kind in kinds:
-                _line(axis, found, arm.name, kinds[arm.kind], "-")
-        axis.set(xscale="log", title=method, xlabel="processor time of training, s")
-        axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
-        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
+                _line(axis, found, arm.name, arm.kind, kinds[arm.kind], "-")
+        axis.set(xscale="log", yscale="log", title=method, xlabel="training, s of processor time")
+        for scale in (axis.xaxis, axis.yaxis):
+            scale.set_major_locator(ticker.LogLocator(subs=(1, 2, 3, 5), numticks=12))
+            scale.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+            scale.set_minor_locator(ticker.NullLocator())
+        axis.tick_params(labelleft=True)
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=8)
     axes[0][0].set_ylabel("test error, %")
-    figure.tight_layout()
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
     figure.savefig(file, dpi=130, facecolor="white")
     plt.close(figure)
 
 
-def _line(axis: object, found: Findings, arm: str, colour: str, style: str) -> None:
+def _line(axis: object, found: Findings, arm: str, label: str, colour: str, style: str) -> None:
     points = found.frontier(arm)
     times, errors = [time_s for _, time_s, _ in points], [100 * error for _, _, error in points]
-    axis.plot(times, errors, style, marker="o", markersize=3, color=colour, label=arm)  # type: ignore[attr-defined]
+    axis.plot(times, errors, style, marker="o", markersize=3, color=colour, label=label)  # type: ignore[attr-defined]
