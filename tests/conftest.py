@@ -56,6 +56,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the longest files first, and leave `unchecked` tests to the process without checks."""
+    if os.environ.get("MULTIMIX_KERNELS", "auto") not in ("", "auto", "cpu"):
+        for item in items:
+            if item.get_closest_marker("compiled"):
+                item.add_marker(pytest.mark.skip(reason="the CPU's compiled kernels are not used"))
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
     if not CHECKED:
         return

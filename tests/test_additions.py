@@ -90,6 +90,7 @@ def test_a_method_from_outside_mixes_by_its_name(share, partners, monkeypatch):
     assert MultiMix(Choice(["curtain"])).plan(x).num_mixes == 5
 
 
+@pytest.mark.compiled
 def test_a_kernel_is_one_row(monkeypatch):
     calls = []
 

@@ -477,6 +477,7 @@ def test_the_kinds_that_are_here_have_kernels():
     assert {Blocks, Boxes, Bump, Constant, Ordered, Resized} <= table.KERNELS.keys()
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", METHOD_ROWS)
 def test_families_of_kernels_agree(name, monkeypatch):
     # All other tests run with the kernels of this process, where they take part. Here PyTorch mixes in their place.

@@ -9,6 +9,8 @@ from multimix import FMix, GridMix, MultiMix, ResizeMix, SmoothMix
 from multimix.blend import blend
 from multimix.kernels.family import find_kernel
 
+pytestmark = pytest.mark.compiled
+
 METHODS = [FMix(decay=1.0), GridMix(grid=3), ResizeMix(0, 1), SmoothMix(alpha=0.3)]
 SHAPES = [
     (3, 11),
