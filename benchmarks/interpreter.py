@@ -17,7 +17,8 @@ def patch_once() -> None:
 def _remember_types() -> None:
     """Of each type the numpy type, the types of other elements in its shape, and what its tensors say of themselves."""
     numpy_types: dict[str, np.dtype[Any]] = {}
-    as_numpy, other_elements, describe = interpreter._get_np_dtype, tl.block_type.with_element_ty, tl.tensor.__init__
+    as_numpy, describe = interpreter._get_np_dtype, tl.tensor.__init__
+    other_elements = getattr(tl.block_type, "with_element_ty", None)  # from Triton 3.4 on
 
     def get_np_dtype(kind: Any) -> np.dtype[Any]:
         name = kind.scalar.name
@@ -38,7 +39,8 @@ def _remember_types() -> None:
         vars(tensor).update(kind._described, handle=handle)
 
     interpreter._get_np_dtype = get_np_dtype
-    tl.block_type.with_element_ty = with_element_ty
+    if other_elements is not None:
+        tl.block_type.with_element_ty = with_element_ty
     tl.tensor.__init__ = init
 
 

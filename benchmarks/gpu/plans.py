@@ -2,7 +2,8 @@
 
 On a GPU these are calls of `mix.plan`; what they start there is not waited for. Without one, the batch has no values
 (device "meta") and starting a kernel does nothing, so that what is left is the host's own work: draws, checks, and
-PyTorch's operations. Starting a kernel costs some 5 to 20 µs more.
+PyTorch's operations, some of which are written in Python for such batches and take longer than on a GPU. Starting a
+kernel of Triton comes on top.
 """
 
 from collections.abc import Callable, Iterator
