@@ -147,9 +147,14 @@ def _variance(settings: VarianceSettings, console: Console) -> None:
 
 
 def _methods(settings: MethodsSettings, console: Console) -> None:
-    from multimix.lab.about.methods import print_methods
+    if settings.name is None:
+        from multimix.lab.about.methods import print_methods
 
-    print_methods(console)
+        print_methods(console)
+    else:
+        from multimix.lab.about.one_method import print_method
+
+        print_method(settings.name, console)
 
 
 def _doctor(settings: DoctorSettings, console: Console) -> int:
@@ -199,6 +204,8 @@ COMMANDS = {
         "Draw the path between two pictures, sounds or series.", PreviewSettings, _preview, ("file_a", "file_b")
     ),
     "variance": Command("Measure the variance of the gradient along a run.", VarianceSettings, _variance),
-    "methods": Command("List the mixing methods, their options and what they need.", MethodsSettings, _methods),
+    "methods": Command(
+        "List the mixing methods, or say all about the one that is named.", MethodsSettings, _methods, ("name",)
+    ),
     "doctor": Command("See what is on this machine, and whether mixing works on it.", DoctorSettings, _doctor),
 }

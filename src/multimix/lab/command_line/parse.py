@@ -3,7 +3,7 @@
 import re
 from argparse import HelpFormatter
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -62,8 +62,10 @@ def _parser(called: str | None) -> ArgumentParser:
 
 
 def _add_settings(parser: ArgumentParser, command: Command) -> None:
+    optional = {item.name for item in fields(command.settings) if item.default is not MISSING}
     for place in command.positional:
-        parser.add_argument(place, type=str, nargs="+" if place in list_settings(command) else None)
+        nargs = "+" if place in list_settings(command) else "?" if place in optional else None
+        parser.add_argument(place, type=str, nargs=nargs)
     parser.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
     if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
         parser.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")
