@@ -231,6 +231,38 @@ def test_print_config_is_a_file_of_settings(tmp_path, capsys):
     assert parse(["compare", "--config", str(tmp_path / "s.yaml")])[1].num_mixes == (1, 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("train", ["--out=runs/train"]),
+        ("compare", ["--out=runs/compare"]),
+        ("choose", ["--out=runs/choose", "--budget=30min"]),
+    ],
+)
+def test_a_file_to_begin_with_gives_the_defaults_and_says_what_they_mean(name, needed, tmp_path, capsys):
+    file = tmp_path / "s.yaml"
+    assert main(["init", name, "-o", str(file)]) == 0
+    assert f"multimix {name} --config {file}" in capsys.readouterr().out
+    assert parse([name, "--config", str(file)]) == parse([name, *needed])
+    lines = file.read_text().splitlines()
+    assert next(iter(yaml.safe_load(file.read_text()))) == COMMANDS[name].opens[0]
+    for item in fields(COMMANDS[name].settings):
+        (line,) = (number for number, line in enumerate(lines) if line.startswith(f"{item.name}: "))
+        assert re.match(r"# \w.*", lines[line - 1]), item.name
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_file_to_begin_with_is_a_new_one_and_in_this_folder_for_train(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["init"]) == 0
+    (tmp_path / "train.yaml").write_text("mine")
+    assert main(["init", "train"]) == 2
+    assert "output must be a new file, got output='train.yaml'; remove it" in capsys.readouterr().err
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["mine"]
+    assert main(["init", "comprae"]) == 2
+    assert "got command='comprae'; did you mean \"compare\"?" in capsys.readouterr().err
+
+
 def test_help_names_flags_as_they_are_typed_and_loads_no_training(capsys):
     code = (
         "import sys; from multimix.lab.command_line.main import main\n"

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from multimix.lab.about.settings import DoctorSettings, MethodsSettings
 from multimix.lab.choose.settings import ChooseSettings
+from multimix.lab.command_line.settings_file import InitSettings, write_settings
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.printable import printable
 from multimix.lab.core.warnings import warn
@@ -157,6 +158,12 @@ def _methods(settings: MethodsSettings, console: Console) -> None:
         print_method(settings.name, console)
 
 
+def _init(settings: InitSettings, console: Console) -> None:
+    name, file = settings.name, settings.file
+    write_settings(name, COMMANDS[name].settings, COMMANDS[name].opens, file)
+    _say(console, f"{file}: all settings; multimix {name} --config {shlex.quote(file)} --dry-run says what they do")
+
+
 def _doctor(settings: DoctorSettings, console: Console) -> int:
     from multimix.lab.about.doctor import examine
     from multimix.lab.about.doctor.screen import print_findings
@@ -206,6 +213,9 @@ COMMANDS = {
     "variance": Command("Measure the variance of the gradient along a run.", VarianceSettings, _variance),
     "methods": Command(
         "List the mixing methods, or say all about the one that is named.", MethodsSettings, _methods, ("name",)
+    ),
+    "init": Command(
+        "Write a file of settings to begin with.", InitSettings, _init, ("command",), typed={"o": "output"}
     ),
     "doctor": Command("See what is on this machine, and whether mixing works on it.", DoctorSettings, _doctor),
 }
