@@ -1,6 +1,7 @@
 """The program's manners: exit codes, messages, files of settings."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -18,10 +19,13 @@ from multimix.lab.command_line.main import main
 from multimix.lab.command_line.parse import parse
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.core.errors import RunFailed
+from multimix.lab.data import DATASETS
+from multimix.lab.models import MODELS
 from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 from multimix.lab.train.recipe import Recipe
 from multimix.lab.train.settings import TrainSettings
+from multimix.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
 MISSING = "mps" if torch.cuda.is_available() else "cuda"
@@ -140,6 +144,22 @@ def test_the_help_of_a_run_opens_with_what_is_chosen_first(capsys):
     wanted = ["--data", "--model", "--method", "--num-mixes", "--steps", "--out"]
     assert re.findall(r"^  (--[\w-]+)", settings, re.MULTILINE)[:6] == wanted
     assert re.findall(r"(--[\w-]+)", usage)[:6] == wanted
+
+
+def test_the_help_opens_with_commands_that_can_be_given(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    opening = capsys.readouterr().out.partition("subcommands:")[0]
+    commands = re.findall(r"^  multimix (.*)", opening, re.MULTILINE)
+    assert [parse(shlex.split(command))[0] for command in commands] == ["train", "compare", "choose"]
+
+
+def test_the_help_of_a_run_names_every_data_set_model_and_method(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    words = "".join(capsys.readouterr().out.split())  # lines may break at the hyphen of a name
+    missing = [name for name in (*DATASETS, *MODELS, *METHODS) if f"{name}," not in words and f"{name})" not in words]
+    assert missing == []
 
 
 def test_train_then_again(tmp_path, capsys):
