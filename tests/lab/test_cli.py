@@ -1,6 +1,7 @@
 """The program's manners: exit codes, messages, files of settings."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -18,10 +19,13 @@ from multimix.lab.command_line.main import main
 from multimix.lab.command_line.parse import parse
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.core.errors import RunFailed
+from multimix.lab.data import DATASETS
+from multimix.lab.models import MODELS
 from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 from multimix.lab.train.recipe import Recipe
 from multimix.lab.train.settings import TrainSettings
+from multimix.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
 MISSING = "mps" if torch.cuda.is_available() else "cuda"
@@ -142,6 +146,22 @@ def test_the_help_of_a_run_opens_with_what_is_chosen_first(capsys):
     assert re.findall(r"(--[\w-]+)", usage)[:6] == wanted
 
 
+def test_the_help_opens_with_commands_that_can_be_given(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    opening = capsys.readouterr().out.partition("subcommands:")[0]
+    commands = re.findall(r"^  multimix (.*)", opening, re.MULTILINE)
+    assert [parse(shlex.split(command))[0] for command in commands] == ["train", "compare", "choose"]
+
+
+def test_the_help_of_a_run_names_every_data_set_model_and_method(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    words = "".join(capsys.readouterr().out.split())  # lines may break at the hyphen of a name
+    missing = [name for name in (*DATASETS, *MODELS, *METHODS) if f"{name}," not in words and f"{name})" not in words]
+    assert missing == []
+
+
 def test_train_then_again(tmp_path, capsys):
     command = ["train", "--method", "cutmix", "--method-options.boxes", "inside", "--num-mixes", "2"]
     command += ["--batch-size", "20", "--steps", "2", "--out", str(tmp_path / "run")]
@@ -229,6 +249,38 @@ def test_print_config_is_a_file_of_settings(tmp_path, capsys):
     assert yaml.safe_load(printed)["num_mixes"] == [1, 3]
     (tmp_path / "s.yaml").write_text(printed)
     assert parse(["compare", "--config", str(tmp_path / "s.yaml")])[1].num_mixes == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("train", ["--out=runs/train"]),
+        ("compare", ["--out=runs/compare"]),
+        ("choose", ["--out=runs/choose", "--budget=30min"]),
+    ],
+)
+def test_a_file_to_begin_with_gives_the_defaults_and_says_what_they_mean(name, needed, tmp_path, capsys):
+    file = tmp_path / "s.yaml"
+    assert main(["init", name, "-o", str(file)]) == 0
+    assert f"multimix {name} --config {file}" in capsys.readouterr().out
+    assert parse([name, "--config", str(file)]) == parse([name, *needed])
+    lines = file.read_text().splitlines()
+    assert next(iter(yaml.safe_load(file.read_text()))) == COMMANDS[name].opens[0]
+    for item in fields(COMMANDS[name].settings):
+        (line,) = (number for number, line in enumerate(lines) if line.startswith(f"{item.name}: "))
+        assert re.match(r"# \w.*", lines[line - 1]), item.name
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_file_to_begin_with_is_a_new_one_and_in_this_folder_for_train(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["init"]) == 0
+    (tmp_path / "train.yaml").write_text("mine")
+    assert main(["init", "train"]) == 2
+    assert "output must be a new file, got output='train.yaml'; remove it" in capsys.readouterr().err
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["mine"]
+    assert main(["init", "comprae"]) == 2
+    assert "got command='comprae'; did you mean \"compare\"?" in capsys.readouterr().err
 
 
 def test_help_names_flags_as_they_are_typed_and_loads_no_training(capsys):

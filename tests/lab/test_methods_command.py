@@ -52,6 +52,12 @@ def test_known_facts():
 class Fourfold(MixUp):
     """Blend four times.
 
+    Then `rest`.
+
+    Args:
+        times: how often, a number
+            above zero.
+
     References:
         Nobody, 2031, Fourfold,
         arXiv 3101.00001.
@@ -67,3 +73,33 @@ def test_a_new_method_is_in_the_table_without_a_change(monkeypatch, capsys):
     printed = capsys.readouterr().out
     for said in (*METHODS, "Blend four times.", "alpha=1.0, times=4", "Nobody, 2031, Fourfold, arXiv 3101.00001."):
         assert said in printed
+
+
+def test_one_method_is_said_in_full(monkeypatch, capsys):
+    monkeypatch.setitem(METHODS, "fourfold", Fourfold)
+    assert main(["methods", "fourfold"]) == 0
+    printed = capsys.readouterr().out
+    said = [
+        "fourfold: Blend four times.",
+        "Then rest.",
+        "times=4 ",
+        "how often, a number above zero.",
+        "floating point",
+    ]
+    said += ["Nobody, 2031, Fourfold, arXiv 3101.00001.", "MultiMix(Fourfold(alpha=1.0), ...)"]
+    said += ["multimix train --method fourfold --method-options.alpha 1.0", "multimix preview A.png B.png"]
+    for words in said:
+        assert words in printed
+    assert "cutmix" not in printed
+
+
+def test_every_option_of_every_method_has_a_meaning():
+    for name in METHODS:
+        facts = method_facts(name)
+        assert set(facts.meanings) == set(facts.options), name
+        assert all(meaning.endswith(".") for meaning in facts.meanings.values()), name
+
+
+def test_an_unknown_method_is_refused_with_the_nearest_name(capsys):
+    assert main(["methods", "cutmx"]) == 2
+    assert "got name='cutmx'; did you mean \"cutmix\"?" in capsys.readouterr().err

@@ -20,6 +20,7 @@ AXES = ("series", "images", "volumes")  # one, two, three spatial axes
 SIDE = 16  # positions per axis of the batch that is tried
 WIDEST = 120  # columns; longer lines are hard to read
 USE = "Use: MultiMix(NAME), or an object, MultiMix(CutMix(alpha=0.5)); multimix train --method NAME."
+ARG = re.compile(r"^    (\w+): (.+(?:\n     .+)*)", re.MULTILINE)  # a line of a section Args, and those indented below
 
 
 class Layers(nn.Identity):
@@ -35,7 +36,9 @@ class MethodFacts:
     Args:
         name: As `--method` and `MultiMix` take it.
         does: The first line of its docstring.
+        details: The rest of what its docstring says before its sections, one string per paragraph.
         options: Its hyper-parameters and their defaults, as they are written.
+        meanings: What its docstring says of each of them.
         inside: Whether it mixes at a layer of the model, else at the input.
         saliency: Whether it asks what is important in a sample.
         model: Whether it asks a model, where none is given.
@@ -46,7 +49,9 @@ class MethodFacts:
 
     name: str
     does: str
+    details: tuple[str, ...]
     options: dict[str, str]
+    meanings: dict[str, str]
     inside: bool
     saliency: bool
     model: bool
@@ -64,16 +69,19 @@ def method_facts(name: str) -> MethodFacts:
     """Return the facts of a method."""
     method = METHODS[name]()
     said = inspect.getdoc(type(method)) or ""
+    does, *details = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\n", _before_sections(said)))
     return MethodFacts(
         name=name,
-        does=said.partition("\n")[0],
+        does=does,
+        details=tuple(details),
         options=_options(method),
+        meanings={option: " ".join(meaning.split()) for option, meaning in ARG.findall(_section(said, "Args"))},
         inside=method.inside,
         saliency=method.salient,
         model=method.asks_model,
         blends=method.blends,
         axes=tuple(axes for count, axes in enumerate(AXES, start=1) if _takes(method, count)),
-        paper=_section(said, "References"),
+        paper=" ".join(_section(said, "References").split()),
     )
 
 
@@ -104,10 +112,15 @@ def _takes(method: Method, axes: int) -> bool:
     return True
 
 
+def _before_sections(doc: str) -> str:
+    """Return a docstring up to its first section."""
+    return re.split(r"^[A-Z]\w+:\n", doc, maxsplit=1, flags=re.MULTILINE)[0].strip()
+
+
 def _section(doc: str, head: str) -> str:
-    """Return a section of a docstring as one line."""
+    """Return the lines of a section of a docstring."""
     found = re.search(rf"^{head}:\n((?:[ \t]+\S.*\n?)+)", doc, re.MULTILINE)
-    return " ".join(found[1].split()) if found else ""
+    return found[1] if found else ""
 
 
 def print_methods(console: Console) -> None:

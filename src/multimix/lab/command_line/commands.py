@@ -13,6 +13,7 @@ from rich.console import Console
 
 from multimix.lab.about.settings import DoctorSettings, MethodsSettings
 from multimix.lab.choose.settings import ChooseSettings
+from multimix.lab.command_line.settings_file import InitSettings, write_settings
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.printable import printable
 from multimix.lab.core.warnings import warn
@@ -147,9 +148,20 @@ def _variance(settings: VarianceSettings, console: Console) -> None:
 
 
 def _methods(settings: MethodsSettings, console: Console) -> None:
-    from multimix.lab.about.methods import print_methods
+    if settings.name is None:
+        from multimix.lab.about.methods import print_methods
 
-    print_methods(console)
+        print_methods(console)
+    else:
+        from multimix.lab.about.one_method import print_method
+
+        print_method(settings.name, console)
+
+
+def _init(settings: InitSettings, console: Console) -> None:
+    name, file = settings.name, settings.file
+    write_settings(name, COMMANDS[name].settings, COMMANDS[name].opens, file)
+    _say(console, f"{file}: all settings; multimix {name} --config {shlex.quote(file)} --dry-run says what they do")
 
 
 def _doctor(settings: DoctorSettings, console: Console) -> int:
@@ -199,6 +211,11 @@ COMMANDS = {
         "Draw the path between two pictures, sounds or series.", PreviewSettings, _preview, ("file_a", "file_b")
     ),
     "variance": Command("Measure the variance of the gradient along a run.", VarianceSettings, _variance),
-    "methods": Command("List the mixing methods, their options and what they need.", MethodsSettings, _methods),
+    "methods": Command(
+        "List the mixing methods, or say all about the one that is named.", MethodsSettings, _methods, ("name",)
+    ),
+    "init": Command(
+        "Write a file of settings to begin with.", InitSettings, _init, ("command",), typed={"o": "output"}
+    ),
     "doctor": Command("See what is on this machine, and whether mixing works on it.", DoctorSettings, _doctor),
 }

@@ -1,14 +1,14 @@
 """From a command line to settings."""
 
 import re
-from argparse import HelpFormatter
+from argparse import HelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 
 from multimix.lab.command_line.argument_errors import command_in, explained, list_settings
 from multimix.lab.command_line.commands import COMMANDS, Command
@@ -16,6 +16,14 @@ from multimix.lab.command_line.config_file import check_config
 from multimix.lab.core.errors import UsageError
 
 DRY_RUN = "--dry-run"
+ABOUT = """\
+Mixup with K ordered interpolations per pair. To begin with:
+
+  multimix train --data digits --method cutmix --num-mixes 5 --out runs/one
+  multimix compare --data digits --methods none,mixup,cutmix --num-mixes 1,5 --out runs/compared
+  multimix choose --data digits --budget 10min --out runs/choice
+
+--data also takes folder:PATH, for pictures of your own in a folder per class."""
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, Any]:
@@ -36,6 +44,10 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
     return name, command.settings(**values | {place: tuple(values[place]) for place in list_settings(command)})
 
 
+class _LinesAsWritten(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Commands of a description keep their lines."""
+
+
 class _Parser(ArgumentParser):
     """A parser whose help shows flags as they are typed, --like-this; in a file the same keys read like_this."""
 
@@ -48,7 +60,8 @@ def _parser(called: str | None) -> ArgumentParser:
     """Return a parser of all commands, with the settings of the one that is called."""
     parser = _Parser(
         prog="multimix",
-        description="Mixup with K ordered interpolations per pair.",
+        description=ABOUT,
+        formatter_class=_LinesAsWritten,
         exit_on_error=False,
         allow_abbrev=False,
     )
@@ -62,8 +75,10 @@ def _parser(called: str | None) -> ArgumentParser:
 
 
 def _add_settings(parser: ArgumentParser, command: Command) -> None:
+    optional = {item.name for item in fields(command.settings) if item.default is not MISSING}
     for place in command.positional:
-        parser.add_argument(place, type=str, nargs="+" if place in list_settings(command) else None)
+        nargs = "+" if place in list_settings(command) else "?" if place in optional else None
+        parser.add_argument(place, type=str, nargs=nargs)
     parser.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
     if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
         parser.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")

@@ -128,7 +128,8 @@ class Recipe(Optimizing, Mixing):
         data_root: Folder of local copies of data sets, looked through before the Hugging Face hub.
         on_bad_file: What to do with files that cannot be used, which are named and counted: refuse or skip.
         num_workers: Processes that read a data set too large to be held (default one per core, at most 8).
-        model: Name of the model, or package.module:callable.
+        model: Name of the model (small-cnn, mlp, resnet9, preact-resnet18, wrn-16-8, wrn-28-10, resnext-29-4-24,
+            resnet-50, vgg-11, lenet), or package.module:callable.
         model_options: Options of the model, by name, e.g. --model-options.stride 2
         batch_size: Rows the model sees per step; batch_size / num_mixes pairs are loaded.
         steps: Number of updates (500 when epochs is not given either).

@@ -21,9 +21,11 @@ class TrainSettings(Recipe, OneMethod):
     """One run.
 
     Args:
-        data: Name of the data set, or folder:PATH, hf:REPO, webdataset:PATH.
+        data: Name of the data set (digits, synthetic, fashion-mnist, cifar10, cifar100, tiny-imagenet, imagenet-1k,
+            cub-200-2011, speech-commands, fsdd), or folder:PATH, hf:REPO, webdataset:PATH.
         data_options: Options of the data set, by name, e.g. --data-options.padding 4
-        method: Name of the mixing method; or several with odds, one of them drawn for each step, mixup+cutmix:2; or a
+        method: Name of the mixing method (none, mixup, manifold, cutmix, puzzlemix, fmix, resizemix, gridmix,
+            smoothmix, saliencymix, topmix); or several with odds, one of them drawn for each step, mixup+cutmix:2; or a
             schedule of such by share of the steps: mixup+cutmix:2@0,none@0.9 mixes no more in the last tenth. Each gets
             those of method_options that it has.
         num_mixes: K, the mixes made of each pair; or a schedule of it by share of the steps, e.g. 1@0,2@0.5,5@0.8: as
