@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 
 from multimix.lab.choose import halving
 from multimix.lab.choose import run as race_run
@@ -21,6 +20,7 @@ from multimix.lab.command_line.main import main
 from multimix.lab.command_line.parse import parse
 from multimix.lab.core.atomic_files import write_json
 from multimix.lab.core.errors import Interrupted, RunFailed, UsageError
+from multimix.lab.core.plain_console import PlainConsole
 from multimix.lab.data import open_data
 from multimix.lab.train.run_folder import RunFolder
 
@@ -175,7 +175,7 @@ def tiny(out, **given):
 
 
 def quiet():
-    return Console(quiet=True)
+    return PlainConsole(quiet=True)
 
 
 def written_in(out):

@@ -173,6 +173,30 @@ def test_train_then_again(tmp_path, capsys):
     assert "got seed=1 for" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("level", [["--quiet"], ["--log-level", "error"], ["--log-level=error"]])
+def test_a_quiet_run_prints_its_result_only(level, tmp_path, capsys):
+    command = ["train", "--model", "mlp", "--batch-size", "2000", "--num-mixes", "1", "--steps", "1"]
+    assert main([*command, "--out", str(tmp_path / "loud")]) == 0
+    loud = capsys.readouterr()
+    assert "step     1" in loud.out
+    assert "each step holds every sample 2.2 times" in loud.err
+    assert main([*command, "--out", str(tmp_path / "run"), *level]) == 0
+    quiet = capsys.readouterr()
+    assert (quiet.out, quiet.err) == (f"{tmp_path / 'run'}: finished\n", "")
+    assert main([*command, "--seed", "1", "--out", str(tmp_path / "run"), *level]) == 2
+    assert "got seed=1 for" in capsys.readouterr().err
+
+
+def test_at_the_level_of_warnings_progress_is_left_out_and_an_unknown_level_refused(tmp_path, capsys):
+    command = ["train", "--model", "mlp", "--batch-size", "2000", "--num-mixes", "1", "--steps", "1"]
+    assert main([*command, "--out", str(tmp_path / "run"), "--log-level", "warning"]) == 0
+    printed = capsys.readouterr()
+    assert "step     1" not in printed.out
+    assert "each step holds every sample" in printed.err
+    assert main([*command, "--out", str(tmp_path / "run"), "--log-level", "eror"]) == 2
+    assert "got log_level='eror'; did you mean \"error\"?" in capsys.readouterr().err
+
+
 def test_lists_are_written_with_commas():
     _, settings = parse(["compare", "--methods", "none,mixup", "--num-mixes=1,2", "--controls", "k-batch", "--out=o"])
     assert settings.methods == ("none", "mixup")

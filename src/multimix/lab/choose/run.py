@@ -25,6 +25,7 @@ from multimix.lab.compare.workers import local_slots
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.core.lock import locked
 from multimix.lab.core.machine import check_device
+from multimix.lab.core.plain_console import PlainConsole
 from multimix.lab.core.printable import printable
 from multimix.lab.core.warnings import warn
 from multimix.lab.models import import_model
@@ -37,13 +38,13 @@ FEWEST_STEPS = 30  # of the shortest runs, where the budget says how long they a
 MARGIN = 0.5  # of the budget is planned for the halving: other candidates may be slower than the one that was timed
 
 
-def choose(settings: ChooseSettings, command: str, console: Console) -> dict[str, str]:
+def choose(settings: ChooseSettings, command: str, console: PlainConsole) -> dict[str, str]:
     """Race candidates until the budget is spent or the race decided, and print what to train with.
 
     Args:
         settings: What to choose from.
         command: The command line, for the record.
-        console: Where to show progress.
+        console: Where to show progress and the outcome.
 
     Returns:
         Why runs failed, by the name of their folder; empty if none did.
@@ -65,7 +66,7 @@ def choose(settings: ChooseSettings, command: str, console: Console) -> dict[str
         names = (
             f"{len(field)} candidates into {printable(settings.out)}, budget {duration(settings.budget_s)}, {shares}"
         )
-        console.print(names, soft_wrap=True)
+        console.progress.print(names, soft_wrap=True)
         return _Race(folder, field, slots, console).run()
 
 
@@ -96,10 +97,10 @@ class _Race:
         folder: Where it stands.
         field: All candidates by name.
         slots: Where runs are done.
-        console: Where to show progress.
+        console: Where to show progress and the outcome.
     """
 
-    def __init__(self, folder: RaceFolder, field: dict[str, Candidate], slots: Slots, console: Console) -> None:
+    def __init__(self, folder: RaceFolder, field: dict[str, Candidate], slots: Slots, console: PlainConsole) -> None:
         self._folder, self._field, self._slots, self._console = folder, field, slots, console
         self._settings = folder.settings
         self._failures: dict[str, str] = {}
@@ -172,7 +173,7 @@ class _Race:
         if missing:
             time_s = duration(race.time_s(self._done, missing))
             said = f"rung {number + 1}: {len(rung.contenders)} candidates, {rung.seeds} seed(s), {len(missing)} runs"
-            self._console.print(f"{said} to do: about {time_s}", soft_wrap=True)
+            self._console.progress.print(f"{said} to do: about {time_s}", soft_wrap=True)
         jobs, board = self._slots.jobs, self._board(missing)
         with board.show():
             for begin in range(0, len(missing), jobs):
@@ -184,7 +185,7 @@ class _Race:
 
     def _board(self, keys: Sequence[Key]) -> Board:
         line = partial(record_line, split="validation")
-        return Board([self._run(key) for key in keys], self._failures, self._console, line)
+        return Board([self._run(key) for key in keys], self._failures, self._console.progress, line)
 
     def _do(self, keys: Sequence[Key], board: Board) -> None:
         begun, spent_s = monotonic(), self._folder.spent_s

@@ -9,14 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from multimix.lab.about.settings import DoctorSettings, MethodsSettings
 from multimix.lab.choose.settings import ChooseSettings
 from multimix.lab.command_line.settings_file import InitSettings, write_settings
 from multimix.lab.compare.settings import CompareSettings
+from multimix.lab.core.plain_console import PlainConsole
 from multimix.lab.core.printable import printable
-from multimix.lab.core.warnings import warn
+from multimix.lab.core.warnings import fail, warn
 from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.report.settings import ReportSettings
@@ -40,14 +39,14 @@ class Command:
 
     says: str
     settings: type
-    call: Callable[[Any, Console], int | None]
+    call: Callable[[Any, PlainConsole], int | None]
     positional: tuple[str, ...] = ()
     typed: Mapping[str, str] = field(default_factory=dict)
-    try_out: Callable[[Any, Console], int | None] | None = None
+    try_out: Callable[[Any, PlainConsole], int | None] | None = None
     opens: tuple[str, ...] = ("data", "model", "method", "methods", "num_mixes", "steps", "out")
 
 
-def _say(console: Console, line: str) -> None:
+def _say(console: PlainConsole, line: str) -> None:
     console.print(printable(line), soft_wrap=True)
 
 
@@ -58,13 +57,13 @@ def _told(failures: Mapping[str, str]) -> int:
     return 1 if failures else 0
 
 
-def _train(settings: TrainSettings, console: Console) -> None:
+def _train(settings: TrainSettings, console: PlainConsole) -> None:
     from multimix.lab.core.processes import destroy_process_group
     from multimix.lab.train.run import train
     from multimix.lab.train.watch import Watch
 
     try:
-        with Watch(settings, console) as watch:
+        with Watch(settings, console.progress) as watch:
             done = train(settings, on_record=watch.on_record, log=warn, on_step=watch.on_step)
     finally:
         destroy_process_group()
@@ -72,51 +71,51 @@ def _train(settings: TrainSettings, console: Console) -> None:
     _say(console, f"{settings.out}: {said}")
 
 
-def _try_training(settings: TrainSettings, console: Console) -> None:
+def _try_training(settings: TrainSettings, console: PlainConsole) -> None:
     from multimix.lab.train.dry_run import dry_run
 
     for line in dry_run(settings):
         _say(console, line)
 
 
-def _compare(settings: CompareSettings, console: Console) -> int:
+def _compare(settings: CompareSettings, console: PlainConsole) -> int:
     from multimix.lab.compare.run import compare
     from multimix.lab.report.compared import show_comparison
     from multimix.lab.report.previews import Samples
 
     command = shlex.join(["multimix", *sys.argv[1:]])
-    failures = compare(settings, command, console)
+    failures = compare(settings, command, console.progress)
     show_comparison(Path(settings.out), Samples(settings.data, settings.data_root), console)
     return _told(failures)
 
 
-def _plan_comparison(settings: CompareSettings, console: Console) -> None:
+def _plan_comparison(settings: CompareSettings, console: PlainConsole) -> None:
     from multimix.lab.compare.run import show_plan
 
     show_plan(settings, console)
 
 
-def _choose(settings: ChooseSettings, console: Console) -> int:
+def _choose(settings: ChooseSettings, console: PlainConsole) -> int:
     from multimix.lab.choose.run import choose
 
     failures = choose(settings, shlex.join(["multimix", *sys.argv[1:]]), console)
     return _told(failures)
 
 
-def _show_candidates(settings: ChooseSettings, console: Console) -> None:
+def _show_candidates(settings: ChooseSettings, console: PlainConsole) -> None:
     from multimix.lab.choose.run import show_candidates
 
     show_candidates(settings, console)
 
 
-def _evaluate(settings: EvaluateSettings, console: Console) -> None:
+def _evaluate(settings: EvaluateSettings, console: PlainConsole) -> None:
     from multimix.lab.evaluate.runs import evaluate_runs
     from multimix.lab.report.evaluated import print_evaluated
 
-    print_evaluated(evaluate_runs(settings, console), settings.evaluators, console)
+    print_evaluated(evaluate_runs(settings, console.progress), settings.evaluators, console)
 
 
-def _report(settings: ReportSettings, console: Console) -> int:
+def _report(settings: ReportSettings, console: PlainConsole) -> int:
     from multimix.lab.report.make import make
 
     left_out = make(settings, warn)
@@ -125,29 +124,31 @@ def _report(settings: ReportSettings, console: Console) -> int:
     return 1 if left_out else 0
 
 
-def _preview(settings: PreviewSettings, console: Console) -> None:
+def _preview(settings: PreviewSettings, console: PlainConsole) -> None:
     from multimix.lab.core.progress_bar import bar
     from multimix.lab.preview.make import preview
 
-    with bar(console) as advance:
+    with bar(console.progress) as advance:
         notes = preview(settings, advance)
     for line in notes:
         _say(console, line)
 
 
-def _variance(settings: VarianceSettings, console: Console) -> None:
+def _variance(settings: VarianceSettings, console: PlainConsole) -> None:
     from multimix.lab.core.progress_bar import bar
     from multimix.lab.variance.run import FILE, PICTURE, measure
     from multimix.lab.variance.terminal import legend, print_moment
 
     command = shlex.join(["multimix", *sys.argv[1:]])
-    with bar(console) as advance:
-        measure(settings, command, partial(_say, console), partial(print_moment, console=console), advance=advance)
+    with bar(console.progress) as advance:
+        measure(
+            settings, command, partial(_say, console.progress), partial(print_moment, console=console), advance=advance
+        )
     _say(console, legend(settings.replicates))
     _say(console, f"{settings.out}: {FILE} and {PICTURE}")
 
 
-def _methods(settings: MethodsSettings, console: Console) -> None:
+def _methods(settings: MethodsSettings, console: PlainConsole) -> None:
     if settings.name is None:
         from multimix.lab.about.methods import print_methods
 
@@ -158,13 +159,13 @@ def _methods(settings: MethodsSettings, console: Console) -> None:
         print_method(settings.name, console)
 
 
-def _init(settings: InitSettings, console: Console) -> None:
+def _init(settings: InitSettings, console: PlainConsole) -> None:
     name, file = settings.name, settings.file
     write_settings(name, COMMANDS[name].settings, COMMANDS[name].opens, file)
     _say(console, f"{file}: all settings; multimix {name} --config {shlex.quote(file)} --dry-run says what they do")
 
 
-def _doctor(settings: DoctorSettings, console: Console) -> int:
+def _doctor(settings: DoctorSettings, console: PlainConsole) -> int:
     from multimix.lab.about.doctor import examine
     from multimix.lab.about.doctor.screen import print_findings
 
@@ -174,7 +175,7 @@ def _doctor(settings: DoctorSettings, console: Console) -> int:
     else:
         print_findings(found, console)
     for line in found.wrong:
-        warn(line)
+        fail(line)
     return 1 if found.wrong else 0
 
 

@@ -3,13 +3,14 @@
 What a command needs is imported inside `main`, where Ctrl-C and a package that is missing end in one line.
 """
 
+import logging
 import sys
 from collections.abc import Sequence
 
 from multimix import __version__
 from multimix.lab.core.errors import FailedAlone, RunFailed, UsageError
 from multimix.lab.core.ranks import is_first
-from multimix.lab.core.warnings import warn
+from multimix.lab.core.warnings import fail, logger
 
 PLAIN_WIDTH = 160  # columns where there is no terminal that could log
 PACKAGES = (  # of multimix[lab], as they are imported
@@ -27,31 +28,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _call(given)
     except UsageError as error:
-        warn(str(error))
+        fail(str(error))
         return 2
     except RunFailed as error:
-        warn(str(error), alone=isinstance(error, FailedAlone))
+        fail(str(error), alone=isinstance(error, FailedAlone))
         return 1
     except OSError as error:  # disk full, no permission, a file where a folder should be
-        warn(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
         return 1
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in PACKAGES:
             raise
-        warn(f"the lab's packages must be installed, got: {error}; pip install 'multimix[lab]'")
+        fail(f"the lab's packages must be installed, got: {error}; pip install 'multimix[lab]'")
         return 2
     except KeyboardInterrupt:
-        warn("interrupted; the same command does what is missing")
+        fail("interrupted; the same command does what is missing")
         return 130
 
 
 def _call(given: Sequence[str]) -> int:
     """Do what the arguments ask for."""
     from multimix.lab.command_line.commands import COMMANDS
+    from multimix.lab.command_line.log_level import without_log_level
     from multimix.lab.command_line.parse import DRY_RUN, parse
     from multimix.lab.core.plain_console import PlainConsole
 
+    given, level = without_log_level(given)
+    logger.setLevel(level)
     console = PlainConsole(
+        results_only=level > logging.INFO,
         width=None if sys.stdout.isatty() else PLAIN_WIDTH,
         quiet=not is_first(),
         force_interactive=None if sys.stdout.isatty() else False,  # FORCE_COLOR asks for colours, not for a live line

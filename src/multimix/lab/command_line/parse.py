@@ -1,7 +1,7 @@
 """From a command line to settings."""
 
 import re
-from argparse import HelpFormatter, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, HelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from functools import cache
@@ -13,6 +13,7 @@ from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 from multimix.lab.command_line.argument_errors import command_in, explained, list_settings
 from multimix.lab.command_line.commands import COMMANDS, Command
 from multimix.lab.command_line.config_file import check_config
+from multimix.lab.command_line.log_level import LOG_LEVEL, QUIET
 from multimix.lab.core.errors import UsageError
 
 DRY_RUN = "--dry-run"
@@ -82,6 +83,11 @@ def _add_settings(parser: ArgumentParser, command: Command) -> None:
     parser.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
     if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
         parser.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")
+    # Taken out before, too, and in no file of settings.
+    quiet = "Print errors and results only: --log-level error."
+    levels = "What to print beside results: info (the default), warning or error."
+    parser.add_argument(QUIET, action="store_true", default=SUPPRESS, help=quiet)
+    parser.add_argument(LOG_LEVEL, default=SUPPRESS, help=levels)
     parser.add_class_arguments(command.settings, skip=set(command.positional))
     # argparse shows what was added first, and fields of base classes come first.
     for actions in (parser._actions, *(group._group_actions for group in parser._action_groups)):

@@ -12,10 +12,16 @@ class PlainConsole(Console):
     """Shows every string as it is: `[red]`, `:smile:` and escape sequences in it do nothing. Colours are given apart.
 
     So a name that comes from elsewhere needs no care where it is printed, also in the cell of a table.
+
+    Args:
+        results_only: Whether `progress` shows nothing.
+        options: Those of rich's console.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, results_only: bool = False, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
+        # Where what is under way is shown; results are printed on the console itself.
+        self.progress = PlainConsole(**options | {"quiet": True}) if results_only else self
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Make the text of any string that is printed."""
