@@ -21,7 +21,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 # The main job: no mixing, CutMix and Puzzle Mix, K = 1 and 5, where mixing matters: few labels. A table and a page.
 demo: $(VENV)/lab
-	@echo "120 short runs of a small network on 50 labelled digits: about two minutes on two cores."
+	@echo "120 short runs of a small network on 50 labelled digits: a minute and a half on two idle cores."
 	$(BIN)/multimix compare --data digits --labels-per-class 5 --model small-cnn --methods none,cutmix,puzzlemix \
 		--num-mixes 1,5 --controls same-rows,small-batch --batch-size 50 --learning-rate 0.3 --lengths 30,60,120 \
 		--evaluations 4 --seeds 5 --out $(DEMO_OUT)

@@ -85,8 +85,8 @@ def _picture(rows: Sequence[tuple[TableRow, Point]], every: Sequence[Point], tim
 
 def _dress(axes: Axes, time: str) -> None:
     axes.set(xscale="log", yscale="log", xlabel=time, ylabel="test error, %")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+    for axis, ticks in ((axes.xaxis, (1, 2, 5)), (axes.yaxis, (1, 1.5, 2, 3, 5, 7))):
+        axis.set_major_locator(LogLocator(subs=ticks, numticks=12))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
         axis.set_minor_locator(NullLocator())
