@@ -21,6 +21,7 @@ from multimix.lab.preview.path import make_path
 from multimix.lab.preview.puzzle_tiles import in_place_of_a_model
 from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.train.method_schedule import MethodSchedule, mixer, options_for
+from multimix.methods import METHODS
 
 NUM_MIXES = 9
 SEED = 0
@@ -120,7 +121,7 @@ def previews(rows: Sequence[Row], settings: Mapping[str, Any], samples: Samples)
     if x.ndim != 4 or x.shape[1] not in CHANNELS or (split.pixels is None and x.shape[1] != 1):
         return Previews([], ["No path is shown: the samples are no pictures."])
     kinds_of_picture = ["Spectrograms, low frequencies at the bottom."] if split.pixels is None else []
-    contrast = any(method == "puzzlemix" for method, _ in shown)
+    contrast = any(method in METHODS and METHODS[method].asks_model for method, _ in shown)
     saliency = ["Saliency is local contrast here: in training it is the gradient of the model's loss."] * contrast
     try:
         paths = [MixPath(_title(*kind), _frames(*kind, x, split, settings)) for kind in shown]
