@@ -25,8 +25,8 @@ def forests(rows: Sequence[TableRow]) -> list[tuple[str, str]]:
 
 def _limits(rows: Sequence[TableRow]) -> tuple[float, float]:
     ends = [100 * end for row in rows for end in _interval(row)] + [0.0]
-    room = 0.04 * (max(ends) - min(ends)) or 1.0
-    return min(ends) - room, max(ends) + room
+    margin = 0.04 * (max(ends) - min(ends)) or 1.0
+    return min(ends) - margin, max(ends) + margin
 
 
 def _interval(row: TableRow) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from multimix.lab.report.table import TableRow
 
 MARKERS = "osD^vP"
 FLOOR = 0.05  # percent; a logarithmic axis has no place for an error of zero
-ROOM = 1.15  # beside the outermost points
+MARGIN = 1.15  # beside the outermost points
 TALL = 1.4  # how far beyond the outermost means intervals are shown
 
 
@@ -72,11 +72,11 @@ def _picture(rows: Sequence[tuple[TableRow, Point]], every: Sequence[Point], tim
             axes.plot(x, [p.error for p in sorted(points)], color=colour, marker=marker, markersize=5, label=label)
             low, high = [p.low for p in sorted(points)], [p.high for p in sorted(points)]
             axes.vlines(x, low, high, color=colour, linewidth=1.2)
-        axes.set_xlim(min(p.time_s for p in every) / ROOM, max(p.time_s for p in every) * ROOM)
+        axes.set_xlim(min(p.time_s for p in every) / MARGIN, max(p.time_s for p in every) * MARGIN)
         # Means are all seen; an interval that is very wide, as those of two seeds are, is cut off.
         axes.set_ylim(
-            max(min(p.low for p in every), min(p.error for p in every) / TALL) / ROOM,
-            min(max(p.high for p in every), max(p.error for p in every) * TALL) * ROOM,
+            max(min(p.low for p in every), min(p.error for p in every) / TALL) / MARGIN,
+            min(max(p.high for p in every), max(p.error for p in every) * TALL) * MARGIN,
         )
         _dress(axes, time)
         figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
