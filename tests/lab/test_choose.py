@@ -13,7 +13,7 @@ from multimix.lab.choose import halving
 from multimix.lab.choose import run as race_run
 from multimix.lab.choose.candidates import Candidate, candidates, without_test
 from multimix.lab.choose.halving import Measured, Race, Rung, first_length, predicted_s, ranking
-from multimix.lab.choose.result import train_command
+from multimix.lab.choose.result import answer, train_command
 from multimix.lab.choose.run import choose
 from multimix.lab.choose.settings import ChooseSettings
 from multimix.lab.command_line.main import main
@@ -132,24 +132,30 @@ def test_who_goes_on_has_the_best_paired_mean_and_no_more_than_the_time_left(one
 
 
 @pytest.mark.parametrize(
-    ("a", "chosen"),
+    ("a", "best", "alike"),
     [
-        ([0.10, 0.11, 0.09, 0.10, 0.11], "a"),  # clearly better than no mixing
-        ([0.28, 0.33, 0.26, 0.34, 0.29], "none"),  # a little better, by chance
-        ([0.50, 0.51, 0.49, 0.50, 0.51], "none"),
+        ([0.10, 0.11, 0.09, 0.10, 0.11], "a", {"a"}),  # clearly better than no mixing
+        ([0.28, 0.33, 0.26, 0.34, 0.29], "a", {"a", "none"}),  # a little better, maybe by chance
+        ([0.50, 0.51, 0.49, 0.50, 0.51], "none", {"none"}),
     ],
 )
-def test_what_cannot_be_told_from_no_mixing_is_not_recommended(a, chosen):
+def test_the_lowest_error_is_recommended_and_what_it_cannot_be_told_from_is_known(a, best, alike):
     done = measure({"a": a, "none": [0.30, 0.31, 0.32, 0.30, 0.31]})
-    rung = Rung(NAMES, 5, ())
-    assert RACE.decide(done, rung).chosen.name == chosen
+    decision = RACE.decide(done, Rung(NAMES, 5, ()))
+    assert decision.best.name == best
+    assert {standing.name for standing in decision.alike} == alike
 
 
-def test_of_two_that_cannot_be_told_apart_the_cheaper_is_recommended():
+def test_the_cheapest_of_those_that_cannot_be_told_apart_is_named():
     done = measure({"a": [0.10, 0.12, 0.09], "none": [0.30, 0.31, 0.32]}, time_s=2)
     done |= measure({"b": [0.11, 0.11, 0.10]}, time_s=1)
     decision = RACE.decide(done, Rung(NAMES, 3, ()))
-    assert (decision.best.name, decision.chosen.name) == ("a", "b")
+    assert [standing.name for standing in decision.alike] == ["b", "a"]
+    runs = {name: Candidate("none" if name == "none" else "mixup", 1, 120) for name in NAMES}
+    said = "\n".join(answer(decision, runs, asked(batch_size=120), 9, 60.0))
+    assert "train with: mixup, K = 1, 120 rows per step" in said
+    assert "minus no mixing: -20.67 ± 5.17 points, paired by seed" in said
+    assert "10.67 %, 1.0 s a run instead of 2.0 s" in said
 
 
 def test_the_first_length_lets_the_halving_fit():
@@ -261,7 +267,8 @@ def test_a_race_out_of_time_answers_by_what_is_done_and_goes_on_with_a_larger_bu
     choose(tiny(tmp_path / "o", budget="55s"), "", quiet())
     first = written_in(tmp_path / "o")
     assert first["spent_s"] <= 60
-    assert first["answer"][0].startswith("train with: no mixing")  # with so few seeds nothing can be told apart
+    assert first["answer"][0].startswith("train with: mixup")
+    assert first["answer"][2].endswith("; not significant")  # with so few seeds nothing can be told apart
     choose(tiny(tmp_path / "o", budget="1h"), "", quiet())
     assert len(written_in(tmp_path / "o")["rungs"]) > len(first["rungs"])
 

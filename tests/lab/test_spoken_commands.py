@@ -1,8 +1,7 @@
 """The script that has espeak-ng speak a command set."""
 
-import os
+import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,18 +15,23 @@ SCRIPT = Path(__file__).parent.parent.parent / "experiments" / "make_spoken_comm
 speaks = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="no espeak-ng; apt-get install espeak-ng")
 
 
-def made(*arguments, **environment):
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=120, env=os.environ | environment
-    )
+@pytest.fixture
+def make(monkeypatch):
+    """Runs the script with arguments, in this process; returns its exit code."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(SCRIPT), run_name="__main__")
+        return ended.value.code
+
+    return run
 
 
 @speaks
-def test_the_set_is_in_the_published_layout_and_the_same_for_a_seed(tmp_path):
+def test_the_set_is_in_the_published_layout_and_the_same_for_a_seed(make, tmp_path):
     for name, seed in (("first", 0), ("second", 0), ("third", 1)):
-        done = made(tmp_path / name, "--speakers", 10, "--takes", 1, "--seed", seed)
-        assert done.returncode == 0, done.stderr
+        assert not make(tmp_path / name, "--speakers", 10, "--takes", 1, "--seed", seed)
     contents = {
         name: {str(path.relative_to(tmp_path / name)): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
         for name in ("first", "second", "third")
@@ -51,19 +55,17 @@ def test_the_set_is_in_the_published_layout_and_the_same_for_a_seed(tmp_path):
     assert not speakers[0] & speakers[1]
 
 
-def test_without_espeak_it_says_what_to_do(tmp_path):
-    done = made(tmp_path / "out", PATH=str(tmp_path))
-    assert done.returncode == 2
-    assert "espeak-ng must be installed, got none on the PATH; apt-get install espeak-ng" in done.stderr
+def test_without_espeak_it_says_what_to_do(make, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert make(tmp_path / "out") == 2
+    assert "espeak-ng must be installed, got none on the PATH; apt-get install espeak-ng" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"), [(["--speakers", 3], "speakers must be >= 10"), ([], "out must be a new or an empty")]
 )
-def test_what_cannot_be_made_is_refused(tmp_path, arguments, message):
+def test_what_cannot_be_made_is_refused(make, tmp_path, capsys, arguments, message):
     (tmp_path / "there").write_text("something")
-    out = tmp_path / "out" if arguments else tmp_path
-    done = made(out, *arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
+    assert make(tmp_path / "out" if arguments else tmp_path, *arguments) == 2
+    assert message in capsys.readouterr().err

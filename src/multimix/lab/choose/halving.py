@@ -82,16 +82,18 @@ class Standing:
 class Decision:
     """What is recommended, and why.
 
+    The lowest mean error is recommended, significant or not: keeping to no mixing until a difference to it is
+    significant had one to nine points more test error where it was tried (experiments/choose_regret.py).
+
     Args:
-        best: The lowest mean error.
-        chosen: What to train with: of those that cannot be told from the best, without mixing if that is among them,
-            else the cheapest.
+        best: What to train with: the lowest mean error.
+        alike: Those whose error is not significantly higher, `best` among them, the cheapest first.
         plain: The best without mixing; None if it has no result.
         ranked: All that were compared on the same seeds, the best first.
     """
 
     best: Standing
-    chosen: Standing
+    alike: tuple[Standing, ...]
     plain: Standing | None
     ranked: tuple[Standing, ...]
 
@@ -155,10 +157,9 @@ class Race:
         alike = [  # with one seed all of them
             each for each in ranked if verdict(paired_difference(each.errors, best.errors)) == "not distinguishable"
         ]
-        without_mixing = [standing for standing in alike if standing.name in self.plain]
-        chosen = min(without_mixing or alike, key=lambda standing: (standing.time_s, *standing.rank))
+        alike.sort(key=lambda standing: (standing.time_s, *standing.rank))
         plain = next((standing for standing in ranked if standing.name in self.plain), None)
-        return Decision(best, chosen, plain, tuple(ranked))
+        return Decision(best, tuple(alike), plain, tuple(ranked))
 
     def _better_half(self, ranked: Sequence[Standing]) -> list[Standing]:
         kept = list(ranked[: max(2, len(ranked) // 2)])

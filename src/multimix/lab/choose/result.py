@@ -33,16 +33,16 @@ def answer(
         num_runs: Runs that were done.
         spent_s: What they took.
     """
-    chosen = decision.chosen
+    best = decision.best
     return [
-        f"train with: {_called(chosen, field, settings)}",
-        f"validation error: {_percent(t_interval(chosen.errors))} %, {len(chosen.errors)} seed(s); chosen from "
+        f"train with: {_called(best, field, settings)}",
+        f"validation error: {_percent(t_interval(best.errors))} %, {len(best.errors)} seed(s); chosen from "
         f"{len(field)} candidates on these samples, so expect a little more on others",
         *_against_no_mixing(decision, field, settings),
-        *_why_not_the_best(decision, field, settings),
-        _length_note(chosen),
+        *_cheaper(decision, field, settings),
+        _length_note(best),
         f"cost: {num_runs} runs in {duration(spent_s)} of {duration(settings.budget_s)}",
-        train_command(field[chosen.name].settings(settings, chosen.length, 0), settings),
+        train_command(field[best.name].settings(settings, best.length, 0), settings),
     ]
 
 
@@ -98,28 +98,27 @@ def _difference(standing: Standing, decision: Decision) -> Interval:
 
 
 def _against_no_mixing(decision: Decision, field: Mapping[str, Candidate], settings: ChooseSettings) -> list[str]:
-    plain, mixing = decision.plain, decision.chosen if decision.chosen is not decision.plain else decision.best
+    best, plain = decision.best, decision.plain
     if plain is None:
         return ["no run without mixing ended well, so nothing can be said of a difference to it"]
-    if mixing is plain:
+    if best is plain:
         return ["no method had a lower error than no mixing"]
     error = f"{_called(plain, field, settings)}: {100 * mean(plain.errors):.2f} %"
     return [
-        f"{field[mixing.name].label} minus no mixing: {_points(_difference(mixing, decision))} points, paired by seed "
-        f"({error})"
+        f"{field[best.name].label} minus no mixing: {_points(_difference(best, decision))} points, paired by seed "
+        f"({error}); {'not ' if plain in decision.alike else ''}significant"
     ]
 
 
-def _why_not_the_best(decision: Decision, field: Mapping[str, Candidate], settings: ChooseSettings) -> list[str]:
-    """Return what does not differ significantly, if anything, and which of it is recommended."""
-    best, chosen = decision.best, decision.chosen
-    if chosen is not best:
-        why = "no mixing needs the least" if chosen is decision.plain else "the cheaper one is as good a choice"
-        return [
-            f"the lowest error, {100 * mean(best.errors):.2f} % of {_called(best, field, settings)}, is not "
-            f"distinguishable from it: {why}"
-        ]
-    return []
+def _cheaper(decision: Decision, field: Mapping[str, Candidate], settings: ChooseSettings) -> list[str]:
+    """Return the cheapest whose error is not significantly higher, if there is a cheaper one."""
+    best, cheapest = decision.best, decision.alike[0]
+    if cheapest is best:
+        return []
+    return [
+        f"cheapest without a significantly higher error: {_called(cheapest, field, settings)}: "
+        f"{100 * mean(cheapest.errors):.2f} %, {cheapest.time_s:.1f} s a run instead of {best.time_s:.1f} s"
+    ]
 
 
 def _length_note(standing: Standing) -> str:
