@@ -188,7 +188,7 @@ def _page(task: Task, rows: list[Row], measured: list[list[tuple[float, float]]]
         "",
         f"{len(task.train.x):,} to train on, {len(task.test.x):,} to test on; {task.steps} steps of {task.rows} rows; "
         f"{seeds} seeds. Mean ± half-width of the 95 % t-interval; differences are paired by seed: ▲ worse, ▼ better, "
-        "≈ not distinguishable.",
+        "≈ not significant.",
         "",
         f"| method | K | control | {task.score_name} | against K = 1 | processor time, × none |",
         "|---|---:|---|---:|---:|---:|",

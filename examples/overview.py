@@ -13,7 +13,7 @@ from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.report.words import with_interval
 from multimix.lab.statistics import paired, t_interval, verdict
 
-MARKS = {"worse": " ▲", "better": " ▼", "not distinguishable": ""}
+MARKS = {"worse": " ▲", "better": " ▼", "not significant": ""}
 INTRODUCTION = """# Results of the examples
 
 Printed by `python examples/overview.py` from what each example wrote. Five seeds, mean ± half-width of the 95 %

@@ -176,7 +176,7 @@ def as_page(trials: Results, results: Results, name: str, command: str) -> str:
         f"Printed by `{command}`: small-cnn, {PAIRS} pairs in every step, {seeds} seeds, "
         f"{trials.core_hours + results.core_hours:.2f} core-hours. Mean ± half-width of the 95 % t-interval over "
         "seeds; differences to K = 1 of the same layer are paired by seed, with 95 % t-intervals; ▲ worse, ▼ better, ≈ "
-        "not distinguishable at 95 %, without correction for the number of comparisons.",
+        "not significant at 95 %, without correction for the number of comparisons.",
         conditions(list(rows.values())),
         f"![Error and NLL by K]({name}.png)",
         "## What a step costs",

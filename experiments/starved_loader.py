@@ -281,7 +281,7 @@ def _page(
         "difference is not due to K alone. Where none waits, both have L, up to the ratio in the tables "
         "above: a fifth of the samples loaded. Where K = 1 alone waits, K = 5 has between L and 5 L steps; no runs "
         "are of that length. Mean ± half-width of the 95 % t-interval over seeds; differences are paired by seed; ▲ "
-        "worse, ▼ better, ≈ not distinguishable at 95 %, without correction for the number of comparisons. Idle time "
+        "worse, ▼ better, ≈ not significant at 95 %, without correction for the number of comparisons. Idle time "
         "could also be spent otherwise, on new mixes of samples already loaded with K = 1 (data echoing): no such run "
         "is here.",
     ]

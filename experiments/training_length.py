@@ -73,7 +73,7 @@ def as_page(found: list[Results]) -> str:
         "# Training length × K with the same rows, digits",
         f"Printed by `{COMMAND} OUT`: small-cnn, 120 rows in every step, {seeds} seeds, {hours:.2f} core-hours. Mean ± "
         "half-width of the 95 % t-interval over seeds; differences to K = 1 are paired by seed; ▲ worse, ▼ better, ≈ "
-        "not distinguishable at 95 %, without correction for the number of comparisons.",
+        "not significant at 95 %, without correction for the number of comparisons.",
     ]
     for name in ("error", "nll"):
         for method in ("mixup", "cutmix"):

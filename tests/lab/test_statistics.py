@@ -53,9 +53,9 @@ def test_pairs_cancel_what_seeds_share():
         (Interval(-0.2, 0.1, 3), "higher", "worse"),
         (Interval(0.2, 0.1, 3), "", "higher"),
         (Interval(-0.2, 0.1, 3), "", "lower"),
-        (Interval(0.2, 0.3, 3), "lower", "not distinguishable"),
-        (Interval(0.2, math.nan, 1), "lower", "not distinguishable"),
-        (Interval(0.2, 0.0, 3), "lower", "not distinguishable"),
+        (Interval(0.2, 0.3, 3), "lower", "not significant"),
+        (Interval(0.2, math.nan, 1), "lower", "not significant"),
+        (Interval(0.2, 0.0, 3), "lower", "not significant"),
     ],
 )
 def test_verdict(difference, better, expected):

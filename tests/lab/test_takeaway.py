@@ -114,7 +114,7 @@ def test_variants_have_a_sentence_of_their_own():
     sentence = takeaway([row("same-rows", -0.01), *varied])
     assert sentence.startswith("Error of K = 5 against K = 1: with K mixes of B/K pairs")
     assert sentence.endswith(
-        "Error with a variant against the same row without: iid worse for mixup; fresh not distinguishable for mixup."
+        "Error with a variant against the same row without: iid worse for mixup; fresh not significant for mixup."
     )
     assert "variant" not in takeaway([row("same-rows", -0.01)])
     assert "without it" in note(varied)

@@ -439,8 +439,8 @@ def numbers(value, low, high):
     [
         (numbers(0.5, 0.4, 0.9), "below"),
         (numbers(1.5, 1.1, 2.0), "above"),
-        (numbers(0.9, 0.8, 1.1), "not distinguishable"),
-        (numbers(None, 0.0, None), "not distinguishable"),
+        (numbers(0.9, 0.8, 1.1), "not significant"),
+        (numbers(None, 0.0, None), "not significant"),
     ],
 )
 def test_verdicts_are_by_the_interval(ratio, expected):
@@ -464,7 +464,7 @@ def test_propositions_are_said_to_hold_only_where_they_do():
     }
     assert claims(moment) == [
         "III.1 (iid, λ per pair): holds; V / V(K = 1) = ▼ 0.50 at K = 5",
-        "III.1 (iid, one λ for the batch): not distinguishable; V / V(K = 1) = ≈ 1.00 at K = 5",
+        "III.1 (iid, one λ for the batch): not significant; V / V(K = 1) = ≈ 1.00 at K = 5",
         "III.2 (iid, λ per pair): does not hold; V(P pairs × K) / V(K P pairs) = ▲ 2.00 at K = 5",
         "III.2 (iid, one λ for the batch): holds; V(P pairs × K) / V(K P pairs) = ▼ 0.50 at K = 5",
     ]

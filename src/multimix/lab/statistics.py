@@ -75,9 +75,9 @@ def paired_difference(values: Sequence[float], reference: Sequence[float]) -> In
 
 
 def verdict(difference: Interval, better: str = "lower") -> str:
-    """Return "worse", "better" or "not distinguishable" for a paired difference.
+    """Return "worse", "better" or "not significant" for a paired difference.
 
-    Differences that are all the same leave no spread to judge by, so they are not distinguishable either: over few
+    Differences that are all the same leave no spread to judge by, so they are not significant either: over few
     seeds and a finite test set that happens by chance.
 
     Args:
@@ -86,7 +86,7 @@ def verdict(difference: Interval, better: str = "lower") -> str:
             or "lower".
     """
     if not difference.half_width > 0 or difference.low <= 0 <= difference.high:
-        return "not distinguishable"
+        return "not significant"
     moved = "higher" if difference.low > 0 else "lower"
     if not better:
         return moved

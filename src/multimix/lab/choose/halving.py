@@ -155,7 +155,7 @@ class Race:
         ranked = ranking(done, rung.contenders, rung.seeds)
         best = ranked[0]
         alike = [  # with one seed all of them
-            each for each in ranked if verdict(paired_difference(each.errors, best.errors)) == "not distinguishable"
+            each for each in ranked if verdict(paired_difference(each.errors, best.errors)) == "not significant"
         ]
         alike.sort(key=lambda standing: (standing.time_s, *standing.rank))
         plain = next((standing for standing in ranked if standing.name in self.plain), None)

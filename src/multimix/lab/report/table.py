@@ -16,7 +16,7 @@ class Change:
 
     Args:
         paired: The comparison of the seeds that both have.
-        verdict: "worse", "better" or "not distinguishable"; "higher" or "lower" where neither is better.
+        verdict: "worse", "better" or "not significant"; "higher" or "lower" where neither is better.
         p_holm: The p-value of the paired t-test, corrected for all comparisons of this metric in the table; None where
             there is no p-value.
     """

@@ -52,7 +52,7 @@ def _cost(rows: Sequence[TableRow], waited: bool) -> str:
 
 def _verdicts(rows: Sequence[TableRow]) -> str:
     parts = []
-    for verdict in ("better", "worse", "not distinguishable"):
+    for verdict in ("better", "worse", "not significant"):
         those = [row for row in rows if row.changes["error"].verdict == verdict]
         if those:
             parts.append(f"{verdict} for {_listed(list(_names(those, rows)))}")

@@ -13,7 +13,7 @@ from multimix.lab.report.grids import HEADS, TEXTS, heads, unfinished
 from multimix.lab.report.table import TableRow, by_data
 from multimix.lab.report.takeaway import takeaway
 
-COLOURS = {"worse": "red", "better": "green", "not distinguishable": ""}
+COLOURS = {"worse": "red", "better": "green", "not significant": ""}
 # What a narrow terminal does without, in this order; the page has all of it.
 DISPENSABLE = ("images", "rows", "vs K=1", "difference")
 

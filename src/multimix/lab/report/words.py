@@ -18,7 +18,7 @@ def note(rows: Sequence[TableRow]) -> str:
     return (
         f"Mean ± half-width of the 95 % t-interval over n seeds. Against K = 1 of the same {same}"
         f"{', a variant against the same row without it' * has_variants(rows)}, seed by seed, at "
-        "95 %: ▲ worse, ▼ better, ≈ not distinguishable; one comparison in twenty is marked by chance alone."
+        "95 %: ▲ worse, ▼ better, ≈ not significant; one comparison in twenty is marked by chance alone."
     )
 
 
@@ -72,8 +72,8 @@ def with_limits(difference: Interval, name: str) -> str:
 
 
 def marked(difference: Interval, scale: float = 1.0, digits: int = 2, better: str = "lower") -> str:
-    """Return a paired difference with its interval: ▲ is worse, ▼ better, ≈ not distinguishable."""
-    mark = {"worse": "▲", "better": "▼", "not distinguishable": "≈"}[verdict(difference, better)]
+    """Return a paired difference with its interval: ▲ is worse, ▼ better, ≈ not significant."""
+    mark = {"worse": "▲", "better": "▼", "not significant": "≈"}[verdict(difference, better)]
     values = (difference.mean, difference.low, difference.high)
     mean, low, high = (f"{v * scale:+.{digits}f}".replace("-", "−") for v in values)
     return f"{mark} {mean} ({low} to {high})"
@@ -85,13 +85,13 @@ def metric(row: TableRow, name: str) -> str:
         return ""
     value, shown = row.metrics[name], metric_of(name)
     fewer = f" (n = {value.n})" if value.n < len(row.results) else ""
-    marked = name in row.changes and row.changes[name].verdict != "not distinguishable"
+    marked = name in row.changes and row.changes[name].verdict != "not significant"
     mark = f" {_mark(row.changes[name])}" if marked else ""
     return with_interval(value, shown.scale, shown.digits) + fewer + mark
 
 
 def _mark(change: Change) -> str:
-    if change.verdict == "not distinguishable":
+    if change.verdict == "not significant":
         return "≈"
     return "▲" if change.difference.mean > 0 else "▼"
 

@@ -14,10 +14,10 @@ PROPOSITIONS = (
 
 
 def verdict(ratio: Json) -> str:
-    """Return whether a ratio of variances is below 1: "below", "above" or "not distinguishable"."""
+    """Return whether a ratio of variances is below 1: "below", "above" or "not significant"."""
     if ratio["high"] is not None and ratio["high"] < 1:
         return "below"
-    return "above" if ratio["low"] is not None and ratio["low"] > 1 else "not distinguishable"
+    return "above" if ratio["low"] is not None and ratio["low"] > 1 else "not significant"
 
 
 def claims(moment: Json) -> list[str]:
@@ -48,10 +48,10 @@ def by_draw(designs: Sequence[Json], kind: str) -> dict[str, list[Json]]:
 
 def _summary(designs: Sequence[Json], key: str) -> str:
     found = {verdict(design[key]) for design in designs}
-    alike = {"below": "holds", "above": "does not hold", "not distinguishable": "not distinguishable"}
+    alike = {"below": "holds", "above": "does not hold", "not significant": "not significant"}
     return alike[found.pop()] if len(found) == 1 else "holds for some K only"
 
 
 def _short(ratio: Json) -> str:
-    mark = {"below": "▼", "above": "▲", "not distinguishable": "≈"}[verdict(ratio)]
+    mark = {"below": "▼", "above": "▲", "not significant": "≈"}[verdict(ratio)]
     return f"{mark} {ratio['value']:.2f}" if ratio["value"] is not None else "?"

@@ -12,7 +12,7 @@ from multimix.lab.variance.claims import claims, drawn, verdict
 from multimix.lab.variance.designs import largest_plain
 
 Json = dict[str, Any]
-COLOURS = {"below": "green", "above": "red", "not distinguishable": ""}
+COLOURS = {"below": "green", "above": "red", "not significant": ""}
 
 
 def print_moment(moment: Json, console: Console) -> None:
