@@ -14,7 +14,8 @@ import yaml
 
 import multimix
 from multimix.lab.command_line import main as program
-from multimix.lab.command_line.commands import COMMANDS, Command
+from multimix.lab.command_line.command import Command
+from multimix.lab.command_line.commands import COMMANDS
 from multimix.lab.command_line.main import main
 from multimix.lab.command_line.parse import parse
 from multimix.lab.compare.folder import Comparison

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from multimix.lab.command_line.commands import COMMANDS, Command
+from multimix.lab.command_line.command import Command
+from multimix.lab.command_line.commands import COMMANDS
 from multimix.suggest import nearest
 
 # What a value must be, and one that it could be where there is no default, by how the type is written.

@@ -3,14 +3,15 @@
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from multimix.lab.about.settings import DoctorSettings, MethodsSettings
 from multimix.lab.choose.settings import ChooseSettings
+from multimix.lab.command_line.command import Command
+from multimix.lab.command_line.completion import CompletionSettings, completion
 from multimix.lab.command_line.settings_file import InitSettings, write_settings
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.plain_console import PlainConsole
@@ -21,29 +22,6 @@ from multimix.lab.preview.settings import PreviewSettings
 from multimix.lab.report.settings import ReportSettings
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.variance.settings import VarianceSettings
-
-
-@dataclass(frozen=True)
-class Command:
-    """A subcommand.
-
-    Args:
-        says: What it does, for the help.
-        settings: What can be set.
-        call: Does it, given settings and a console; returns the exit code, None for 0.
-        positional: Settings that are given by place; where one is a list, as many as there are.
-        typed: Names that settings are typed by, too.
-        try_out: Says what it would do, given settings and a console, where --dry-run asks for that.
-        opens: Settings that its help opens with.
-    """
-
-    says: str
-    settings: type
-    call: Callable[[Any, PlainConsole], int | None]
-    positional: tuple[str, ...] = ()
-    typed: Mapping[str, str] = field(default_factory=dict)
-    try_out: Callable[[Any, PlainConsole], int | None] | None = None
-    opens: tuple[str, ...] = ("data", "model", "method", "methods", "num_mixes", "steps", "out")
 
 
 def _say(console: PlainConsole, line: str) -> None:
@@ -165,6 +143,10 @@ def _init(settings: InitSettings, console: PlainConsole) -> None:
     _say(console, f"{file}: all settings; multimix {name} --config {shlex.quote(file)} --dry-run says what they do")
 
 
+def _completion(settings: CompletionSettings, console: PlainConsole) -> None:
+    print(completion(settings.shell, COMMANDS))
+
+
 def _doctor(settings: DoctorSettings, console: PlainConsole) -> int:
     from multimix.lab.about.doctor import examine
     from multimix.lab.about.doctor.screen import print_findings
@@ -217,6 +199,12 @@ COMMANDS = {
     ),
     "init": Command(
         "Write a file of settings to begin with.", InitSettings, _init, ("command",), typed={"o": "output"}
+    ),
+    "completion": Command(
+        "Print a script with which a shell completes commands and settings.",
+        CompletionSettings,
+        _completion,
+        ("shell",),
     ),
     "doctor": Command("See what is on this machine, and whether mixing works on it.", DoctorSettings, _doctor),
 }

@@ -15,7 +15,7 @@ from multimix.lab.core.warnings import fail, logger
 PLAIN_WIDTH = 160  # columns where there is no terminal that could log
 PACKAGES = (  # of multimix[lab], as they are imported
     *("lightning_fabric", "jsonargparse", "safetensors", "sklearn", "rich", "matplotlib", "jinja2", "yaml"),
-    *("PIL", "datasets", "soundfile", "filelock"),
+    *("PIL", "datasets", "soundfile", "filelock", "shtab"),
 )
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 
 from multimix.lab.command_line.argument_errors import command_in, explained, list_settings
-from multimix.lab.command_line.commands import COMMANDS, Command
+from multimix.lab.command_line.command import Command
+from multimix.lab.command_line.commands import COMMANDS
 from multimix.lab.command_line.config_file import check_config
 from multimix.lab.command_line.log_level import LOG_LEVEL, QUIET
 from multimix.lab.core.errors import UsageError
