@@ -350,6 +350,15 @@ def test_boxes_around_peaks(spatial, partners, boxes, monkeypatch):
     assert torch.equal(found.high, expected.high)
 
 
+def test_saliency_that_is_a_negative_view():
+    x, saliency = torch.randn(5, 2, 5, 7), torch.rand(5, 5, 7)
+    found, expected = (
+        MultiMix("saliencymix").plan(x, saliency=given, generator=torch.Generator().manual_seed(1)).mask
+        for given in (torch._neg_view(-saliency), saliency)
+    )
+    assert torch.equal(found.low, expected.low)
+
+
 class Launches(TorchDispatchMode):
     """Counts operations that launch something; views and allocations do not."""
 
