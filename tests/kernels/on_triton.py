@@ -359,6 +359,19 @@ def test_saliency_that_is_a_negative_view():
     assert torch.equal(found.low, expected.low)
 
 
+@pytest.mark.parametrize("spatial", [(300,), (5, 1), (2, 3, 4)], ids=str)
+def test_bumps(spatial, monkeypatch):
+    x, mix = torch.empty(3, 2, *spatial), MultiMix(SmoothMix(alpha=0.1), num_mixes=MIXES)
+    with counted_launches() as launches:
+        found = mix.plan(x, generator=torch.Generator().manual_seed(1)).mask.factors
+    assert launches == {"fill_bumps": 1}
+    monkeypatch.setattr("multimix.kernels.family.chosen", lambda: "cpu")
+    expected = mix.plan(x, generator=torch.Generator().manual_seed(1)).mask.factors
+    for factor, wanted in zip(found, expected, strict=True):
+        assert (factor.diff(dim=0) >= 0).all()
+        torch.testing.assert_close(factor, wanted, rtol=0, atol=6e-8)
+
+
 class Launches(TorchDispatchMode):
     """Counts operations that launch something; views and allocations do not."""
 
@@ -387,7 +400,7 @@ def test_launches_of_a_step(method, monkeypatch):
     monkeypatch.setattr("multimix.mixer.open_streams", lambda generator: Streams(3))
     for module in ("checks", "methods.fmix", "targets"):
         monkeypatch.setattr(f"multimix.{module}.is_readable", lambda x: False)
-    for module in ("rows", "labels", "levels", "peaks"):
+    for module in ("rows", "labels", "levels", "peaks", "bumps"):
         monkeypatch.setattr(
             f"multimix.kernels.triton.{module}.launch", lambda kernel, *rest, **more: kernels.append(kernel.fn.__name__)
         )
