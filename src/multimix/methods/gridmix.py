@@ -69,4 +69,4 @@ def first_cells(lam: Float64[np.ndarray, "K P"], sizes: Int64[np.ndarray, "P cel
     """How many cells, in the order of their sizes, hold the share of positions that is nearest to lam."""
     ends = sizes.cumsum(axis=1)
     middle = (ends - sizes / 2) / ends[:, -1:]  # between the shares without and with each cell
-    return np.asarray((middle < lam[..., None]).sum(-1))
+    return np.asarray((middle.T[:, None] < lam).sum(0))  # sums along rows are vector code
