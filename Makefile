@@ -55,7 +55,7 @@ newest:
 	.newest/bin/python -m pip install --quiet --editable ".[test]"
 	.newest/bin/python -m versions.results newest $(TESTS)
 
-# Kernels for GPUs in Triton's interpreter, a minute and a half of a core: no GPU needed, and no part of `make test`.
+# Kernels for GPUs in Triton's interpreter, two minutes and a quarter of a core: no GPU needed, and no part of `make test`.
 .triton:
 	$(PYTHON) -m pip install --quiet --no-deps --target $@ triton==3.7.1
 

@@ -87,6 +87,16 @@ def test_quantiles_agree_with_scipy_and_are_symmetric(alpha):
     np.testing.assert_allclose(beta_quantile(alpha, grid) + beta_quantile(alpha, 1 - grid), 1.0, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("alpha", [0.01, 0.2, 0.7, 2.0, 5.0])
+def test_quantiles_by_series_are_those_one_by_one(alpha):
+    uniform = np.concatenate([np.geomspace(1e-17, 0.5, 500), np.nextafter(0.5, [0.0, 1.0]), [0.0, 1.0]])
+    found = beta_quantile(alpha, uniform)
+    one_by_one = beta_quantile(np.append(np.full(len(uniform), alpha), 0.5), np.append(uniform, 0.5))[:-1]
+    np.testing.assert_allclose(found, one_by_one, rtol=1e-12, atol=1e-300)
+    assert (np.diff(found[:500]) >= 0).all()
+    assert not np.array_equal(found, one_by_one)  # they are computed in two ways
+
+
 def test_small_alpha_keeps_its_smallest_quantiles():
     lam = draws(0.05, "stratified", num_mixes=5, num_pairs=256, steps=1)
     assert 0 < lam.min() < 1e-30

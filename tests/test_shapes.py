@@ -41,3 +41,15 @@ def test_a_plan_is_one_copy(monkeypatch):
             plan = MultiMix(method, num_mixes=3, partners=partners).plan(x)
             assert plan.partner.device.type == plan.weight.device.type == "meta"
             assert len(copies) == 1
+
+
+def test_draws_for_a_gpu_are_written_to_pinned_memory_and_copied_once(monkeypatch):
+    made, moved, empty = [], [], torch.empty
+    monkeypatch.setattr(
+        torch, "empty", lambda *size, pin_memory, **kind: made.append(pin_memory) or empty(*size, **kind)
+    )
+    monkeypatch.setattr("multimix.shapes.to_device", lambda host, device: moved.append(host) or host)
+    sent = send([np.arange(3), np.ones(2, np.float32)], torch.device("cuda"))
+    assert [tensor.tolist() for tensor in sent] == [[0, 1, 2], [1, 1]]
+    assert made == [True]
+    assert len(moved) == 1

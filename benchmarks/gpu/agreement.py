@@ -13,7 +13,7 @@ from benchmarks.gpu.swaps import reference_on_cpu
 from multimix import MultiMix, Plan
 
 CPU = torch.device("cpu")
-FROM_FLOATS = ("fmix", "puzzlemix")  # planned on the device, from sums in another order: a tie may fall otherwise
+FROM_FLOATS = ("fmix", "puzzlemix", "smoothmix")  # planned on the device: rounded otherwise, a tie may fall otherwise
 FEW = 0.001  # share of a plan's numbers that may then differ
 
 

@@ -19,7 +19,7 @@ from benchmarks.gpu.timing import host_seconds
 
 K = 5
 MOST_US = 500
-ON_DEVICE = ("puzzlemix", "fmix", "saliencymix")  # kernels find their masks
+ON_DEVICE = ("puzzlemix", "fmix", "saliencymix", "smoothmix")  # kernels find their masks
 NO_TRITON = "not measured: Triton is not installed"
 
 
@@ -58,7 +58,7 @@ def no_device() -> Iterator[None]:
     if find_spec("triton") is None:
         yield
         return
-    from multimix.kernels.triton import auction, borders, cut, levels, peaks, pooling  # noqa: F401  # whose launch it is
+    from multimix.kernels.triton import auction, borders, bumps, cut, levels, peaks, pooling  # noqa: F401  # whose launch it is
 
     with swapped("family_of", lambda device: "triton"), swapped("launch", lambda *_, **__: None):
         yield

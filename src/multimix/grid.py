@@ -1,9 +1,10 @@
 """How an image is cut into blocks and cells, whatever its size."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import pairwise
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -47,6 +48,25 @@ class Axis:
     def even(self) -> bool:
         """Whether all cells have one size."""
         return self.size % self.total == 0
+
+
+@lru_cache(maxsize=64)
+def cell_sizes(axes: tuple[Axis, ...]) -> Int64[np.ndarray, "cells"]:
+    """Return the number of positions in each cell, in reading order; not to be written to."""
+    sizes = reduce(np.multiply.outer, (np.diff(axis.edges()) for axis in axes)).ravel()
+    sizes.flags.writeable = False
+    return sizes
+
+
+@lru_cache(maxsize=4)
+def cell_numbers(axes: tuple[Axis, ...], device: torch.device) -> Int64[Tensor, "positions"]:
+    """Return the cell that each position lies in, both in reading order; it stays on the device."""
+    numbers = np.zeros((), dtype=np.int64)
+    for axis in axes:
+        cell = np.repeat(np.arange(axis.total), np.diff(axis.edges()))
+        numbers = numbers[..., None] * axis.total + cell
+    with torch.inference_mode(False):
+        return to_device(torch.from_numpy(numbers.ravel()), device)
 
 
 def cell_areas(rows: Axis, columns: Axis) -> Float[Tensor, "h w"]:

@@ -40,12 +40,18 @@ def send(arrays: Sequence[np.ndarray], device: torch.device) -> list[Tensor]:
     hosts = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
     if device.type == "cpu":
         return hosts
-    return unpacked(to_device(packed(hosts), device), hosts)
+    return unpacked(to_device(packed(hosts, pinned=device.type == "cuda"), device), hosts)
 
 
-def packed(hosts: Sequence[Tensor]) -> Tensor:
-    """Return the bytes of several tensors of a device in one, each from a multiple of ALIGNED on."""
-    together = torch.empty(sum(map(_room, hosts)), dtype=torch.uint8, device=hosts[0].device)
+def packed(hosts: Sequence[Tensor], pinned: bool = False) -> Tensor:
+    """Return the bytes of several tensors of a device in one, each from a multiple of ALIGNED on.
+
+    Args:
+        hosts: tensors.
+        pinned: whether their device is the CPU and a GPU shall copy them from there: then no further copy is needed.
+    """
+    room = sum(map(_room, hosts))
+    together = torch.empty(room, dtype=torch.uint8, device=hosts[0].device, pin_memory=pinned)
     for place, host in zip(unpacked(together, hosts), hosts, strict=True):
         place.copy_(host)
     return together

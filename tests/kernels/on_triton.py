@@ -350,6 +350,28 @@ def test_boxes_around_peaks(spatial, partners, boxes, monkeypatch):
     assert torch.equal(found.high, expected.high)
 
 
+def test_saliency_that_is_a_negative_view():
+    x, saliency = torch.randn(5, 2, 5, 7), torch.rand(5, 5, 7)
+    found, expected = (
+        MultiMix("saliencymix").plan(x, saliency=given, generator=torch.Generator().manual_seed(1)).mask
+        for given in (torch._neg_view(-saliency), saliency)
+    )
+    assert torch.equal(found.low, expected.low)
+
+
+@pytest.mark.parametrize("spatial", [(300,), (5, 1), (2, 3, 4)], ids=str)
+def test_bumps(spatial, monkeypatch):
+    x, mix = torch.empty(3, 2, *spatial), MultiMix(SmoothMix(alpha=0.1), num_mixes=MIXES)
+    with counted_launches() as launches:
+        found = mix.plan(x, generator=torch.Generator().manual_seed(1)).mask.factors
+    assert launches == {"fill_bumps": 1}
+    monkeypatch.setattr("multimix.kernels.family.chosen", lambda: "cpu")
+    expected = mix.plan(x, generator=torch.Generator().manual_seed(1)).mask.factors
+    for factor, wanted in zip(found, expected, strict=True):
+        assert (factor.diff(dim=0) >= 0).all()
+        torch.testing.assert_close(factor, wanted, rtol=0, atol=6e-8)
+
+
 class Launches(TorchDispatchMode):
     """Counts operations that launch something; views and allocations do not."""
 
@@ -368,17 +390,17 @@ class Launches(TorchDispatchMode):
 
 
 BUDGETS = {"mixup": 6, "cutmix": 8, "fmix": 10, "smoothmix": 10, "resizemix": 10, "gridmix": 10, "saliencymix": 10}
-BUDGETS |= {"topmix": 10}
+BUDGETS |= {"topmix": 10, TopMix(grid=4): 10, TopMix(grid=3): 10}  # a cell per position, cells of one size, of several
 
 
-@pytest.mark.parametrize("name", BUDGETS)
-def test_launches_of_a_step(name, monkeypatch):
+@pytest.mark.parametrize("method", BUDGETS, ids=str)
+def test_launches_of_a_step(method, monkeypatch):
     # As on a GPU: no value is looked at, draws are copied, and a kernel is one launch.
     copies, kernels = [], []
     monkeypatch.setattr("multimix.mixer.open_streams", lambda generator: Streams(3))
     for module in ("checks", "methods.fmix", "targets"):
         monkeypatch.setattr(f"multimix.{module}.is_readable", lambda x: False)
-    for module in ("rows", "labels", "levels", "peaks"):
+    for module in ("rows", "labels", "levels", "peaks", "bumps"):
         monkeypatch.setattr(
             f"multimix.kernels.triton.{module}.launch", lambda kernel, *rest, **more: kernels.append(kernel.fn.__name__)
         )
@@ -386,16 +408,21 @@ def test_launches_of_a_step(name, monkeypatch):
         "multimix.methods.step.send",
         lambda arrays, device: copies.append(1) or [torch.from_numpy(np.array(array)) for array in arrays],
     )
-    mix = MultiMix(name, num_mixes=MIXES, num_classes=10)
+    mix = MultiMix(method, num_mixes=MIXES, num_classes=10)
     x, y, saliency = torch.rand(5, 3, 8, 8), torch.arange(5), torch.rand(5, 8, 8)
+    if not mix.method.salient:
+        saliency = None
+    mix.plan(x, saliency=saliency)  # what stays on a device is brought there once
+    copies.clear()
+    kernels.clear()
     with Launches() as counted:
-        plan = mix.plan(x, saliency=saliency if name in ("saliencymix", "topmix") else None)
+        plan = mix.plan(x, saliency=saliency)
         mix.apply(plan, x, y)
     assert copies == [1]
     assert {"mix", "soften_rows"} <= set(kernels)
     assert not any("local_scalar" in operation for operation in counted.names)
     launches = [*copies, *kernels, *counted.names]
-    assert len(launches) <= BUDGETS[name], launches
+    assert len(launches) <= BUDGETS[method], launches
 
 
 def test_this_process_uses_triton():

@@ -31,7 +31,8 @@ class Boxes:
         """Mean of the mask over the positions: the label weight, rounded once."""
         positions = math.prod(self.spatial)
         kept = positions - (self.high - self.low).prod(-1)
-        return torch.div(kept, torch.tensor(positions, dtype=widest(kept.device), device="cpu")).float()
+        whole = torch.tensor(positions, dtype=widest(kept.device), device="cpu")
+        return torch.div(kept, whole, out=torch.empty_like(kept, dtype=torch.float32))
 
     def inside(self) -> Bool[Tensor, "K P *spatial"]:
         """Return the boxes as boolean images, True inside."""

@@ -35,7 +35,7 @@ class Ordered:
     def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight, rounded once."""
         positions = torch.tensor(math.prod(self.spatial), dtype=widest(self.kept.device), device="cpu")
-        return torch.div(self.kept, positions).float()
+        return torch.div(self.kept, positions, out=torch.empty_like(self.kept, dtype=torch.float32))
 
     def keeps(self) -> Bool[Tensor, "K P *spatial"]:
         """Return the masks as boolean images, True where the sample is kept."""

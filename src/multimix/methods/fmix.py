@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -84,6 +85,17 @@ def low_spectra(
     Returns:
         The coefficients, and where they lie on each axis of the spectrum that `irfftn` takes.
     """
+    amplitude, places = _low_amplitudes(spatial, decay)
+    parts = rng.standard_normal((num, *amplitude.shape), dtype=np.float32)
+    parts *= amplitude
+    return parts.view(np.complex64)[..., 0], places
+
+
+@lru_cache(maxsize=16)
+def _low_amplitudes(
+    spatial: tuple[int, ...], decay: float
+) -> tuple[Float32[np.ndarray, "*low 2"], list[Int64[np.ndarray, "_"]]]:
+    """Amplitudes of real and imaginary parts, and where they lie; not to be written to."""
     frequencies = [np.abs(np.fft.fftfreq(size)) for size in spatial[:-1]] + [np.fft.rfftfreq(spatial[-1])]
     lowest = 1 / max(spatial)
     highest = lowest * 2 ** (NEGLIGIBLE / decay) if decay > 0.1 else math.inf
@@ -93,8 +105,7 @@ def low_spectra(
         squared = squared[..., None] + frequency[place] ** 2
     amplitude = (np.maximum(np.sqrt(squared), lowest) / lowest) ** -decay
     amplitude[..., 2 * places[-1] % spatial[-1] == 0] *= math.sqrt(2)
-    parts = rng.standard_normal((num, *amplitude.shape, 2), dtype=np.float32)
-    return (parts * amplitude[..., None].astype(np.float32)).view(np.complex64)[..., 0], places
+    return np.stack([amplitude, amplitude], axis=-1).astype(np.float32), places
 
 
 def spread_spectra(

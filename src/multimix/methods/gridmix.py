@@ -1,14 +1,12 @@
 """GridMix: each cell of a grid from the sample or from the partner."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 from jaxtyping import Float64, Int64
 
-from multimix.grid import Axis
+from multimix.grid import Axis, cell_numbers, cell_sizes
 from multimix.masks import LEVELS, Ordered
 from multimix.methods.method import Method
 from multimix.methods.step import Step, checked_alpha
@@ -53,27 +51,22 @@ class GridMix(Method):
 
     def mask(self, step: Step) -> Ordered:
         """K nested masks per pair."""
-        edges = [np.array(Axis(size, min(self.grid, size)).edges()) for size in step.spatial]
-        cells = [len(edge) - 1 for edge in edges]
-        size = np.ones((), dtype=np.int64)
-        for edge in edges:
-            size = size[..., None] * np.diff(edge)
-        order = step.geometry.random((step.lam.shape[1], math.prod(cells))).argsort(axis=1)
-        sizes = size.ravel()[order]
+        axes = tuple(Axis(size, min(self.grid, size)) for size in step.spatial)
+        size = cell_sizes(axes)
+        order = step.geometry.random((step.lam.shape[1], len(size))).argsort(axis=1)
+        sizes = size[order]
         first = first_cells(step.lam, sizes)
         kept = np.where(first > 0, np.take_along_axis(sizes.cumsum(1).T, np.maximum(first - 1, 0), axis=0), 0)
-        place = order.argsort(axis=1)  # of each cell, in the order
-        level = (place < first[..., None]).sum(0).reshape(-1, *cells)
-        level = level.astype(np.uint8 if len(first) <= LEVELS else np.int16)
-        cells_of = [np.repeat(np.arange(len(edge) - 1), np.diff(edge)) for edge in edges]
-        levels, num_kept, *cell = step.tensors(level, kept, *cells_of)
-        for axis, cells_along in enumerate(cell):
-            levels = torch.index_select(levels, axis + 1, cells_along)
-        return Ordered(levels, num_kept)
+        dtype = np.uint8 if len(first) <= LEVELS else np.int16
+        level = np.empty(order.shape, dtype)
+        np.put_along_axis(level, order, (np.arange(len(size)) < first[..., None]).sum(0, dtype=dtype), axis=1)
+        levels, num_kept = step.tensors(level, kept)
+        cells = cell_numbers(axes, levels.device)
+        return Ordered(levels.gather(1, cells.expand(len(level), -1)).view(-1, *step.spatial), num_kept)
 
 
 def first_cells(lam: Float64[np.ndarray, "K P"], sizes: Int64[np.ndarray, "P cells"]) -> Int64[np.ndarray, "K P"]:
     """How many cells, in the order of their sizes, hold the share of positions that is nearest to lam."""
     ends = sizes.cumsum(axis=1)
     middle = (ends - sizes / 2) / ends[:, -1:]  # between the shares without and with each cell
-    return np.asarray((middle < lam[..., None]).sum(-1))
+    return np.asarray((middle.T[:, None] < lam).sum(0))  # sums along rows are vector code

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import torch
 from jaxtyping import Float64
 
+from multimix.kernels.family import takes_triton
 from multimix.masks import Bump
 from multimix.methods.method import Method
 from multimix.methods.step import Step, checked_alpha
-
-NARROWEST, WIDEST = 1e-8, 1e4  # widths between which every share lies that float32 tells from 0 and 1
-HALVINGS = 30  # of the range of logarithms between them: to 3e-8
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,17 @@ class SmoothMix(Method):
 
     def mask(self, step: Step) -> Bump:
         """K nested bumps per pair."""
-        centre = step.geometry.random((len(step.spatial), step.lam.shape[1]))
-        width = widths(1.0 - step.lam, centre)
-        bumps = (bump(size, c, width) for size, c in zip(step.spatial, centre, strict=True))
-        factors = [rising(factor).astype(np.float32) for factor in bumps]
+        share, centre = 1.0 - step.lam, step.geometry.random((len(step.spatial), step.lam.shape[1]))
+        if takes_triton(step.x):
+            from multimix.kernels.triton.bumps import bumps  # imports triton
+
+            shares, centres = step.tensors(share, centre)
+            return Bump(bumps(shares, centres, step.spatial))
+        from multimix.kernels.cpu.bumps import widths  # numba takes half a second to import
+
+        width = widths(share, centre)
+        means = (bump(size, c, width) for size, c in zip(step.spatial, centre, strict=True))
+        factors = [rising(mean).astype(np.float32) for mean in means]
         whole = all(factor.max() == 1 for factor in factors)
         return Bump(tuple(step.tensors(*factors)), (True, bool(whole)))
 
@@ -65,12 +71,11 @@ def bump(
         centre: as a share of the axis.
         width: standard deviations, as shares of the axis.
     """
-    from scipy.special import erf  # imported late: it would double the time `import multimix` takes
-
     scale = math.sqrt(2) * width[..., None]
     edges = np.arange(size + 1) / size
-    areas = np.diff(erf((edges - centre[..., None]) / scale)) * scale * (math.sqrt(math.pi) / 2)
-    return np.asarray(np.minimum(areas * size, 1.0))
+    below = torch.from_numpy((edges - centre[..., None]) / scale).erf_().numpy()  # in a quarter of scipy's time
+    areas = np.diff(below) * (scale * (math.sqrt(math.pi) / 2 * size))
+    return np.asarray(np.minimum(areas, 1.0, out=areas))
 
 
 def rising(factor: Float64[np.ndarray, "K P S"]) -> Float64[np.ndarray, "K P S"]:
@@ -78,19 +83,3 @@ def rising(factor: Float64[np.ndarray, "K P S"]) -> Float64[np.ndarray, "K P S"]
     for k in range(1, len(factor)):  # a fifth of the time of np.maximum.accumulate
         np.maximum(factor[k], factor[k - 1], out=factor[k])
     return factor
-
-
-def widths(share: Float64[np.ndarray, "K P"], centre: Float64[np.ndarray, "d P"]) -> Float64[np.ndarray, "K P"]:
-    """The widths at which the product of the bumps of all axes has these means: by bisection, as it has no formula."""
-    from scipy.special import erf
-
-    low, high = (np.full(share.shape, math.log(width)) for width in (NARROWEST, WIDEST))
-    ends = np.stack([-centre, 1.0 - centre])[:, :, None]  # of an axis that is one position: `bump`, in half of the time
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        scale = math.sqrt(2) * np.exp(middle)
-        below, above = erf(ends / scale)
-        mean = np.minimum((above - below) * scale * (math.sqrt(math.pi) / 2), 1.0).prod(axis=0)
-        wide = mean > share
-        low, high = np.where(wide, low, middle), np.where(wide, middle, high)
-    return np.asarray(np.exp((low + high) / 2))

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from multimix.grid import Axis
+from multimix.grid import Axis, cell_numbers, cell_sizes
 from multimix.masks import LEVELS, Ordered
 from multimix.methods.method import Method
 from multimix.methods.step import Step, check_saliency_source, checked_alpha
@@ -87,24 +86,20 @@ class TopMix(Method):
     def mask(self, step: Step) -> Ordered:
         """K nested masks per pair."""
         assert step.saliency is not None
-        edges = [np.array(Axis(size, min(self.grid or size, size)).edges()) for size in step.spatial]
-        sizes = reduce(np.multiply.outer, (np.diff(edge) for edge in edges)).ravel()
+        axes = tuple(Axis(size, min(self.grid or size, size)) for size in step.spatial)
+        sizes = cell_sizes(axes)
         first = np.floor(step.lam * len(sizes)).astype(np.int64)
-        by_rank = np.zeros((first.shape[1], len(sizes)), np.uint8 if len(first) <= LEVELS else np.int16)
-        for row in first:
-            by_rank += np.arange(len(sizes)) < row[:, None]
-        cells = [np.repeat(np.arange(len(edge) - 1), np.diff(edge)) for edge in edges]
-        mixes = np.arange(len(first)).reshape(-1, 1, 1)
-        levels, kept, area, k, *cell = step.tensors(by_rank, first * sizes[0], sizes, mixes, *cells)
-        order = _falling(step.saliency[: len(by_rank)].detach(), [len(edge) - 1 for edge in edges])
+        dtype = np.uint8 if len(first) <= LEVELS else np.int16
+        by_rank = (np.arange(len(sizes)) < first[..., None]).sum(0, dtype=dtype)
+        levels, kept, mixes = step.tensors(by_rank, first * sizes[0], np.arange(len(first)).reshape(-1, 1, 1))
+        order = _falling(step.saliency[: len(by_rank)].detach(), [axis.total for axis in axes])
         level = torch.empty_like(levels).scatter_(1, order, levels)
-        if sizes.min() < sizes.max():
-            kept = (level > k).mul(area).sum(-1)
-        if len(sizes) == math.prod(step.spatial):
-            return Ordered(level.view(-1, *step.spatial), kept)
-        level = level.view(-1, *(len(edge) - 1 for edge in edges))
-        cell_of: Any = (slice(None), *torch.meshgrid(*cell, indexing="ij"))  # views
-        return Ordered(level[cell_of], kept)
+        if len(sizes) < math.prod(step.spatial):
+            cells = cell_numbers(axes, level.device)
+            level = level.gather(1, cells.expand(len(level), -1))
+        if sizes.min() < sizes.max():  # positions are counted in fewer launches than cells are weighed
+            kept = (level > mixes).sum(-1)
+        return Ordered(level.view(-1, *step.spatial), kept)
 
 
 def _falling(saliency: Float[Tensor, "P *spatial"], cells: list[int]) -> Int64[Tensor, "P N"]:

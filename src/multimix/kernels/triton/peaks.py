@@ -29,7 +29,7 @@ def boxes_around_peaks(saliency: Tensor, partner: Tensor, side: Tensor, inside: 
     launch(
         peak_boxes,
         (len(partner) * pairs,),
-        *(saliency.contiguous(), partner.contiguous(), side.contiguous(), low, high, mixes, pairs),
+        *(saliency.resolve_neg().contiguous(), partner.contiguous(), side.contiguous(), low, high, mixes, pairs),
         *([1, 1, 1, *spatial][-3:]),
         FRESH=len(partner) > 1,
         AXES=axes,
