@@ -15,10 +15,11 @@ class NoFloat64(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         made = function(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
+        read = () if function is torch.ops.aten._to_copy.default else args  # on its way from the CPU it may be narrowed
+        for tensor in tree_leaves((read, made)):
             wide = isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float64
             if wide and function is not torch.ops.aten.lift_fresh.default:
-                raise TypeError(f"{function} makes float64")
+                raise TypeError(f"{function} takes or makes float64")
         return made
 
 
