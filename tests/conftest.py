@@ -3,9 +3,11 @@
 import importlib.metadata
 import multiprocessing
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 from jaxtyping import install_import_hook
@@ -48,6 +50,17 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 def seed() -> None:
     """Every test starts from the same global random state, so a failure can be had again."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def no_type_checks() -> Iterator[None]:
+    """Annotations go unchecked, for tests that make many of the same calls: checking them takes most of a small step.
+
+    What they call is called by other tests with the checks.
+    """
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 # The files that take longest. They come first: of several processes, none should meet one of them when others are done.

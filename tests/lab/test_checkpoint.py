@@ -26,6 +26,7 @@ from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.state import Meter, State
 from multimix.methods import METHODS
 
+pytestmark = pytest.mark.usefixtures("no_type_checks")
 STEPS = 12  # records at 3, 5, 8, 10 and 12, states at 3, 6, 9 and 12, so that one is saved between two records
 
 
