@@ -1,9 +1,13 @@
 """Shapes and types in annotations are checked while the tests run."""
 
+import importlib.metadata
 import multiprocessing
 import os
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 from jaxtyping import install_import_hook
@@ -30,6 +34,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get
 multiprocessing.set_forkserver_preload(["multimix.lab.train.run", "multimix.lab.data.streamed"])
 
 
+# What is installed stays so while tests run. Fabric looks through all of it, in 10 ms, whenever a run begins.
+importlib.metadata.entry_points = cache(importlib.metadata.entry_points)
+
+
 # Decoded samples are kept between runs, not between tests.
 os.environ["MULTIMIX_CACHE"] = "off"
 
@@ -41,7 +49,21 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 @pytest.fixture(autouse=True)
 def seed() -> None:
     """Every test starts from the same global random state, so a failure can be had again."""
-    torch.manual_seed(0)
+    if torch.accelerator.is_available():
+        torch.manual_seed(0)
+    else:  # or torch would note, with a stack trace, for each kind of device that it is to be seeded when it comes
+        torch.default_generator.manual_seed(0)
+
+
+@pytest.fixture
+def no_type_checks() -> Iterator[None]:
+    """Annotations go unchecked, for tests that make many of the same calls: checking them takes most of a small step.
+
+    What they call is called by other tests with the checks.
+    """
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 # The files that take longest. They come first: of several processes, none should meet one of them when others are done.

@@ -20,6 +20,7 @@ def draws(alpha: float, sampling: str, num_mixes: int = 5, num_pairs: int = 40, 
     )
 
 
+@pytest.mark.usefixtures("no_type_checks")
 @pytest.mark.parametrize("num_mixes", [1, 5])
 @pytest.mark.parametrize("sampling", ["stratified", "iid"])
 @pytest.mark.parametrize("alpha", [a for a in ALPHAS if a >= 0.2])
@@ -65,11 +66,13 @@ def test_one_mix_is_stratified_over_the_batch():
     assert (np.sort(np.floor(lam[:, 0] * 10), axis=1) == np.arange(10)).all()
 
 
+@pytest.mark.usefixtures("no_type_checks")
 def test_places_in_the_batch_are_exchangeable():
     mean_by_pair = draws(1.0, "stratified", num_mixes=2, num_pairs=4, steps=4000)[:, 0].mean(axis=0)
     assert np.abs(mean_by_pair - 0.75).max() < 0.01
 
 
+@pytest.mark.usefixtures("no_type_checks")
 def test_strata_lower_the_variance_of_a_mean_and_keep_its_value():
     f = np.exp
     stratified, independent = (f(draws(1.0, s, steps=400)).mean(axis=(1, 2)) for s in ("stratified", "iid"))
@@ -115,6 +118,7 @@ class TestOneLawForEachPair:
         assert (np.diff(lam, axis=1) <= 0).all()
         return np.take_along_axis(lam, which, 1)[:, 0], np.stack([plan.partner.numpy() for plan in plans])
 
+    @pytest.mark.usefixtures("no_type_checks")
     @pytest.mark.parametrize("sampling", ["stratified", "iid"])
     def test_coefficients_follow_it(self, sampling):
         lam, _ = self.lams(self.ALPHA, sampling=sampling)
@@ -122,6 +126,7 @@ class TestOneLawForEachPair:
             assert stats.kstest(lam[:, i], stats.beta(alpha, alpha).cdf).pvalue > 1e-3
             assert stats.kstest(lam[:, i], stats.beta(2 * alpha, 2 * alpha).cdf).pvalue < 1e-3
 
+    @pytest.mark.usefixtures("no_type_checks")
     def test_a_table_is_looked_up_for_the_partners_that_were_drawn(self):
         table = torch.exp(torch.randn(4, 4, generator=torch.Generator().manual_seed(1)) * 2).clamp(0.1, 20)
         lam, partner = self.lams(table.double(), steps=1200)

@@ -240,6 +240,7 @@ def test_shared_draws_narrow_a_ratio():
     assert near.high - near.low < (far.high - far.low) / 4
 
 
+@pytest.mark.usefixtures("no_type_checks")
 @pytest.mark.parametrize(("share", "sampling"), [("pair", "iid"), ("batch", "iid"), ("pair", "stratified")])
 def test_the_library_draws_as_theory_says(share, sampling):
     """Batches as MultiMix draws them: its cycle, its coefficients. Strata lower the rest, not the floor."""

@@ -7,6 +7,7 @@ and coefficient. docs/variance.md derives the formulas.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import torch
@@ -312,6 +313,7 @@ def _standard_error(left_out: Float64[np.ndarray, "n"]) -> float:
     return math.sqrt((n - 1) / n * float(((left_out - left_out.mean()) ** 2).sum()))
 
 
+@cache  # scipy needs longer for it than all else about a small estimate takes
 def _quantile(n: int) -> float:
     from scipy.stats import t  # imported late: it would double the time `import multimix` takes
 

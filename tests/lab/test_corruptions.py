@@ -3,6 +3,7 @@
 import colorsys
 import io
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -39,6 +40,11 @@ RANDOM = {
 
 def photographs(height: int = 32, width: int = 32) -> torch.Tensor:
     """Eight views of the two photographs that scikit-learn ships, in whole levels."""
+    return _photographs(height, width).clone()
+
+
+@cache
+def _photographs(height: int, width: int) -> torch.Tensor:
     views = []
     for image in load_sample_images().images:
         for crop in (image, image[:300, :300], image[100:, 200:500], image[50:250, 300:]):

@@ -29,6 +29,17 @@ def test_the_splits_are_the_whole_set_and_the_same_every_time():
     assert both.bincount().tolist() == torch.tensor(load_digits().target).bincount().tolist()
 
 
+def test_digits_are_read_once_and_no_user_of_them_sees_what_another_one_changed(monkeypatch):
+    kept = open_data("digits").train.x.clone()
+    monkeypatch.setattr("sklearn.datasets.load_digits", None)  # reading again would fail
+    first = open_data("digits")
+    first.train.x.zero_()
+    first.train.labels.zero_()
+    again = open_data("digits")
+    assert torch.equal(again.train.x, kept)
+    assert again.train.labels.unique().numel() == 10
+
+
 @pytest.mark.parametrize("batch", [1, 3, 7, 10, 25])
 def test_every_epoch_meets_every_sample_once(batch):
     order = SampleOrder(num_samples=10, batch=batch, seed=0)

@@ -3,6 +3,7 @@
 import math
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,7 @@ SHAPES = {
 each = pytest.mark.parametrize("name", FILES)
 
 
+@cache  # settings are frozen, and to parse them takes longer than what is asked of them
 def settings_of(name, *flags):
     return parse(["train", "--config", str(FILES[name]), *flags])[1]
 
@@ -198,12 +200,12 @@ def test_the_model_fits_the_data_and_names_its_layers_for_manifold_mixup(name):
     assert len(model.mix_layers) == 3
 
 
-# Those that take seconds, with a thinner model or one mix a pair where that helps; the others need up to 30.
+# The kinds that differ in more than their numbers, with thin models: tests/lab/test_models.py has those of the files.
 SMALL = {
-    "google-commands-lenet": [],
+    "google-commands-lenet": ["--model", "small-cnn", "--model-options.stride", "4"],
     "mixup-cifar10-preact-resnet18": ["--model-options.width", "8"],
     "manifold-mixup-cifar10-preact-resnet18": ["--model-options.width", "8"],
-    "co-mixup-cifar100-wrn-16-8": ["--num-mixes", "1"],
+    "co-mixup-cifar100-wrn-16-8": ["--model", "preact-resnet18", "--model-options.width", "8"],
 }
 
 

@@ -46,12 +46,12 @@ def test_every_method_trains_every_model(tmp_path, method, model):
 
 
 def test_learning_happens(tmp_path):
-    train(settings(tmp_path, steps=60, batch_size=120, num_mixes=1))
+    train(settings(tmp_path, steps=60, batch_size=120, num_mixes=1, evaluations=1))
     assert json.loads((tmp_path / "evaluation.json").read_text())["error"] < 0.25
 
 
 def test_the_saved_weights_are_those_that_were_evaluated(tmp_path):
-    train(settings(tmp_path, steps=10))
+    train(settings(tmp_path, steps=10, evaluations=2))
     data = open_data("digits")
     model = build_model("small-cnn", data.sample_shape, data.num_classes)
     model.load_state_dict(weights(tmp_path))
@@ -74,7 +74,7 @@ def test_a_seed_gives_the_same_bits_and_another_seed_does_not(tmp_path):
 def test_a_step_leaves_nothing_behind_for_devices_that_are_not_used(tmp_path):
     before = len(torch.cuda._queued_calls)
     for name, steps in (("few", 2), ("many", 20)):
-        train(settings(tmp_path / name, steps=steps))
+        train(settings(tmp_path / name, steps=steps, model="mlp", evaluations=1))
     few = len(torch.cuda._queued_calls) - before
     assert few <= 4  # per run, to build the model; none per step
 
@@ -88,12 +88,12 @@ def test_a_finished_run_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_other_settings_are_refused(tmp_path, finished):
-    train(settings(tmp_path))
+    train(settings(tmp_path, evaluations=1))
     if not finished:
         (tmp_path / "evaluation.json").unlink()
     with pytest.raises(UsageError, match=r"got steps=5 for .* a run with steps=4; choose another --out"):
-        train(settings(tmp_path, steps=5))
-    assert not train(settings(tmp_path)) or not finished
+        train(settings(tmp_path, steps=5, evaluations=1))
+    assert not train(settings(tmp_path, evaluations=1)) or not finished
 
 
 def test_an_unfinished_run_starts_again_from_nothing(tmp_path):
@@ -188,7 +188,7 @@ def test_the_average_of_the_weights_is_what_is_kept(tmp_path):
 def test_a_run_stops_when_held_out_samples_say_so(tmp_path, ema_decay):
     records = []
     asked = {"steps": 300, "evaluations": 100, "validation_share": 0.2, "batch_size": 120, "num_mixes": 1}
-    asked["ema_decay"] = ema_decay
+    asked |= {"model": "mlp", "ema_decay": ema_decay}
     train(settings(tmp_path, **asked, patience=5), on_record=records.append)
     errors = [record["validation_error"] for record in records]
     best = errors.index(min(errors))
@@ -200,7 +200,8 @@ def test_a_run_stops_when_held_out_samples_say_so(tmp_path, ema_decay):
 
 def test_held_out_samples_are_not_trained_on(tmp_path):
     records = []
-    train(settings(tmp_path, epochs=2, steps=None, validation_share=0.5), on_record=records.append)
+    run = settings(tmp_path, epochs=2, steps=None, validation_share=0.5, model="mlp", evaluations=1)
+    train(run, on_record=records.append)
     assert records[-1]["epoch"] == pytest.approx(2, abs=0.1)
     assert records[-1]["images"] == pytest.approx(2 * 449, abs=40)
 

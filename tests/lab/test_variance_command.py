@@ -187,6 +187,7 @@ def test_every_way_to_draw_is_measured_once():
     assert not [d for d in designs(settings, has_batch_norm=False) if d.norm == "kept"]
 
 
+@pytest.mark.usefixtures("no_type_checks")
 @pytest.mark.parametrize("share", ["pair", "batch"])
 def test_the_floor_and_the_rest_make_up_the_whole(share):
     some, draw = probe(), ("iid", share, "same")
@@ -198,6 +199,13 @@ def test_the_floor_and_the_rest_make_up_the_whole(share):
     assert low.own.value == pytest.approx((one.value - several.value) / 4 / (1 - 1 / 24), rel=0.25)
 
 
+@pytest.fixture
+def few_coefficients(monkeypatch):
+    """Tables of half as many columns: what is asked of them here needs rows."""
+    monkeypatch.setattr("multimix.lab.variance.parts.COEFFICIENTS", 6)
+
+
+@pytest.mark.usefixtures("no_type_checks", "few_coefficients")
 @pytest.mark.parametrize("norm", [False, True])
 def test_parts_predict_what_is_measured(norm):
     """All four designs; pairs taken for independent give half the truth."""
@@ -214,6 +222,7 @@ def test_parts_predict_what_is_measured(norm):
     assert 1.5 < found.batches.pair * 12 / pairs < 2.1
 
 
+@pytest.mark.usefixtures("no_type_checks", "few_coefficients")
 def test_one_coefficient_for_a_batch_needs_the_parts_of_a_batch():
     """A linear model without weights: g = (1/C - y) x, whose C_eff is known to be far below C at alpha = 1."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10, bias=False))
@@ -309,7 +318,7 @@ def strict(text):
     return json.loads(text, parse_constant=refuse)
 
 
-AT = {"at": ("100%", 0), "steps": 4}
+AT = {"at": ("100%", 0), "steps": 4, "batch_size": 8}
 
 
 @pytest.fixture(scope="module")
@@ -321,6 +330,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("multimix.lab.variance.parts.PAIRS", 8)
         patch.setattr("multimix.lab.variance.parts.COEFFICIENTS", 6)
+        patch.setattr("multimix.lab.variance.cost.ROUNDS", 2)
         result = measure(
             settings(path, **AT),
             "the command",
@@ -368,7 +378,7 @@ def test_what_was_measured_is_read_and_shown(folder, monkeypatch, capsys, tmp_pa
         raise AssertionError("measured again")
 
     monkeypatch.setattr(variance_run, "measure_moment", never)
-    flags = ["--steps", "4", "--batch-size", "24", "--num-mixes", "2,4", "--replicates", "8", "--at", "100%,0"]
+    flags = ["--steps", "4", "--batch-size", "8", "--num-mixes", "2,4", "--replicates", "8", "--at", "100%,0"]
     assert main(["variance", *flags, "--out", str(path)]) == 0
     printed = capsys.readouterr().out
     assert printed.index("0  step 0") < printed.index("V, in units of K = 1 as") < printed.index("100%  step 4")
@@ -393,7 +403,8 @@ def test_what_was_measured_is_drawn(folder):
 
 
 @pytest.mark.parametrize("method", ["cutmix", "manifold", "puzzlemix"])
-def test_every_method_can_be_measured(tmp_path, method):
+def test_every_method_can_be_measured(tmp_path, monkeypatch, method):
+    monkeypatch.setattr("multimix.lab.variance.cost.ROUNDS", 1)  # seconds are not what is asked for here
     flags = ["--method", method, "--model", "mlp", "--steps", "2", "--batch-size", "8", "--num-mixes", "2"]
     flags += ["--replicates", "8", "--at", "100%", "--out", str(tmp_path)]
     assert main(["variance", *flags]) == 0

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import stats
@@ -111,9 +112,14 @@ def detectable(spread: float, n: int) -> float:
         spread: Standard deviation of the differences, > 0.
         n: Number of seeds, >= 2.
     """
+    return _detectable_distance(n) * spread / math.sqrt(n)
+
+
+@cache
+def _detectable_distance(n: int) -> float:
+    """Return it in standard errors; found once for each n, as a report asks for every row and metric."""
     beyond = 2 * stats.t.ppf(1 - SIGNIFICANCE / 2, df=n - 1) + 5  # standard errors; more power than enough
-    distance = brentq(lambda distance: _power(distance, n) - POWER, 0.0, beyond, xtol=1e-9)
-    return float(distance) * spread / math.sqrt(n)
+    return float(brentq(lambda distance: _power(distance, n) - POWER, 0.0, beyond, xtol=1e-9))
 
 
 def _power(distance: float, n: int) -> float:

@@ -6,9 +6,11 @@ sides of our split and errors are lower than on the unseen writers of the UCI pr
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from multimix.lab.data.data_set import EncodedData
 from multimix.lab.data.files import BadFiles
@@ -29,15 +31,22 @@ class Digits:
 
     def load(self, root: Path | None, bad_files: BadFiles) -> EncodedData:
         """Load the digits."""
-        from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
 
-        bunch = load_digits()
-        x = torch.tensor(bunch.images, dtype=torch.float32).unsqueeze(1) / 16  # grey values are 0..16
-        labels = torch.tensor(bunch.target, dtype=torch.int64)
+        x, labels = _stored()
         train, test = train_test_split(
             torch.arange(len(labels)).numpy(), test_size=TEST_SHARE, stratify=labels.numpy(), random_state=SPLIT_SEED
         )
         splits = {"train": HeldSplit(x[train], labels[train]), "test": HeldSplit(x[test], labels[test])}
         normalise = Standardise((x[train].mean().item(),), (x[train].std().item(),))
         return EncodedData(self.name, splits, [str(digit) for digit in range(10)], prepare=normalise)
+
+
+@cache
+def _stored() -> tuple[Tensor, Tensor]:
+    """Read images and labels, once for all runs of a process: they come as text. Splits copy what they take."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    x = torch.tensor(bunch.images, dtype=torch.float32).unsqueeze(1) / 16  # grey values are 0..16
+    return x, torch.tensor(bunch.target, dtype=torch.int64)
