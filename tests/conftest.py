@@ -67,10 +67,19 @@ def no_type_checks() -> Iterator[None]:
 
 
 # The files that take longest. They come first: of several processes, none should meet one of them when others are done.
-LONGEST = ["test_unchecked", "test_signals", "test_executors", "test_contract", "test_variance_command", "test_compare"]
-LONGEST += ["test_killed_sweep", "test_site", "test_variance", "test_protocols", "test_checkpoint", "test_trackers"]
+LONGEST = ["test_signals", "test_unchecked", "test_executors", "test_site", "test_trackers", "test_variance_command"]
+LONGEST += [
+    "test_killed_sweep",
+    "test_contract",
+    "test_checkpoint",
+    "test_variance",
+    "test_report_page",
+    "test_processes",
+]
+LONGEST += ["test_protocols", "test_pair", "test_train"]
 
 
+@pytest.hookimpl(optionalhook=True)  # environments of bridges have no pytest-xdist
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are cores: many tests wait, for processes that start and that are killed."""
     return (os.cpu_count() or 1) + 1
