@@ -335,6 +335,7 @@ def test_plans_may_be_drawn_inside_a_transform(name):
     torch.testing.assert_close(found, mixed(x))
     if name != "saliencymix":  # whose plan depends on x
         torch.testing.assert_close(tangent, mixed(direction))
+    torch.testing.assert_close(torch.func.functionalize(mixed)(x), mixed(x))
 
 
 @pytest.mark.usefixtures("forward_mode")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from multimix.host import in_transform
 from multimix.kernels.family import takes_triton
 from multimix.masks import Bump
 from multimix.methods.method import Method
@@ -73,10 +74,16 @@ def bump(
     """
     scale = math.sqrt(2) * width[..., None]
     edges = np.arange(size + 1) / size
-    below = (edges - centre[..., None]) / scale
-    torch.from_numpy(below).erf_()  # in place, in a quarter of scipy's time; inside torch.func its result has no memory
-    areas = np.diff(below) * (scale * (math.sqrt(math.pi) / 2 * size))
+    areas = np.diff(_erf((edges - centre[..., None]) / scale)) * (scale * (math.sqrt(math.pi) / 2 * size))
     return np.asarray(np.minimum(areas, 1.0, out=areas))
+
+
+def _erf(x: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+    if not in_transform():
+        return torch.from_numpy(x).erf().numpy()  # in a quarter of scipy's time
+    from scipy.special import erf  # tensors made inside a transform have no memory to read
+
+    return np.asarray(erf(x))
 
 
 def rising(factor: Float64[np.ndarray, "K P S"]) -> Float64[np.ndarray, "K P S"]:
