@@ -79,12 +79,6 @@ LONGEST += [
 LONGEST += ["test_protocols", "test_pair", "test_train"]
 
 
-@pytest.hookimpl(optionalhook=True)  # environments of bridges have no pytest-xdist
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores: many tests wait, for processes that start and that are killed."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the longest files first, and leave `unchecked` tests to the process without checks."""
     if os.environ.get("MULTIMIX_KERNELS", "auto") not in ("", "auto", "cpu"):
