@@ -61,6 +61,22 @@ MISSING = "mps" if torch.cuda.is_available() else "cuda"
             ["train", "--out", "o", "--alpha", "1"],
             "got alpha; an option of a method is given as --method-options.alpha",
         ),
+        (
+            ["train", "--out", "o", "--method", "manifold", "--method-options.layers", "stage3,stage9"],
+            'layers must name modules of the model, got "stage9"; did you mean "stage3"?',
+        ),
+        (
+            ["compare", "--out", "o", "--methods", "none,mixup,puzzlemix", "--method-options.grid", "40"],
+            "grid must hold a number of blocks not above the shorter axis (8), got grid=(40,)",
+        ),
+        (
+            ["variance", "--out", "o", "--method", "puzzlemix", "--method-options.grid", "40"],
+            "grid must hold a number of blocks not above the shorter axis (8), got grid=(40,)",
+        ),
+        (
+            ["choose", "--out", "o", "--budget", "1min", "--methods", "manifold", "--method-options.layers", "stage9"],
+            'layers must name modules of the model, got "stage9"; did you mean "stage3"?',
+        ),
         (["train", "--out", "o", "--lr", "1"], 'got lr; did you mean "learning_rate"?'),
         (["train", "--out", "o", "--nothing-like-it", "1"], "got nothing_like_it; see multimix train --help"),
         (["train", "-out", "o"], "a flag must begin with two dashes, got -out"),
@@ -203,6 +219,25 @@ def test_lists_are_written_with_commas():
     assert settings.methods == ("none", "mixup")
     assert settings.num_mixes == (1, 2)
     assert settings.controls == ("k-batch",)
+
+
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        (["--method=puzzlemix", "--method-options.grid", "2,4"], {"grid": [2, 4]}),
+        (["--method=manifold", "--method-options.layers=stage1,stage2"], {"layers": ["stage1", "stage2"]}),
+        (["--method=manifold", "--method-options.layers", "[stage1, stage2]"], {"layers": ["stage1", "stage2"]}),
+        (["--method=topmix", "--method-options.grid", "None"], {"grid": None}),
+        (
+            ["--method=topmix", "--method-options.grid=null", "--method-options.alpha", "0.5"],
+            {"grid": None, "alpha": 0.5},
+        ),
+        (["--method=cutmix", "--method-options.boxes", "inside"], {"boxes": "inside"}),
+    ],
+)
+def test_options_are_written_as_helps_show_them(flags, options):
+    _, settings = parse(["train", "--out=o", *flags])
+    assert settings.method_options == options
 
 
 def test_a_file_of_settings_flags_that_win_and_unknown_keys(tmp_path, capsys):

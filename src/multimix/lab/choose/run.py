@@ -29,6 +29,8 @@ from multimix.lab.core.plain_console import PlainConsole
 from multimix.lab.core.printable import printable
 from multimix.lab.core.warnings import warn
 from multimix.lab.models import import_model
+from multimix.lab.train.initial_weights import build_model_of
+from multimix.lab.train.method_schedule import check_method_fits
 from multimix.lab.train.progress import duration, record_line
 from multimix.lab.train.recipe import DEFAULT_STEPS
 from multimix.lab.train.settings import TrainSettings
@@ -60,7 +62,7 @@ def choose(settings: ChooseSettings, command: str, console: PlainConsole) -> dic
     field = {candidate.name: candidate for candidate in candidates(settings)}
     folder.resume(field)
     check_device(settings.device, settings.precision)
-    _check_data(next(iter(field.values())).settings(settings, 1, 0))
+    _check_data([candidate.settings(settings, 1, 0) for candidate in field.values()])
     with locked(folder.folder, warn), local_slots(settings.jobs, len(field)) as (slots, shares):
         folder.resume(field)  # again: until it was locked, another process may have begun a race in it
         names = (
@@ -83,11 +85,14 @@ def show_candidates(settings: ChooseSettings, console: Console) -> None:
     console.print(f"{len(found)} candidates into {printable(settings.out)}, budget {duration(settings.budget_s)}")
 
 
-def _check_data(run: TrainSettings) -> None:
-    """Open the data once, so that what cannot be used is refused at once and not by every run."""
+def _check_data(runs: Sequence[TrainSettings]) -> None:
+    """Open the data once, so that what does not work with them is refused at once and not by every run."""
     from multimix.lab.train.run import open_data_of
 
-    without_test(open_data_of(run, sharing=1), run)
+    data = without_test(open_data_of(runs[0], sharing=1), runs[0])
+    model = build_model_of(runs[0], data.sample_shape, data.num_classes)
+    for run in runs:
+        check_method_fits(run, model, data.sample_shape, data.num_classes)
 
 
 class _Race:

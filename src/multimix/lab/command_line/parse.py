@@ -18,6 +18,7 @@ from multimix.lab.command_line.log_level import LOG_LEVEL, QUIET
 from multimix.lab.core.errors import UsageError
 
 DRY_RUN = "--dry-run"
+OPTION = re.compile(r"--\w+_options\.\w+")  # of a data set, a model or a method
 ABOUT = """\
 Mixup with K ordered interpolations per pair. To begin with:
 
@@ -127,8 +128,12 @@ def _as_typed(arguments: Sequence[str]) -> list[str]:
         argument = f"{flag}{equals}{value}"
         if equals and flag in lists:
             argument = f"{flag}={_bracketed(value)}"
+        elif equals and OPTION.fullmatch(flag):
+            argument = f"{flag}={_option(value)}"
         elif result and result[-1] in lists:
             argument = _bracketed(argument)
+        elif result and OPTION.fullmatch(result[-1]):
+            argument = _option(argument)
         result.append(argument)
     return [
         f"{argument}=true" if kinds.get(argument) is bool and after.startswith("--") else argument
@@ -138,6 +143,13 @@ def _as_typed(arguments: Sequence[str]) -> list[str]:
 
 def _flag(name: str) -> str:
     return f"{'-' if len(name) == 1 else '--'}{name}"
+
+
+def _option(value: str) -> str:
+    """Return an option as YAML: None is written as in helps, and several values are joined by commas."""
+    if value == "None":
+        return "null"
+    return _bracketed(value) if "," in value and value[0] not in "{\"'" else value
 
 
 def _bracketed(value: str) -> str:

@@ -43,12 +43,14 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
     comparison = Comparison(settings, command)
     comparison.check()
     planned = _planned(settings)
-    if _missing(planned):  # what this machine lacks is refused before anything is begun; a cluster is looked at later
+    if missing := _missing(
+        planned
+    ):  # what this machine lacks is refused before anything is begun; a cluster is looked at later
         if settings.ray is None:
             check_device(settings.device, settings.precision)
         else:
             check_ray_installed()
-        check_data_sets(settings)
+        check_data_sets(settings, missing)
     with locked(comparison.folder, warn):
         missing = _missing(planned)
         if missing:
@@ -73,8 +75,8 @@ def show_plan(settings: CompareSettings, console: Console) -> None:
     """
     Comparison(settings, "").check()
     planned = _planned(settings)
-    if _missing(planned):
-        check_data_sets(settings, fetch=False)
+    if missing := _missing(planned):
+        check_data_sets(settings, missing, fetch=False)
     print_plan(planned, console)
     _print_count(planned, settings.out, console)
 

@@ -7,6 +7,8 @@ from multimix.lab.compare.rows import Row
 from multimix.lab.report import words
 from multimix.lab.report.table import TableRow
 
+MANY = 20  # comparisons with one control; more are counted, not named
+
 
 def takeaway(rows: Sequence[TableRow]) -> str:
     """Return the sentence; the comparison is of error, K against K = 1, seed by seed; then one about variants."""
@@ -54,9 +56,11 @@ def _verdicts(rows: Sequence[TableRow]) -> str:
     parts = []
     for verdict in ("better", "worse", "not significant"):
         those = [row for row in rows if row.changes["error"].verdict == verdict]
-        if those:
+        if len(rows) > MANY:
+            parts.append(f"{verdict} in {len(those)}")
+        elif those:
             parts.append(f"{verdict} for {_listed(list(_names(those, rows)))}")
-    return ", ".join(parts)
+    return ", ".join(parts) + (f" of {len(rows)} comparisons" if len(rows) > MANY else "")
 
 
 def advice(rows: Sequence[TableRow]) -> str:
@@ -68,7 +72,7 @@ def advice(rows: Sequence[TableRow]) -> str:
         for control in ("same-rows", "same-pairs", "same-images")
     )
     if equal >= {"better", "worse"}:
-        return "at equal cost it depends on the method, so choose K per method"
+        return f"at equal cost it depends on {_what_varies(rows)}, so measure before choosing K"
     if "better" in equal:
         return "load B/K pairs and mix each K times where that lowers the error, for the same number of rows"
     if "better" in dearer and "worse" in equal:
@@ -82,6 +86,16 @@ def advice(rows: Sequence[TableRow]) -> str:
     if not equal | dearer | longer:
         return "no row here has K > 1, so K is not judged"
     return f"the differences are not significant with {seeds}, so keep the cheapest or run more seeds or steps"
+
+
+def _what_varies(rows: Sequence[TableRow]) -> str:
+    given = {
+        "the method": {row.row.method for row in rows},
+        "K": {row.row.num_mixes for row in rows},
+        "alpha": {row.row.alpha for row in rows},
+        "the length of training": {row.row.length for row in rows},
+    }
+    return _listed([name for name, values in given.items() if len(values) > 1])
 
 
 def _names(those: Sequence[TableRow], rows: Sequence[TableRow]) -> Iterator[str]:

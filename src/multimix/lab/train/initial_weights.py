@@ -14,6 +14,7 @@ from multimix.lab.core.randomness import seed_of
 from multimix.lab.core.regular_files import check_regular
 from multimix.lab.data import Data
 from multimix.lab.models import build_model
+from multimix.lab.train.method_schedule import check_method_fits
 from multimix.lab.train.run_folder import WEIGHTS
 from multimix.lab.train.settings import TrainSettings
 
@@ -24,11 +25,12 @@ def model_at_start(settings: TrainSettings, data: Data, fabric: Fabric) -> nn.Mo
     """Build the model with the weights a run starts from, an earlier run's or new ones, on the device.
 
     Raises:
-        UsageError: if the model cannot be built, or is none that can be trained on such data.
+        UsageError: if the model cannot be built, is none that can be trained on such data, or cannot be mixed as asked.
     """
     model = build_model_of(settings, data.sample_shape, data.num_classes)
     check_parameters(settings.model, model)
     check_output(settings.model, model, fabric, data.sample_shape, data.num_classes)
+    check_method_fits(settings, model, data.sample_shape, data.num_classes)
     if settings.initial_weights is not None:
         load_initial_weights(model, settings.initial_weights)
     return model

@@ -6,9 +6,12 @@ mixup+cutmix:2@0,none@0.9         the same, and no mixing from 90 % of the steps
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NoReturn
+
+import torch
+from torch import nn
 
 from multimix import Choice, MultiMix
 from multimix.lab.core.errors import UsageError
@@ -170,3 +173,20 @@ def mixer(settings: OneMethod, num_classes: int, num_mixes: int, odds: Odds | No
         )
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
+
+
+def check_method_fits(settings: OneMethod, model: nn.Module, sample_shape: Sequence[int], num_classes: int) -> None:
+    """Refuse methods that such samples, or the layers of such a model, cannot be mixed by.
+
+    Raises:
+        UsageError: in the library's words.
+    """
+    x = torch.empty(2, *sample_shape, device="meta")
+    y = torch.empty(2, dtype=torch.int64, device="meta")
+    for odds in MethodSchedule.parse(settings.method).values:
+        for method in mixer(settings, num_classes, 1, odds).method.options:
+            try:
+                method.layer_names(model)
+                method.check_input(x, y, model, None)
+            except ValueError as error:
+                raise UsageError(str(error)) from error

@@ -25,7 +25,7 @@ class Mixing:
         partners: The partner of a sample: the same for all its K mixes, or a fresh one per mix.
     """
 
-    method_options: dict[str, bool | int | float | str | list[str]] = field(default_factory=dict)
+    method_options: dict[str, bool | int | float | str | list[int] | list[str] | None] = field(default_factory=dict)
     sampling: str = "stratified"
     share: str = "pair"
     partners: str = "same"

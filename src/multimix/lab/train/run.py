@@ -60,8 +60,8 @@ def train(
         Whether there was anything to do.
 
     Raises:
-        UsageError: if the folder holds a run with other settings, the device is missing, or the data or the model
-            cannot be used.
+        UsageError: if the folder holds a run with other settings, the device is missing, or the data, the model or the
+            method cannot be used, by themselves or together.
         RunFailed: if the loss is no longer a number, or the state cannot be written or read.
         Interrupted: if a signal asked for the end; the state is saved.
     """

@@ -100,25 +100,29 @@ def measure(
     stops = sorted((min(length.steps, round(Moment.of_run("at", at).step(length))), at) for at in settings.at)
     result: dict[str, Any] = {"settings": asked, "environment": environment(fabric.device, 1), "command": command}
     result["moments"] = []
-    with locked(folder, log), private_random_state(fabric.device):
-        total = 1
+    total = 1
 
-        def seen(what: str, rows: int) -> None:
-            advance(what, rows / total)
+    def seen(what: str, rows: int) -> None:
+        advance(what, rows / total)
 
+    with private_random_state(fabric.device):
         at_first = [0, *(step for step, _ in stops)]
         learners = trained(settings.run, fabric, data, at_first, lambda: seen("training", settings.batch_size))
-        total = _forecast(Probe.of(next(learners), data), settings, stops[-1][0], log)
-        for (step, at), learner in zip(stops, learners, strict=True):
-            probe = Probe.of(learner, data)
-            with fabric.autocast():
-                error = evaluate(probe.model, data.test)["error"]
-            moment = {"at": at, "step": step, "epoch": step / length.epoch, "error": error}
-            moment |= measure_moment(probe, settings, partial(seen, f"measuring at {at}"))
-            result["moments"].append(moment)
-            on_moment(moment)
-        write_atomic(folder / PICTURE, variance_plot(result, "png"))
-        write_json(folder / FILE, result)
+        start = Probe.of(
+            next(learners), data
+        )  # a model or a method that does not fit is refused before there is a folder
+        with locked(folder, log):
+            total = _forecast(start, settings, stops[-1][0], log)
+            for (step, at), learner in zip(stops, learners, strict=True):
+                probe = Probe.of(learner, data)
+                with fabric.autocast():
+                    error = evaluate(probe.model, data.test)["error"]
+                moment = {"at": at, "step": step, "epoch": step / length.epoch, "error": error}
+                moment |= measure_moment(probe, settings, partial(seen, f"measuring at {at}"))
+                result["moments"].append(moment)
+                on_moment(moment)
+            write_atomic(folder / PICTURE, variance_plot(result, "png"))
+            write_json(folder / FILE, result)
     return result
 
 
