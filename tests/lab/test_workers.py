@@ -1,6 +1,7 @@
 """Processes that do runs: how they are started, and how they end."""
 
 import json
+import logging
 import os
 import re
 import signal
@@ -10,22 +11,32 @@ from pathlib import Path
 import torch
 
 from multimix.lab.compare.workers import Worker, threads_each
+from multimix.lab.core.warnings import logger
 from multimix.lab.train.settings import TrainSettings
 
 
 def conditions(run: TrainSettings, jobs: int) -> None:
     """Writes down what a run finds in its process."""
-    found = {"blocked": len(signal.pthread_sigmask(signal.SIG_BLOCK, [])), "threads": torch.get_num_threads()}
+    found = {
+        "blocked": len(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+        "threads": torch.get_num_threads(),
+        "log_level": logger.level,
+    }
     Path(run.out).write_text(json.dumps(found))
 
 
-def test_a_run_has_its_share_of_the_cores_and_hears_signals(tmp_path):
+def test_a_run_has_its_share_of_the_cores_hears_signals_and_is_as_quiet_as_its_parent(tmp_path, monkeypatch):
+    monkeypatch.setattr(logger, "level", logging.ERROR)
     worker = Worker(1)
     try:
         assert worker.submit(conditions, TrainSettings(out=str(tmp_path / "found"))).result() is None
     finally:
         worker.end()
-    assert json.loads((tmp_path / "found").read_text()) == {"blocked": 0, "threads": threads_each(1)}
+    assert json.loads((tmp_path / "found").read_text()) == {
+        "blocked": 0,
+        "threads": threads_each(1),
+        "log_level": logging.ERROR,
+    }
 
 
 def test_threads_that_wait_leave_their_core_to_others(monkeypatch):

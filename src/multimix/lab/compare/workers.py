@@ -11,6 +11,7 @@ from multimix.lab.compare.slots import Slots, ThisProcess, Work, attempt
 from multimix.lab.core.children import end_with_parent, signals_held_back, start_method
 from multimix.lab.core.machine import cores, threads_each
 from multimix.lab.core.signals import STOPPING
+from multimix.lab.core.warnings import logger
 from multimix.lab.train.settings import TrainSettings
 
 # How threads wait for each other. A thread that spins holds the core that the one it waits for needs: where another
@@ -30,7 +31,10 @@ class Worker:
         self._jobs = jobs
         set_forkserver_preload(["multimix.lab.train.run"])  # imported once for all workers
         self._pool = ProcessPoolExecutor(
-            1, mp_context=get_context(start_method()), initializer=_prepare, initargs=(threads_each(jobs),)
+            1,
+            mp_context=get_context(start_method()),
+            initializer=_prepare,
+            initargs=(threads_each(jobs), logger.level),
         )
 
     def submit(self, work: Work, run: TrainSettings) -> "Future[str | None]":
@@ -76,7 +80,8 @@ def _environment(defaults: dict[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
-def _prepare(threads: int) -> None:
+def _prepare(threads: int, log_level: int) -> None:
+    logger.setLevel(log_level)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; the parent explains
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     end_with_parent()
