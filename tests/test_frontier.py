@@ -12,6 +12,7 @@ from experiments.frontier.choose import best_length, choose, is_done
 from experiments.frontier.page import write_page
 from experiments.frontier.protocol import Arm, Protocol
 from experiments.frontier.records import Record, Records, judged, wrong_of
+from experiments.frontier.replicate import replicate
 from experiments.frontier.samples import draw
 from experiments.frontier.stages import Study
 from multimix.lab.compare.controls import CONTROLS
@@ -135,6 +136,28 @@ def test_the_page_compares_what_the_protocol_names(tmp_path):
         assert lengths.min() - 0.25 < draws.mean() < lengths.max() + 0.25
     (shown,) = (line for line in text.splitlines() if line.startswith("| A, mixup"))
     assert f"{100 * (a - b):+.1f} [" in shown
+
+
+def test_a_part_of_it_is_done_anew_with_other_seeds(tmp_path):
+    study = Study(TINY, open_data("digits"), tmp_path / "frontier-tiny", lambda line: None)
+    study.finish(study.tune())
+    said = []
+    table = replicate(Findings(TINY, study.records), study.data, "mixup", 2, said.append)
+    assert [line.split(":")[0] for line in said] == ["seed 1000", "seed 1001"]
+    assert [line[:44].rstrip() for line in table[1:]] == [
+        "mixup K=1, %",
+        "mixup small batch, %",
+        "mixup K=5 same rows, %",
+        "K=5 same rows minus K=1, points",
+        "K=5 same rows minus small batch, points",
+    ]
+    for place, line in enumerate(table[1:4]):
+        errors = [float(text.split(",")[place].split()[-2]) for text in said]
+        mean = float(line[66:].split(" ±")[0])
+        assert mean == pytest.approx(np.mean(errors), abs=0.11)
+        low, high = map(float, line[line.index("[") + 1 : line.index("]")].split(", "))
+        if min(abs(mean - low), abs(mean - high)) > 0.1:  # what is printed is rounded
+            assert line.endswith("inside") == (low < mean < high)
 
 
 def test_bootstrap_draws_of_the_error_have_its_binomial_spread(tmp_path):

@@ -89,7 +89,7 @@ def advice(rows: Sequence[TableRow]) -> str:
 
 
 def _what_varies(rows: Sequence[TableRow]) -> str:
-    given = {
+    given: dict[str, set[object]] = {
         "the method": {row.row.method for row in rows},
         "K": {row.row.num_mixes for row in rows},
         "alpha": {row.row.alpha for row in rows},
