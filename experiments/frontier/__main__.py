@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--data-root", help="folder of local copies of data sets")
     parser.add_argument("--out", type=Path, help="folder of the records (default: results/frontier-NAME)")
     parser.add_argument("--method", default="cutmix", help="replicate: name of the mixing method")
-    parser.add_argument("--seeds", type=int, default=20, help="replicate: how many seeds that the study did not use")
+    parser.add_argument("--seeds", type=int, default=60, help="replicate: how many seeds that the study did not use")
     given = parser.parse_args()
     protocol = Protocol.read(given.protocol)
     out = given.out or RESULTS / f"frontier-{protocol.name}"

@@ -1,5 +1,6 @@
 """Do a named part of a study anew, with seeds that it did not use: does it come out again?"""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -26,7 +27,7 @@ def replicate(found: Findings, data: Data, method: str, num_seeds: int, say: Cal
         say: Called with one line per seed.
 
     Returns:
-        A table: what was recorded, what came out now, and whether that lies in the recorded interval.
+        A table: what was recorded, what came out now, and whether the two differ by more than both intervals allow.
     """
     arms = [arm for arm in found.arms_of(method) if arm.kind in (SINGLE, SMALL, MAIN)]
     errors: dict[str, list[float]] = {arm.name: [] for arm in arms}
@@ -38,12 +39,12 @@ def replicate(found: Findings, data: Data, method: str, num_seeds: int, say: Cal
     lines = [f"{'':44}{'recorded':>22}{f'now, n = {num_seeds}':>22}"]
     for arm in arms:
         recorded = found.at_best(arm.name, "error").mean(), *found.interval(found.draws[arm.name])
-        lines.append(_line(f"{arm.name}, %", recorded, errors[arm.name]))
+        lines.append(line(f"{arm.name}, %", recorded, errors[arm.name]))
     for other in (SINGLE, SMALL):
         first, second = f"{method} {MAIN}", f"{method} {other}"
         known = found.difference(first, second)
         now = np.subtract(errors[first], errors[second])
-        lines.append(_line(f"{MAIN} minus {other}, points", (known.mean, known.low, known.high), now))
+        lines.append(line(f"{MAIN} minus {other}, points", (known.mean, known.low, known.high), now))
     return lines
 
 
@@ -54,10 +55,12 @@ def _error(found: Findings, arm: Arm, data: Data, seed: int) -> float:
     return (logits.argmax(dim=1) != labels).double().mean().item()
 
 
-def _line(name: str, recorded: tuple[float, float, float], errors: Sequence[float] | np.ndarray) -> str:
+def line(name: str, recorded: tuple[float, float, float], errors: Sequence[float] | np.ndarray) -> str:
+    """Return a row of the table, from fractions: recorded as mean, low and high."""
     mean, low, high = recorded
     now = t_interval(list(errors))
-    verdict = "inside" if low <= now.mean <= high else "outside"
+    towards = mean - low if now.mean < mean else high - mean
+    verdict = "agrees" if abs(now.mean - mean) <= math.hypot(towards, now.half_width) else "differs"
     return (
         f"{name:44}{f'{100 * mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]':>22}"
         f"{f'{100 * now.mean:.1f} ± {100 * now.half_width:.1f}':>22}  {verdict}"
