@@ -202,6 +202,8 @@ def test_a_dry_run_of_a_comparison_fetches_nothing(tmp_path, monkeypatch):
 
 
 def test_data_of_a_cluster_or_of_finished_runs_need_not_be_here():
-    check_data_sets(compare(data=("folder:/nope",), ray="auto"))
+    missing, on_cluster = compare(data=("folder:/nope",)), compare(data=("folder:/nope",), ray="auto")
+    check_data_sets(on_cluster, [run for _, run in runs(on_cluster)])
+    check_data_sets(missing, [])
     with pytest.raises(UsageError, match="must name a folder"):
-        check_data_sets(compare(data=("folder:/nope",)))
+        check_data_sets(missing, [run for _, run in runs(missing)])

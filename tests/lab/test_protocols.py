@@ -107,7 +107,7 @@ def test_every_file_is_known_here_and_listed_in_the_index():
 def test_a_comparison_can_be_planned_by_the_command_in_its_head(file, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(
-        "multimix.lab.compare.run.check_data_sets", lambda settings, fetch: None
+        "multimix.lab.compare.run.check_data_sets", lambda settings, planned, fetch: None
     )  # they need not be here
     commands = re.findall(r"^#   (multimix compare [^\\\n]*(?:\\\n#[^\\\n]*)*)", file.read_text(), flags=re.MULTILINE)
     assert commands
