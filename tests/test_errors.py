@@ -1,6 +1,7 @@
 """Bad input: what must hold, what was got, what to do; before any work."""
 
 import pickle
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -81,6 +82,7 @@ def test_num_mixes(num_mixes):
         (lambda: Choice("mixup"), "at least one method"),
         (lambda: Choice(CutMix), "at least one method"),
         (lambda: Choice(None), "at least one method"),
+        (lambda: Choice({"mixup": 1, "cutmix": 2}), r"methods must be a list of .*weights=\[1, 2\]"),
         (lambda: Choice(["mixup"], weights=3), "weights must be 1 finite numbers"),
         (lambda: Choice(["mixup"], weights=["a"]), "weights must be 1 finite numbers"),
         (lambda: Choice(["mixup", "cutmix"], weights=[1e308, 1e308]), "weights must be 2 finite numbers"),
@@ -286,6 +288,30 @@ def test_arguments_of_another_kind(call, message):
 def test_numbers_per_class_need_no_indices():
     assert mixed(X, torch.rand(8, 4))[1].shape == (40, 4)
     assert mixed(X, Y.float(), num_classes=None)[1].shape == (40,)
+
+
+@pytest.mark.parametrize("y", [torch.rand(8, 5), torch.rand(8, 3) < 0.5, torch.rand(8, 3, 6, 6)])
+def test_numbers_per_class_are_as_many_as_there_are_classes(y):
+    with pytest.raises(ValueError, match=r"soft y must have one column per class .*, num_classes=4; correct num_cl"):
+        mixed(X, y)
+    assert mixed(X, y, num_classes=None)[1].shape == (40, *y.shape[1:])
+
+
+def test_a_tensor_that_is_no_model_is_named_by_its_shape():
+    with pytest.raises(TypeError, match=r"got model=a tensor of shape \(8, 3, 6, 6\); give the module itself"):
+        MultiMix("mixup", num_classes=4).run(X, Y, Heads())
+
+
+@pytest.mark.parametrize("method", [CutMix(), FMix(), ResizeMix(), SaliencyMix()])
+def test_images_that_seem_channels_last_are_warned_of(method):
+    mix = MultiMix(method, num_classes=4)
+    with pytest.warns(UserWarning, match=r"x should be \(B, C, H, W\), got x: \(8, 6, 6, 3\), .*permute"):
+        mix(X.permute(0, 2, 3, 1), Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mix(X, Y)
+        mix(torch.rand(8, 3, 3, 3), Y)
+        mix(torch.rand(8, 6, 7, 3), Y)
 
 
 @pytest.mark.parametrize("call", [lambda: mixed([1.0, 2.0]), lambda: mixed(X, [1, 2]), lambda: mixed(X.numpy())])

@@ -97,6 +97,8 @@ def test_unknown_layer_names_the_nearest(batch):
         manifold("stag2").run(net, *batch)
     with pytest.raises(ValueError, match='did you mean "stage3"'):
         manifold("stage2", "stage2", "stage2", "staeg3").plan(batch[0], model=net)
+    with pytest.raises(ValueError, match='got "xyz"; choose one of "stage1", "stage2"'):
+        manifold("xyz").run(net, *batch)
     assert net.rows["stage1"] == []
 
 

@@ -46,7 +46,8 @@ def check_tensor(name: str, value: Any, remedy: str = "convert it with torch.as_
 def check_model(model: Any) -> None:
     """Refuse what is no module: hooks, layers and parameters are asked for."""
     if not isinstance(model, nn.Module):
-        got = getattr(model, "__name__", None) or repr(model)
+        shape = f"a tensor of shape {tuple(model.shape)}" if isinstance(model, Tensor) else repr(model)
+        got = getattr(model, "__name__", None) or shape
         raise TypeError(
             f"model must be a torch.nn.Module, got model={got}; give the module itself, not its name or forward"
         )
@@ -110,6 +111,11 @@ def _check_labels(y: Tensor, num_classes: int | None, dense: bool, ignored: int 
             raise ValueError(
                 f"y must be integer class indices where num_classes is given, got y.dtype={y.dtype}, y: "
                 f"{tuple(y.shape)}, num_classes={num_classes}; pass y.long(), or for numbers leave num_classes away"
+            )
+        if num_classes is not None and not dense and y.shape[1] != num_classes:
+            raise ValueError(
+                f"soft y must have one column per class where num_classes is given, got y: {tuple(y.shape)}, "
+                f"num_classes={num_classes}; correct num_classes, or for other targets leave it away"
             )
         return
     if y.dtype.is_complex:

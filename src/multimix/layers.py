@@ -1,5 +1,6 @@
 """Which module of a model a layer's name means."""
 
+import difflib
 from collections.abc import Sequence
 
 from torch import nn
@@ -34,7 +35,9 @@ def check_layers(model: nn.Module, names: Sequence[str]) -> None:
     known = {unwrapped(full) for full, _ in model.named_modules()} | {full for full, _ in model.named_modules()}
     for name in names:
         if name not in known:
-            raise ValueError(f'layers must name modules of the model, got "{name}"; {nearest(name, known - {""})}')
+            close = difflib.get_close_matches(name, known - {""}, n=1)
+            remedy = f'did you mean "{close[0]}"?' if close else nearest(name, children_names(model))
+            raise ValueError(f'layers must name modules of the model, got "{name}"; {remedy}')
 
 
 def mix_layers(model: nn.Module | None) -> Sequence[str] | None:

@@ -184,6 +184,15 @@ def test_what_cannot_be_mixed_is_refused():
         fit(Module(), MixBatch(MIX), train=three)
 
 
+def test_two_that_would_mix_twice_are_refused():
+    module = Module()
+    with pytest.raises(
+        ValueError, match="callbacks must hold one MixBatch, or batches are mixed twice, got 2; for one"
+    ):
+        fit(module, MixBatch(MIX), MixBatch(MIX))
+    assert not module.train_batches
+
+
 def test_a_batch_of_many_parts_keeps_its_form():
     seen = []
     module = Module()

@@ -142,6 +142,13 @@ def test_picklable():
     assert len(mix(*planes(3))[0]) == 9
 
 
+def test_it_says_what_it_does():
+    assert repr(Mixup(0.2, 1.0, switch_prob=0.25, num_mixes=3, **PLAIN)) == (
+        "Mixup(MixUp(alpha=0.2), CutMix(alpha=1.0, boxes='nested'), num_mixes=3, num_classes=4, mode='batch', "
+        "prob=1.0, cutmix_share=0.25, label_smoothing=0.0, multi_label=False)"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -154,6 +161,7 @@ def test_picklable():
         ({"mixup_alpha": float("nan")}, "alpha must be a finite number > 0, got alpha=nan"),
         ({"prob": 1.5}, r"prob must lie in \[0, 1\], got prob=1.5"),
         ({"label_smoothing": -0.1}, r"label_smoothing must lie in \[0, 1\]"),
+        ({"multi_label": 5}, "multi_label must be True or False, got multi_label=5; .* by name, num_mixes=5"),
         ({"num_mixes": 0}, "num_mixes must be an integer >= 1, got num_mixes=0"),
     ],
 )

@@ -208,6 +208,14 @@ def test_float_labels_never_meet_the_wrong_loss(tmp_path):
         trainer(tmp_path, data=Images(22, soft)).train()
 
 
+def test_a_model_of_other_classes_is_refused(tmp_path):
+    mix = MultiMix("cutmix", num_mixes=3, num_classes=12)
+    with pytest.raises(
+        ValueError, match=r"one logit for each of num_classes=12 classes, got logits: \(12, 4\), labels"
+    ):
+        trainer(tmp_path, mix=mix).train()
+
+
 @pytest.mark.parametrize(
     ("problem", "loss"),
     [

@@ -65,7 +65,8 @@ class MixTrainer(transformers.Trainer):
         """Return the Trainer's own in evaluation; in training the loss of the mixed batch.
 
         Raises:
-            ValueError: if the batch holds more than one input, no labels, or float labels of an unknown kind.
+            ValueError: if the batch holds more than one input, no labels, or float labels of an unknown kind, or the
+                model has another number of classes.
         """
         if not model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -73,6 +74,11 @@ class MixTrainer(transformers.Trainer):
         problem = self._problem(y)
         outputs, y_mix = self.mix.run(model, x, y)
         logits = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
+        if problem == "single_label_classification" and logits.shape != y_mix.shape:
+            raise ValueError(
+                f"the model must return one logit for each of num_classes={y_mix.shape[-1]} classes, got logits: "
+                f"{tuple(logits.shape)}, labels: {tuple(y_mix.shape)}; correct num_classes, or the model's num_labels"
+            )
         # This batch's share of all that is accumulated before a step, counted as the Trainer counts; without a count
         # the Trainer divides by the number of batches.
         self.loss_is_scaled_for_ga = num_items_in_batch is not None
@@ -110,7 +116,8 @@ class MixTrainer(transformers.Trainer):
         if problem is None and (y.is_floating_point() or y.dtype == torch.bool):
             raise ValueError(
                 f"model.config.problem_type must say what float labels are, got problem_type=None and labels: "
-                f"{tuple(y.shape)}, {y.dtype}; set it to one of {', '.join(LOSSES)}"
+                f"{tuple(y.shape)}, {y.dtype}; set it to one of {', '.join(LOSSES)}, or, if a collator has mixed them "
+                f"already, take it out: MixTrainer mixes"
             )
         return problem or "single_label_classification"
 

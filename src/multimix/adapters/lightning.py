@@ -25,7 +25,7 @@ class MixBatch(lightning.Callback):
         targets: which items of a batch are targets, as for `MixCollate`.
 
     Raises:
-        TypeError, ValueError: if mix is no MultiMix, or needs the model.
+        TypeError, ValueError: if mix is no MultiMix, or needs the model; at the start, if there are two of these.
 
     Example:
         >>> trainer = lightning.Trainer(callbacks=[MixBatch(MultiMix("cutmix", num_mixes=5, num_classes=10))])
@@ -36,6 +36,19 @@ class MixBatch(lightning.Callback):
         self.mix = mix
         self.targets = targets
         self._replaced: dict[str, Any] | None = None
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Refuse a second one.
+
+        Raises:
+            ValueError: if batches would be mixed twice.
+        """
+        number = sum(isinstance(callback, MixBatch) for callback in trainer.callbacks)  # type: ignore[attr-defined]
+        if number > 1:
+            raise ValueError(
+                f"callbacks must hold one MixBatch, or batches are mixed twice, got {number}; for one of several "
+                f'methods give MixBatch(MultiMix(Choice(["mixup", "cutmix"]), ...))'
+            )
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Wrap `training_step`."""

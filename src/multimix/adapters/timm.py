@@ -68,6 +68,11 @@ class Mixup:
                 f"mixup_alpha and cutmix_alpha must be >= 0 and not both 0, got mixup_alpha={mixup_alpha!r}, "
                 f"cutmix_alpha={cutmix_alpha!r}; set mixup_enabled=False to switch mixing off"
             )
+        if not isinstance(multi_label, bool):
+            raise ValueError(
+                f"multi_label must be True or False, got multi_label={multi_label!r}; give the number of mixes by "
+                f"name, num_mixes=5"
+            )
         self.label_smoothing = label_smoothing
         self.num_classes = checked_count("num_classes", num_classes)
         self.num_mixes = checked_count("num_mixes", num_mixes)
@@ -91,6 +96,12 @@ class Mixup:
         check_batch(x, target)
         self._check_target(x, target)
         return self.apply(self.draw(x), x, target)
+
+    def __repr__(self) -> str:
+        settings = "num_mixes", "num_classes", "mode", "prob", "cutmix_share", "label_smoothing", "multi_label"
+        return (
+            f"Mixup({self.mixup}, {self.cutmix}, {', '.join(f'{name}={getattr(self, name)!r}' for name in settings)})"
+        )
 
     def draw(self, x: Tensor) -> list[Plan]:
         """Plans over disjoint samples that make up a step: one in mode `"batch"`, up to three in mode `"elem"`."""

@@ -32,7 +32,8 @@ class Choice(Drawn):
     def __init__(self, methods: Sequence["Method | Choice | str"], weights: Sequence[float] | None = None) -> None:
         if isinstance(methods, str) or not isinstance(methods, Sequence) or len(methods) == 0:
             raise ValueError(
-                f'methods must list at least one method, got methods={methods!r}; try Choice(["mixup", "cutmix"])'
+                f"methods must be a list of at least one method, got methods={methods!r}; try "
+                f'Choice(["mixup", "cutmix"], weights=[1, 2])'
             )
         given = (1.0,) * len(methods) if weights is None else weights
         numbers = [as_number(weight) for weight in given] if isinstance(given, Iterable) else []

@@ -1,6 +1,7 @@
 """What a method sees when it is asked for its masks."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +13,8 @@ from multimix.masks import Constant
 from multimix.scalars import as_number
 from multimix.shapes import send, spatial_shape
 from multimix.streams import Streams
+
+MOST_COLOURS = 4  # of an image as it is stored
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,17 @@ class Step:
 
 
 def check_axes(method: str, x: Tensor) -> None:
-    """Refuse what has no spatial axes that can be cut, or more than three."""
+    """Refuse what has no spatial axes that can be cut, or more than three; warn of images that seem channels last."""
     if not 1 <= len(spatial_shape(x)) <= 3:
         raise ValueError(
             f"{method} cuts one, two or three spatial axes, got x: {tuple(x.shape)}; "
             f"give x as (B, L), (B, C, L), (B, C, H, W) or (B, C, D, H, W)"
+        )
+    if x.ndim == 4 and x.shape[1] == x.shape[2] > MOST_COLOURS >= x.shape[3]:
+        warnings.warn(
+            f"x should be (B, C, H, W), got x: {tuple(x.shape)}, which looks like (B, H, W, C): {method} would cut "
+            f"across colours; use x.permute(0, 3, 1, 2)",
+            stacklevel=2,
         )
 
 
