@@ -10,11 +10,13 @@ from torch import nn
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.randomness import seed_of
+from multimix.lab.models import build_model
 from multimix.lab.train.course import Course
 from multimix.lab.train.learner import Learner
 from multimix.lab.train.method_schedule import mixer
 from multimix.lab.train.moments import Length
 from multimix.lab.train.settings import TrainSettings
+from multimix.methods import METHODS
 
 LENGTH = Length(steps=10, epoch=2)
 CLASSES = 10
@@ -174,3 +176,17 @@ def test_channels_last_lays_weights_out_so_and_gives_the_same_update():
         some.update(0, x, batch()[1])
         results.append(weights(some))
     torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "mixup+fmix:2@0,puzzlemix@0.5"])
+def test_kernels_are_loaded_before_the_clock_runs_and_nothing_else_changes(method, monkeypatch):
+    settings = TrainSettings(method=method, out="o")
+    course = Course.of(settings, CLASSES, LENGTH)
+    model = build_model("small-cnn", (1, 8, 8), CLASSES)
+    before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    blended = []
+    monkeypatch.setattr("multimix.mixer.blend", lambda x, plan, out: blended.append(plan) or x)
+    course.load_kernels(model, (1, 8, 8), torch.device("cpu"))
+    assert len(blended) == {"manifold": 1, "mixup+fmix:2@0,puzzlemix@0.5": 4}.get(method, 2)  # without mixing, too
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())

@@ -1,7 +1,11 @@
 """Which mixer at which step of a run."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import torch
+from torch import nn
 
 from multimix import MultiMix
 from multimix.lab.core.errors import UsageError
@@ -9,6 +13,7 @@ from multimix.lab.train.method_schedule import mixer
 from multimix.lab.train.moments import Length, Moment, at_step
 from multimix.lab.train.settings import TrainSettings
 from multimix.methods import NoMix
+from multimix.shapes import spatial_shape
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,20 @@ class Course:
     def at(self, step: int) -> MultiMix:
         """Return the mixer of the update that comes after `step` others."""
         return self._phase(step) if self.first <= step < self.last else self.plain
+
+    def load_kernels(self, model: nn.Module, sample_shape: Sequence[int], device: torch.device) -> None:
+        """Mix two empty samples by each method: to load and compile kernels is no part of training, and the first pays."""
+        x = torch.zeros(2, *sample_shape, device=device)
+        labels = torch.zeros(2, dtype=torch.int64, device=device)
+        saliency = torch.ones(2, *spatial_shape(x), device=device)
+        for _, mix in (*self.mixes, (0, self.plain)):
+            for method in mix.method.options:
+                alone = MultiMix(method, num_mixes=mix.num_mixes, num_classes=mix.num_classes)
+                plan = alone.plan(
+                    x, model=model, saliency=saliency if method.salient else None, generator=torch.Generator()
+                )
+                if not plan.layer:
+                    alone.apply(plan, x, labels)
 
     def samples(self, step: int) -> int:
         """Return how many samples that update has: also where they are not mixed, as many as if they were."""

@@ -86,6 +86,7 @@ def train(
         names = settings.trackers if fabric.is_global_zero else ()
         trackers = Trackers(names, settings, run.state.records, log)
         with Interruption() as interruption, private_random_state(fabric.device), trackers as run.trackers:
+            run.learner.course.load_kernels(run.learner.bare, data.sample_shape, fabric.device)
             run.loop(interruption)
             on_rank_zero(fabric, run.finish)
         fabric.barrier()  # none leaves while another still listens
