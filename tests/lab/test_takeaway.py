@@ -1,5 +1,6 @@
 """The sentence under the table says what the table shows."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from multimix.lab.compare.rows import Row
 from multimix.lab.report import words
 from multimix.lab.report.results import Result
-from multimix.lab.report.summary import summary
+from multimix.lab.report.summary import lowest, summary
 from multimix.lab.report.table import TableRow, corrected, table_row
 from multimix.lab.report.takeaway import takeaway
 from multimix.lab.report.words import change, change_interval, metric, note, with_interval
@@ -161,6 +162,20 @@ def test_a_row_with_fewer_seeds_is_not_called_the_lowest():
         if sentence.startswith("Lowest")
     ]
     assert lowest.startswith("Lowest mean error of the 2 rows with 3 seeds: mixup-k5-same-rows, 9.0")
+
+
+@pytest.mark.parametrize(
+    ("plain", "says"),
+    [
+        (0.12, "mixup-k5-same-rows, 9.0.* %; none, 12.00 ± .* %: −3.00 points, better. Being"),
+        (0.0901, "mixup-k5-same-rows, 9.0.* %; none, 9.0. ± .* %: [+−]0.0. points, not significant. Being"),
+        (0.05, r"none, 5.00 ± .* %, without mixing. Being"),
+    ],
+)
+def test_the_lowest_row_is_held_against_no_mixing(plain, says):
+    none = table_row(Row("none", 1), results(plain, 1.0), {}, [], [])
+    (sentence,) = lowest([none, row("same-rows", -0.01)])
+    assert re.match(f"Lowest mean error of the 2 rows with 3 seeds: {says}", sentence)
 
 
 def test_costs_are_processor_time_where_runs_waited():

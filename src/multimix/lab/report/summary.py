@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 from multimix.lab.report import words
-from multimix.lab.report.table import Change, TableRow
+from multimix.lab.report.table import Change, TableRow, changes_of
 from multimix.lab.report.takeaway import advice, findings, findings_of_variants, question, takeaway
+from multimix.lab.train.method_schedule import NONE
 
 SIGNIFICANCE = 0.05
 
 
 def summary(rows: Sequence[TableRow]) -> list[str]:
     """Return the sentences for one data set; what speaks against K > 1 stands beside what speaks for it."""
-    return [*_answers(rows), *_lowest(rows), *_counts(rows), *_power(rows)]
+    return [*_answers(rows), *lowest(rows), *_counts(rows), *_power(rows)]
 
 
 def _answers(rows: Sequence[TableRow]) -> Iterator[str]:
@@ -34,15 +35,33 @@ def _well_known(rows: Sequence[TableRow]) -> list[TableRow]:
     return [row for row in rows if len(row.results) == most]
 
 
-def _lowest(rows: Sequence[TableRow]) -> Iterator[str]:
+def lowest(rows: Sequence[TableRow]) -> Iterator[str]:
+    """Yield which row has the least error, and whether it is better than no mixing."""
     done = _well_known([row for row in rows if "error" in row.metrics])
     if len(done) > 1:
-        best = min(done, key=lambda row: row.metrics["error"].mean)
+        best = _best(done)
         runs = len(best.results)
         yield (
             f"Lowest mean error of the {len(done)} rows with {runs} seed{'s' * (runs != 1)}: {best.row.label}, "
-            f"{words.with_interval(best.metrics['error'], 100)} %. Being the lowest of many is in part luck."
+            f"{words.with_interval(best.metrics['error'], 100)} %{_against_no_mixing(best, done)}. Being the lowest of "
+            f"many is in part luck."
         )
+
+
+def _against_no_mixing(best: TableRow, done: Sequence[TableRow]) -> str:
+    plain = [row for row in done if row.row.method == NONE]
+    if not plain or best in plain:
+        return ", without mixing" if plain else ""
+    without = _best(plain)
+    change = changes_of(best.results, without.results)["error"]
+    return (
+        f"; {without.row.label}, {words.with_interval(without.metrics['error'], 100)} %: "
+        f"{words.points(change.difference.mean)} points, {change.verdict}"
+    )
+
+
+def _best(rows: Sequence[TableRow]) -> TableRow:
+    return min(rows, key=lambda row: row.metrics["error"].mean)
 
 
 def _counts(rows: Sequence[TableRow]) -> Iterator[str]:

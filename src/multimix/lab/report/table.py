@@ -145,7 +145,7 @@ def table_row(
         cpu_time_ratio=_ratio(results, first, "cpu_time_s"),
         time_ratio_reference=_ratio(results, reference, "time_s"),
         cpu_time_ratio_reference=_ratio(results, reference, "cpu_time_s"),
-        changes=_changes(results, reference),
+        changes=changes_of(results, reference),
     )
 
 
@@ -163,8 +163,8 @@ def _ratio(results: Sequence[Result], reference: Sequence[Result], name: str) ->
     return None if own is None or other is None else own.mean / other.mean
 
 
-def _changes(results: Sequence[Result], reference: Sequence[Result]) -> dict[str, Change]:
-    """Compare the seeds that both rows have finished."""
+def changes_of(results: Sequence[Result], reference: Sequence[Result]) -> dict[str, Change]:
+    """Compare the seeds that both rows have finished, metric by metric."""
     references = {run.seed: run.evaluation for run in reference}
     changes = {}
     for name in _names(results):

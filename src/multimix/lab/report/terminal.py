@@ -10,6 +10,7 @@ from rich.text import Text
 
 from multimix.lab.report import words
 from multimix.lab.report.grids import HEADS, TEXTS, heads, unfinished
+from multimix.lab.report.summary import lowest
 from multimix.lab.report.table import TableRow, by_data
 from multimix.lab.report.takeaway import takeaway
 
@@ -43,7 +44,7 @@ def _print_table(rows: Sequence[TableRow], cells: dict[str, Cell], console: Cons
     for row in rows:
         for seed, reason in row.failures.items():
             console.print(f"{row.row.label}, seed {seed}, failed: {reason}", style="red", soft_wrap=True)
-    console.print(f"{takeaway(rows)}\n", style="bold")
+    console.print(" ".join([takeaway(rows), *lowest(rows)]) + "\n", style="bold")
 
 
 def _cells(rows: Sequence[TableRow]) -> dict[str, Cell]:

@@ -61,7 +61,7 @@ class Course:
         return self._phase(step) if self.first <= step < self.last else self.plain
 
     def load_kernels(self, model: nn.Module, sample_shape: Sequence[int], device: torch.device) -> None:
-        """Mix two empty samples by each method: to load and compile kernels is no part of training, and the first pays."""
+        """Mix two empty samples by each method: loading and compiling is no part of training; the first run pays."""
         x = torch.zeros(2, *sample_shape, device=device)
         labels = torch.zeros(2, dtype=torch.int64, device=device)
         saliency = torch.ones(2, *spatial_shape(x), device=device)
