@@ -4,11 +4,13 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(name: object, known: Iterable[str]) -> str:
-    """`'did you mean "x"?'` or the whole list of known names."""
+def nearest(name: object, known: Iterable[str], listed: bool = False) -> str:
+    """`'did you mean "x"?'`, or the known names, unless the message has listed them before."""
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=1)
-    return f'did you mean "{close[0]}"?' if close else "choose one of " + ", ".join(f'"{n}"' for n in names)
+    if close:
+        return f'did you mean "{close[0]}"?'
+    return "choose one of these" if listed else "choose one of " + ", ".join(f'"{n}"' for n in names)
 
 
 def check_option(option: str, value: object, known: Iterable[str]) -> None:
@@ -19,4 +21,6 @@ def check_option(option: str, value: object, known: Iterable[str]) -> None:
     """
     names = tuple(known)
     if not isinstance(value, str) or value not in names:
-        raise ValueError(f"{option} must be one of {', '.join(names)}, got {option}={value!r}; {nearest(value, names)}")
+        raise ValueError(
+            f"{option} must be one of {', '.join(names)}, got {option}={value!r}; {nearest(value, names, listed=True)}"
+        )

@@ -146,16 +146,21 @@ def test_the_lowest_error_is_recommended_and_what_it_cannot_be_told_from_is_know
     assert {standing.name for standing in decision.alike} == alike
 
 
-def test_the_cheapest_of_those_that_cannot_be_told_apart_is_named():
-    done = measure({"a": [0.10, 0.12, 0.09], "none": [0.30, 0.31, 0.32]}, time_s=2)
-    done |= measure({"b": [0.11, 0.11, 0.10]}, time_s=1)
-    decision = RACE.decide(done, Rung(NAMES, 3, ()))
+@pytest.mark.parametrize("seeds", [5, 4])
+def test_the_cheapest_of_those_that_cannot_be_told_apart_is_named_where_seeds_are_enough(seeds):
+    done = measure(
+        {"a": [0.10, 0.12, 0.09, 0.10, 0.11][:seeds], "none": [0.30, 0.31, 0.32, 0.30, 0.31][:seeds]}, time_s=2
+    )
+    done |= measure({"b": [0.11, 0.11, 0.10, 0.11, 0.11][:seeds]}, time_s=1)
+    decision = RACE.decide(done, Rung(NAMES, seeds, ()))
     assert [standing.name for standing in decision.alike] == ["b", "a"]
     runs = {name: Candidate("none" if name == "none" else "mixup", 1, 120) for name in NAMES}
     said = "\n".join(answer(decision, runs, asked(batch_size=120), 9, 60.0))
     assert "train with: mixup, K = 1, 120 rows per step" in said
-    assert "minus no mixing: -20.67 ± 5.17 points, paired by seed" in said
-    assert "10.67 %, 1.0 s a run instead of 2.0 s" in said
+    assert f"minus no mixing: {'-20.40 ± 1.88' if seeds == 5 else '-20.50 ± 2.76'} points, paired by seed" in said
+    assert ("10.80 %, 1.0 s a run instead of 2.0 s" in said) == (seeds == 5)
+    assert ("; significant" in said) == (seeds == 5)
+    assert ("4 seed(s) are too few to tell it from chance" in said) == (seeds == 4)
 
 
 def test_the_first_length_lets_the_halving_fit():
@@ -268,7 +273,7 @@ def test_a_race_out_of_time_answers_by_what_is_done_and_goes_on_with_a_larger_bu
     first = written_in(tmp_path / "o")
     assert first["spent_s"] <= 60
     assert first["answer"][0].startswith("train with: mixup")
-    assert first["answer"][2].endswith("; not significant")  # with so few seeds nothing can be told apart
+    assert first["answer"][2].endswith("seed(s) are too few to tell it from chance")
     choose(tiny(tmp_path / "o", budget="1h"), "", quiet())
     assert len(written_in(tmp_path / "o")["rungs"]) > len(first["rungs"])
 

@@ -1,5 +1,7 @@
 """Every data set by name, from files in the layout it is published in."""
 
+from pathlib import Path
+
 import layouts
 import numpy as np
 import pytest
@@ -380,6 +382,8 @@ def test_what_is_nowhere_is_refused_with_what_was_looked_for(tmp_path, name, loo
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
+        (str(Path(__file__).parent), {}, r"got data=.*; for pictures of your own write folder:/.*lab"),
+        ("zzz", {}, r"data must be one of digits, .*, got data='zzz'; choose one of these"),
         ("cifar", {}, r'data must be one of digits, .*, hf:REPO, .*got data=\'cifar\'; did you mean "cifar10"\?'),
         (
             "cifar10",

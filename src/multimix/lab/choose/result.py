@@ -18,6 +18,7 @@ from multimix.lab.train.settings import TrainSettings
 
 # In the order they are typed; then all others that are not as they would be anyway.
 FIRST = ("data", "model", "method", "num_mixes", "batch_size", "steps")
+FEWEST_SEEDS = 5  # with fewer hardly any difference is significant, and that says nothing
 OF_THE_RACE = ("seed", "validation_share", "split_seed", "evaluations", "out")
 
 
@@ -103,17 +104,20 @@ def _against_no_mixing(decision: Decision, field: Mapping[str, Candidate], setti
         return ["no run without mixing ended well, so nothing can be said of a difference to it"]
     if best is plain:
         return ["no method had a lower error than no mixing"]
+    n = len(best.errors)
+    significant = f"{'not ' if plain in decision.alike else ''}significant"
+    verdict = significant if n >= FEWEST_SEEDS else f"{n} seed(s) are too few to tell it from chance"
     error = f"{_called(plain, field, settings)}: {100 * mean(plain.errors):.2f} %"
     return [
         f"{field[best.name].label} minus no mixing: {_points(_difference(best, decision))} points, paired by seed "
-        f"({error}); {'not ' if plain in decision.alike else ''}significant"
+        f"({error}); {verdict}"
     ]
 
 
 def _cheaper(decision: Decision, field: Mapping[str, Candidate], settings: ChooseSettings) -> list[str]:
-    """Return the cheapest whose error is not significantly higher, if there is a cheaper one."""
+    """Return the cheapest whose error is not significantly higher, if there is a cheaper one and seeds to tell it."""
     best, cheapest = decision.best, decision.alike[0]
-    if cheapest is best:
+    if cheapest is best or len(best.errors) < FEWEST_SEEDS:
         return []
     return [
         f"cheapest without a significantly higher error: {_called(cheapest, field, settings)}: "

@@ -17,7 +17,7 @@ def check(holds: bool, rule: str, remedy: str, **values: object) -> None:
 def check_name(kind: str, name: str, known: Iterable[str]) -> None:
     """Refuse a name that is not known, and say which one is nearest."""
     known = list(known)
-    check(name in known, f"{kind} must be one of {', '.join(known)}", nearest(name, known), **{kind: name})
+    check(name in known, f"{kind} must be one of {', '.join(known)}", nearest(name, known, listed=True), **{kind: name})
 
 
 def check_place(name: str, value: str | None) -> None:

@@ -120,7 +120,10 @@ def _kind(name: str) -> tuple[type[DataSet], dict[str, str]]:
     if name in DATASETS:
         return DATASETS[name], {}
     known = [*DATASETS, *(f"{prefix}:{option.upper()}" for prefix, (_, option) in PREFIXES.items())]
-    raise UsageError(f"data must be one of {', '.join(known)}, got data={name!r}; {nearest(name, known)}")
+    remedy = (
+        f"for pictures of your own write folder:{name}" if Path(name).is_dir() else nearest(name, known, listed=True)
+    )
+    raise UsageError(f"data must be one of {', '.join(known)}, got data={name!r}; {remedy}")
 
 
 def _option_names(name: str) -> list[str]:

@@ -131,7 +131,8 @@ def _odds(value: str, given: str, setting: str) -> Odds:
     for name in names:
         if name not in METHODS:
             raise UsageError(
-                f"{setting} must be one of {', '.join(METHODS)}, got {setting}={name!r}; {nearest(name, METHODS)}"
+                f"{setting} must be one of {', '.join(METHODS)}, got {setting}={name!r}; "
+                f"{nearest(name, METHODS, listed=True)}"
             )
     if NONE in names and len(names) > 1:
         raise UsageError(

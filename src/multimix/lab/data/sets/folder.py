@@ -34,7 +34,9 @@ class Folder(GenericOptions):
         homes = _homes(folder, bad_files)
         classes = class_names(homes.get("train", folder))
         if not classes:
-            raise UsageError(f"{folder} must hold one folder per class, got none; see the documentation for layouts")
+            raise UsageError(
+                f"{folder} must hold one folder per class, got none; give the folder above these, or see docs/data.md"
+            )
         suffixes = kind_of(homes.get("train", folder), classes)
         found = {name: class_folders(home, classes, bad_files, suffixes) for name, home in homes.items()}
         return generic_data(f"folder {folder}", found, classes, self, is_sound=suffixes is audio.SUFFIXES)
