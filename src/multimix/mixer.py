@@ -173,7 +173,9 @@ class MultiMix:
         """
         checks.check_batch(x, y)
         if y is not None:
-            checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
+            features = isinstance(self.partners, SimilarTargets) and y.ndim > 1  # of which no labels need be made
+            num_classes = None if features else self.num_classes
+            checks.check_targets(x, y, num_classes, self.dense_targets, self.ignore_index)
         if partner is not None:
             checks.check_partner(x, partner, self.num_mixes)
         if alpha is not None:

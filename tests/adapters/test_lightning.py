@@ -184,6 +184,17 @@ def test_what_cannot_be_mixed_is_refused():
         fit(Module(), MixBatch(MIX), train=three)
 
 
+def test_mixing_ends_where_its_settings_are_replaced():
+    class Ending(lightning.Callback):
+        def on_train_epoch_start(self, trainer, pl_module):
+            if trainer.current_epoch == 1:
+                mixing.mix = MultiMix("none", num_classes=4)
+
+    module, mixing = Module(), MixBatch(MIX)
+    fit(module, mixing, Ending(), max_epochs=2)
+    assert [len(y) for _, y in module.train_batches] == [12] * 5 + [6] + [4] * 5 + [2]
+
+
 def test_two_that_would_mix_twice_are_refused():
     module = Module()
     with pytest.raises(
