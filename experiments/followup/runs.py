@@ -63,7 +63,7 @@ class FollowUp(Study):
     def tune(self) -> dict[str, Choice]:
         """Do the tuning runs that are missing, and return what each arm trains with."""
         seeds = range(TUNING_SEEDS, TUNING_SEEDS + self.protocol.tuning_seeds)
-        for asked in self.plan.asked():
+        for asked in sorted(self.plan.asked(), key=lambda asked: asked.arm.method == "none"):  # the longest runs last
             if asked.tuned:
                 for rate in self.protocol.rates:
                     for length in lengths_of(self.plan, asked):
