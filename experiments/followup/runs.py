@@ -1,5 +1,6 @@
 """The runs of a follow-up: tuning of what study F did not choose, then seed by seed, all arms."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ from multimix.lab.evaluate.evaluator import Evaluator
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)  # of all updates of a run
 EVALUATORS: tuple[Evaluator, ...] = (Calibration(), Corruption(), Adversarial())
+GRID = 3  # lengths that are tried at every rate; longer ones only at the best rate, while the longest is the best
 DIGITS = 6  # of the numbers that are kept
 
 
@@ -62,14 +64,22 @@ class FollowUp(Study):
 
     def tune(self) -> dict[str, Choice]:
         """Do the tuning runs that are missing, and return what each arm trains with."""
-        seeds = range(TUNING_SEEDS, TUNING_SEEDS + self.protocol.tuning_seeds)
         for asked in sorted(self.plan.asked(), key=lambda asked: asked.arm.method == "none"):  # the longest runs last
             if asked.tuned:
+                lengths = lengths_of(self.plan, asked)
                 for rate in self.protocol.rates:
-                    for length in lengths_of(self.plan, asked):
-                        for seed in seeds:
-                            self.run(asked.arm, length, rate, seed)
-        return choices_of(self.plan, self.records)
+                    for length in lengths[:GRID]:
+                        self._tune(asked.arm, length, rate)
+                for longer in lengths[GRID:]:
+                    choice = choices_of(self.plan, self.records, [asked])[asked.arm.name]
+                    if choice.reached:
+                        break
+                    self._tune(asked.arm, longer, choice.rate)
+        return choices_of(self.plan, self.records, self.plan.asked())
+
+    def _tune(self, arm: Arm, length: int, rate: float) -> None:
+        for seed in range(TUNING_SEEDS, TUNING_SEEDS + self.protocol.tuning_seeds):
+            self.run(arm, length, rate, seed)
 
     def finish(self, choices: dict[str, Choice]) -> None:
         """Do the final runs that are missing."""
@@ -122,16 +132,16 @@ def _error(model: nn.Module, split: Split) -> float:
 
 
 def lengths_of(plan: Plan, asked: Asked) -> list[int]:
-    """Return the lengths that an arm is tuned at: half, as many and twice the updates that study F chose."""
+    """Return the lengths that an arm may be tuned at: half to four times the updates that study F chose."""
     length = plan.choices[asked.chosen].length
-    return [length // 2, length, 2 * length]
+    return [length // 2, length, 2 * length, 4 * length]
 
 
-def choices_of(plan: Plan, records: Records) -> dict[str, Choice]:
-    """Return what each arm trains with: as study F chose, or by the tuning runs among the records."""
+def choices_of(plan: Plan, records: Records, several: Iterable[Asked]) -> dict[str, Choice]:
+    """Return what each of several arms trains with: as study F chose, or by the tuning runs among the records."""
     seeds = range(TUNING_SEEDS, TUNING_SEEDS + plan.protocol.tuning_seeds)
     found = {}
-    for asked in plan.asked():
+    for asked in several:
         name = asked.arm.name
         tuning = records.of(name, seeds)
         found[name] = (
