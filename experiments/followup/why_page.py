@@ -90,7 +90,11 @@ def draw_course(found: Found, file: Path) -> None:
                 _lines(axis, found, asked.arm)
         axis.set(title=method, xlabel="rows through the network, thousands", ylabel="error, %", ylim=(0, None))
         axis.grid(alpha=0.3)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    lines, labels = axes[0, 0].get_legend_handles_labels()
+    # test errors in the left column, training errors in the right
+    figure.legend(
+        lines[::2] + lines[1::2], labels[::2] + labels[1::2], loc="outside lower center", ncols=2, frameon=False
+    )
     figure.savefig(file, dpi=150, facecolor="white")
     plt.close(figure)
 
