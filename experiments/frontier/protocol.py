@@ -23,6 +23,8 @@ class Arm:
         updates: Updates, in units of S.
         fresh: Whether each mix of a sample has a partner of its own, from a pool of B samples.
         rate_of: Kind of the arm whose learning rate is taken; empty if it is tuned for this one.
+        options: Settings of MultiMix that are not its defaults.
+        model_options: Options of the model beside the protocol's.
     """
 
     method: str
@@ -32,6 +34,8 @@ class Arm:
     updates: int = 1
     fresh: bool = False
     rate_of: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    model_options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -89,9 +89,10 @@ class Records:
 
     Args:
         folder: Where `records.jsonl` is or will be.
+        kind: What a line holds.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: type[Record] = Record) -> None:
         self.file = folder / "records.jsonl"
         self.all: dict[Key, Record] = {}
         if self.file.exists():
@@ -100,7 +101,7 @@ class Records:
             if whole != text:
                 self.file.write_text(whole)
             for line in whole.splitlines():
-                self._keep(Record(**json.loads(line)))
+                self._keep(kind(**json.loads(line)))
 
     def _keep(self, record: Record) -> None:
         self.all[record.key] = record

@@ -2,11 +2,13 @@
 
 import math
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic
+from typing import Any, ClassVar
 
 import torch
+from torch import nn
 
 from experiments.frontier.choose import Choice, choose, final_lengths, is_done, means
 from experiments.frontier.protocol import FINAL_SEEDS, TUNING_SEEDS, Arm, Protocol
@@ -28,6 +30,8 @@ class Study:
         minutes: After these no further run is begun.
     """
 
+    kind: ClassVar[type[Record]] = Record
+
     def __init__(
         self,
         protocol: Protocol,
@@ -39,7 +43,7 @@ class Study:
     ) -> None:
         self.protocol, self.data, self.folder, self.say, self.device = protocol, data, folder, say, device
         self.until = monotonic() + 60 * minutes
-        self.records = Records(folder)
+        self.records = Records(folder, self.kind)
         self.commit = commit()
         self._drawn: tuple[int, Data] | None = None
 
@@ -79,19 +83,41 @@ class Study:
             return
         if monotonic() > self.until:
             raise TimeoutError("no run is begun any more; the same command goes on")
-        data = self._samples(seed)
-        model, spent = train(self.protocol, arm, data, length, rate, seed)
-        assert data.validation is not None
-        validation, test = logits_of(model, data.validation), logits_of(model, data.test)
-        found = judged(validation, test)
-        record = Record(arm.name, length, rate, seed, commit=self.commit, **spent, **found)  # type: ignore[arg-type]
+        record, logits = self._done(arm, length, rate, seed)
         if keep_logits:
-            save_logits(self.folder / "logits", record, test[0])
+            save_logits(self.folder / "logits", record, logits)
         self.records.add(record)
         self.say(
             f"{arm.name}, {length} updates, rate {rate:g}, seed {seed}: {100 * record.error:.1f} %, "
             f"{record.cost_s:.1f} s"
         )
+
+    def again(self, arm: Arm, seeds: Iterable[int]) -> bool:
+        """Do recorded runs of an arm anew, write nothing, and say of each whether the same samples are wrong.
+
+        Returns:
+            Whether all are as recorded.
+        """
+        same = True
+        for known in self.records.of(arm.name, seeds):
+            record, _ = self._done(arm, known.length, known.rate, known.seed)
+            same &= record.wrong == known.wrong
+            verdict = "as recorded" if record.wrong == known.wrong else f"recorded {100 * known.error:.1f} %"
+            self.say(f"{arm.name}, {known.length} updates, seed {known.seed}: {100 * record.error:.1f} %, {verdict}")
+        return same
+
+    def _done(self, arm: Arm, length: int, rate: float, seed: int) -> tuple[Record, torch.Tensor]:
+        """Train and judge: return the record and the test logits."""
+        data = self._samples(seed)
+        model, found = self._trained(arm, data, length, rate, seed)
+        assert data.validation is not None
+        validation, test = logits_of(model, data.validation), logits_of(model, data.test)
+        found |= judged(validation, test)
+        return self.kind(arm.name, length, rate, seed, commit=self.commit, **found), test[0]
+
+    def _trained(self, arm: Arm, data: Data, length: int, rate: float, seed: int) -> tuple[nn.Module, dict[str, Any]]:
+        """Train: return the model, and what a record says besides how it judges."""
+        return train(self.protocol, arm, data, length, rate, seed)
 
     def _samples(self, seed: int) -> Data:
         if self._drawn is None or self._drawn[0] != seed:

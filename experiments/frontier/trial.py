@@ -1,5 +1,6 @@
 """One run of one arm: train, and judge the last weights."""
 
+from collections.abc import Callable
 from time import perf_counter, process_time
 
 import torch
@@ -17,7 +18,13 @@ ROWS = 500  # of a forward pass while a model is judged
 
 
 def train(
-    protocol: Protocol, arm: Arm, data: Data, length: int, rate: float, seed: int
+    protocol: Protocol,
+    arm: Arm,
+    data: Data,
+    length: int,
+    rate: float,
+    seed: int,
+    watch: Callable[[int, nn.Module], None] | None = None,
 ) -> tuple[nn.Module, dict[str, float]]:
     """Train one model: SGD with Nesterov momentum, the rate falling to zero along a cosine.
 
@@ -30,12 +37,15 @@ def train(
         length: Updates of the arm with K = 1.
         rate: The highest learning rate.
         seed: First weights, order of samples, mixing. The same seed gives every arm the same first weights.
+        watch: Called after each update with the number of updates so far and the model, which it leaves as it was. Its
+            processor time does not count.
 
     Returns:
         The model, and the seconds that training took: of processor time, and on a GPU by the clock too.
     """
     torch.manual_seed(seed)
-    model = build_model(protocol.model, data.sample_shape, data.num_classes, protocol.model_options)
+    options = protocol.model_options | arm.model_options
+    model = build_model(protocol.model, data.sample_shape, data.num_classes, options)
     device = data.train.labels.device
     on_gpu = device.type != "cpu"
     model = model.to(device, memory_format=torch.channels_last) if on_gpu else model
@@ -48,13 +58,13 @@ def train(
         arm.method,
         num_mixes=arm.num_mixes,
         num_classes=data.num_classes,
-        partners="fresh" if arm.fresh else "same",
+        **({"partners": "fresh"} if arm.fresh else {}) | arm.options,
     )
     samples = round(protocol.batch_size * (1 if arm.fresh else arm.pairs))
     order = SampleOrder(len(data.train), samples, seed)
     generator = torch.Generator()
     model.train()
-    begun = process_time(), perf_counter()
+    begun, watched_s = (process_time(), perf_counter()), 0.0
     for step, (x, labels) in enumerate(data.train.batches(order, range(updates))):
         generator.manual_seed(seed_of(seed, "mix", step))
         with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
@@ -67,9 +77,15 @@ def train(
         loss.backward()
         optimizer.step()
         schedule.step()
+        if watch is not None:
+            paused = process_time()
+            watch(step + 1, model)
+            watched_s += process_time() - paused
     if on_gpu:
         torch.accelerator.synchronize(device)
-    spent = {"cpu_time_s": process_time() - begun[0]} | ({"time_s": perf_counter() - begun[1]} if on_gpu else {})
+    spent = {"cpu_time_s": process_time() - begun[0] - watched_s} | (
+        {"time_s": perf_counter() - begun[1]} if on_gpu else {}
+    )
     return model.eval(), spent
 
 

@@ -162,6 +162,20 @@ def test_a_first_stride_of_two_sees_64_pixels_as_32(name):
     assert sizes == [(32, 32)]
 
 
+def test_small_cnn_with_group_norm_starts_from_the_same_weights_and_rows_do_not_depend_on_each_other():
+    models = {}
+    for norm in (None, "batch", "group"):
+        torch.manual_seed(0)
+        models[norm] = build_model("small-cnn", (1, 8, 8), 3, {} if norm is None else {"norm": norm})
+    (default, batch, group), x = models.values(), torch.randn(4, 1, 8, 8)
+    for other in (batch, group):
+        assert all(map(torch.equal, default.parameters(), other.parameters()))
+    assert [type(module) for module in batch.modules()] == [type(module) for module in default.modules()]
+    assert not list(group.buffers())
+    assert torch.allclose(group(x)[:2], group(x[:2]), atol=1e-6)
+    assert not torch.allclose(batch(x)[:2], batch(x[:2]), atol=1e-2)
+
+
 def test_the_last_block_of_preact_resnet18_is_followed_by_no_batch_norm():
     model = build_model("preact-resnet18", IMAGE, 10, {"width": 4})
     assert [type(module) for module in model.head] == [nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear]
@@ -220,6 +234,7 @@ def test_any_other_model_comes_from_a_module(mine):
             r"samples for preact-resnet18 must be images or spectrograms.*got shape \(1, 16",
         ),
         ("small-cnn", (2,), {}, r"must be images or spectrograms"),
+        ("small-cnn", IMAGE, {"norm": "layer"}, r"norm must be one of batch, group, got norm='layer'; choose one of"),
         ("vgg-11", (1, 16, 16), {}, r"vgg-11 must fit samples of shape \(1, 16, 16\)"),
         ("my_models:wrong", IMAGE, {}, r"my_models:wrong must return a torch.nn.Module, got int"),
         ("my_models:number", IMAGE, {}, r"model must be callable, got model='my_models:number', a int"),

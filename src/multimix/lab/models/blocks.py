@@ -79,11 +79,13 @@ def stage(block: Callable[..., nn.Module], inputs: int, outputs: int, blocks: in
     return nn.Sequential(block(inputs, outputs, stride), *(block(outputs, outputs) for _ in range(blocks - 1)))
 
 
-def convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    """Build a convolution that keeps the borders, batch norm and ReLU."""
+def convolution(
+    inputs: int, outputs: int, size: int = 3, stride: int = 1, norm: Callable[[int], nn.Module] = nn.BatchNorm2d
+) -> nn.Sequential:
+    """Build a convolution that keeps the borders, a normalization, batch norm by default, and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False),
-        nn.BatchNorm2d(outputs),
+        norm(outputs),
         nn.ReLU(),
     )
 
