@@ -40,7 +40,7 @@ def _head(found: Found) -> list[str]:
     hours = sum(run.cost_s for run in runs) / 3600
     few = "" if len(found.seeds) >= FEWEST_SEEDS else f" Fewer than {FEWEST_SEEDS} seeds: nothing is claimed."
     title = (
-        "Study M: pairs, batch norm, or length?" if plan.question == "why" else "Study Q: calibration and robustness"
+        "Study M: pairs, batch norm, or length?" if plan.question == "why" else "Study Q: calibration and robustness."
     )
     return [
         f"# {title} {protocol.data.capitalize()}, {protocol.labels_per_class} labels per class",
