@@ -53,7 +53,11 @@ def _one_of(name: str) -> str:
     return nearest(name, COMMANDS) if close else "see multimix --help"
 
 
-def _unknown(name: str, setting: str) -> str:
+def _unknown_flag(name: str, setting: str) -> str:
+    return _unknown(name, setting, lambda known: f"--{known.replace('_', '-')}")
+
+
+def _unknown(name: str, setting: str, written: Callable[[str], str] = '"{}"'.format) -> str:
     """Name the setting with these initials, the nearest one, or the option that is called so."""
     if setting == "dry_run":
         return f"--dry-run takes no value, got one for multimix {name}; leave it out"
@@ -61,7 +65,7 @@ def _unknown(name: str, setting: str) -> str:
     alike = [other for other in known if setting == "".join(word[0] for word in other.split("_"))]
     alike += difflib.get_close_matches(setting.lower(), known, n=1)
     if alike:
-        remedy = f'did you mean "{alike[0]}"?'
+        remedy = f"did you mean {written(alike[0])}?"
     elif "method_options" in known and setting in _method_options():
         remedy = f"an option of a method is given as --method-options.{setting}"
     else:
@@ -114,7 +118,7 @@ def _default(item: "Field[Any]") -> str | None:
 
 
 EXPLANATIONS: dict[str, Callable[..., str]] = {
-    r"unrecognized arguments: --([\w.]+)": _unknown,
+    r"unrecognized arguments: --([\w.]+)": _unknown_flag,
     r"not accept option '([\w.]+)": _unknown,
     r"unrecognized arguments: -(\S+)": lambda name, word: (
         f"a flag must begin with two dashes, got -{word}; see multimix {name} --help"
