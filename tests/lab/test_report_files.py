@@ -85,7 +85,7 @@ def test_other_files_are_refused(text, tmp_path, capsys):
         (["-o", "r.txt"], "output must end in one of .html, .json, .csv, .tex, .md, got output='r.txt'"),
         (["-o", "r.md,r.md"], "output must differ"),
         (["nowhere", "-o", "r.md"], "or a results .json, got 'nowhere'"),
-        (["--outptu", "r.md"], 'did you mean "output"?'),
+        (["--outptu", "r.md"], "did you mean --output?"),
     ],
 )
 def test_bad_usage(more, message, folder, tmp_path, monkeypatch, capsys):

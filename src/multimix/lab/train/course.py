@@ -13,7 +13,6 @@ from multimix.lab.train.method_schedule import mixer
 from multimix.lab.train.moments import Length, Moment, at_step
 from multimix.lab.train.settings import TrainSettings
 from multimix.methods import NoMix
-from multimix.shapes import spatial_shape
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Course:
         """Mix two empty samples by each method: loading and compiling is no part of training; the first run pays."""
         x = torch.zeros(2, *sample_shape, device=device)
         labels = torch.zeros(2, dtype=torch.int64, device=device)
-        saliency = torch.ones(2, *spatial_shape(x), device=device)
+        saliency = torch.ones(2, *(sample_shape[1:] or sample_shape), device=device)
         for _, mix in (*self.mixes, (0, self.plain)):
             for method in mix.method.options:
                 alone = MultiMix(method, num_mixes=mix.num_mixes, num_classes=mix.num_classes)
