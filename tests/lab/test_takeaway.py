@@ -167,8 +167,14 @@ def test_a_row_with_fewer_seeds_is_not_called_the_lowest():
 @pytest.mark.parametrize(
     ("plain", "says"),
     [
-        (0.12, "mixup-k5-same-rows, 9.0.* %; none, 12.00 ± .* %: −3.00 points, better. Being"),
-        (0.0901, "mixup-k5-same-rows, 9.0.* %; none, 9.0. ± .* %: [+−]0.0. points, not significant. Being"),
+        (
+            0.12,
+            "mixup-k5-same-rows, 9.0.* %; without mixing at best 12.00 ± .* % \\(none\\): −3.00 points, better. Being",
+        ),
+        (
+            0.0901,
+            "mixup-k5-same-rows, 9.0.* %; without mixing at best 9.0. ± .* % \\(none\\): [+−]0.0. points, not sign",
+        ),
         (0.05, r"none, 5.00 ± .* %, without mixing. Being"),
     ],
 )

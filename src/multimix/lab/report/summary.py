@@ -55,7 +55,7 @@ def _against_no_mixing(best: TableRow, done: Sequence[TableRow]) -> str:
     without = _best(plain)
     change = changes_of(best.results, without.results)["error"]
     return (
-        f"; {without.row.label}, {words.with_interval(without.metrics['error'], 100)} %: "
+        f"; without mixing at best {words.with_interval(without.metrics['error'], 100)} % ({without.row.label}): "
         f"{words.points(change.difference.mean)} points, {change.verdict}"
     )
 
