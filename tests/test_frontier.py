@@ -10,6 +10,7 @@ import torch
 from experiments.frontier.analysis import Findings
 from experiments.frontier.choose import best_length, choose, is_done
 from experiments.frontier.page import write_page
+from experiments.frontier.pool import pool
 from experiments.frontier.protocol import Arm, Protocol
 from experiments.frontier.records import Record, Records, judged, wrong_of
 from experiments.frontier.replicate import line as replicated_line
@@ -166,6 +167,21 @@ def test_what_comes_out_anew_is_held_against_both_intervals(now, verdict):
     """Half-widths: 0.03 recorded below, 0.05 above, and 0.025 now; together 0.039 and 0.056."""
     errors = [now - 0.01, now, now + 0.01]  # 4.30 standard errors of 0.01 / sqrt(3)
     assert replicated_line("x", (0.18, 0.15, 0.23), errors).endswith(verdict)
+
+
+def test_methods_done_anew_are_pooled_within_a_seed(tmp_path):
+    for method, shift in (("mixup", 1), ("cutmix", 3)):
+        kinds = "K=1", "small batch", "K=5 same rows"
+        shifts = [shift + seed % 2 * (method == "mixup") for seed in range(4)]
+        runs = [zip(kinds, (20 + seed, 10.0, 20 + seed - by), strict=True) for seed, by in enumerate(shifts)]
+        lines = [
+            f"seed {seed}: " + ", ".join(f"{method} {kind} {error} %" for kind, error in run)
+            for seed, run in enumerate(runs)
+        ]
+        (tmp_path / f"{method}.txt").write_text("\n".join([*lines, f"{method} K=1, %  20.0 [19.0, 21.0]"]))
+    a, b = pool(sorted(tmp_path.iterdir()))
+    assert a.startswith("A: K=5 same rows minus K=1: -2.2 [-2.7, -1.8] points, n = 4, p 0.0006")
+    assert b.startswith("B: K=5 same rows minus small batch: +9.2 [+7.4, +11.1] points, n = 4, p 0.0006")
 
 
 def test_bootstrap_draws_of_the_error_have_its_binomial_spread(tmp_path):
