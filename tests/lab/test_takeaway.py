@@ -184,6 +184,12 @@ def test_the_lowest_row_is_held_against_no_mixing(plain, says):
     assert re.match(f"Lowest mean error of the 2 rows with 3 seeds: {says}", sentence)
 
 
+def test_the_lowest_row_without_a_seed_in_common_with_no_mixing_has_no_difference():
+    elsewhere = [replace(run, seed=run.seed + 10) for run in results(0.12, 1.0)]
+    (sentence,) = lowest([table_row(Row("none", 1), elsewhere, {}, [], []), row("same-rows", -0.01)])
+    assert "without mixing" not in sentence
+
+
 def test_costs_are_processor_time_where_runs_waited():
     waiting = row("same-pairs", 0.0, 5.0)
     for run in waiting.results:

@@ -43,9 +43,8 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
     comparison = Comparison(settings, command)
     comparison.check()
     planned = _planned(settings)
-    if missing := _missing(
-        planned
-    ):  # what this machine lacks is refused before anything is begun; a cluster is looked at later
+    if missing := _missing(planned):
+        # What this machine lacks is refused before anything is begun; a cluster is looked at later.
         if settings.ray is None:
             check_device(settings.device, settings.precision)
         else:

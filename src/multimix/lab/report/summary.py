@@ -53,7 +53,9 @@ def _against_no_mixing(best: TableRow, done: Sequence[TableRow]) -> str:
     if not plain or best in plain:
         return ", without mixing" if plain else ""
     without = _best(plain)
-    change = changes_of(best.results, without.results)["error"]
+    change = changes_of(best.results, without.results).get("error")
+    if change is None:  # no seed in common
+        return ""
     return (
         f"; without mixing at best {words.with_interval(without.metrics['error'], 100)} % ({without.row.label}): "
         f"{words.points(change.difference.mean)} points, {change.verdict}"

@@ -95,7 +95,7 @@ def _what_varies(rows: Sequence[TableRow]) -> str:
         "alpha": {row.row.alpha for row in rows},
         "the length of training": {row.row.length for row in rows},
     }
-    return _listed([name for name, values in given.items() if len(values) > 1])
+    return _listed([name for name, values in given.items() if len(values) > 1] or ["the row"])  # twice in the file
 
 
 def _names(those: Sequence[TableRow], rows: Sequence[TableRow]) -> Iterator[str]:

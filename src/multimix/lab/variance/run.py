@@ -108,9 +108,7 @@ def measure(
     with private_random_state(fabric.device):
         at_first = [0, *(step for step, _ in stops)]
         learners = trained(settings.run, fabric, data, at_first, lambda: seen("training", settings.batch_size))
-        start = Probe.of(
-            next(learners), data
-        )  # a model or a method that does not fit is refused before there is a folder
+        start = Probe.of(next(learners), data)  # what does not fit is refused here, before there is a folder
         with locked(folder, log):
             total = _forecast(start, settings, stops[-1][0], log)
             for (step, at), learner in zip(stops, learners, strict=True):
