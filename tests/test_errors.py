@@ -1,6 +1,7 @@
 """Bad input: what must hold, what was got, what to do; before any work."""
 
 import pickle
+import re
 import warnings
 from fractions import Fraction
 
@@ -49,6 +50,25 @@ def test_alpha(method, alpha):
 def test_num_mixes(num_mixes):
     with pytest.raises(ValueError, match=r"num_mixes must be an integer >= 1, got num_mixes="):
         MultiMix("mixup", num_mixes=num_mixes)
+
+
+@pytest.mark.parametrize(
+    ("method", "setting", "remedy"),
+    [
+        ("cutmix", {"alpha": 1.0}, "it is an option of the method: MultiMix(CutMix(alpha=1.0), ...)"),
+        (CutMix(), {"boxes": "inside"}, "it is an option of the method: MultiMix(CutMix(boxes='inside'), ...)"),
+        ("mixup", {"boxes": "inside"}, "give it to a method that has it: CutMix, SaliencyMix"),
+        (Choice(["mixup", CutMix()]), {"levels": 2}, "give it to a method that has it: PuzzleMix"),
+        ("mixup", {"K": 5}, 'did you mean "num_mixes"?'),
+        ("mixup", {"num_class": 10}, 'did you mean "num_classes"?'),
+        ("mixup", {"smoothing": 0.1}, 'choose one of "method", "num_mixes", "num_classes"'),
+    ],
+)
+def test_unknown_settings_say_where_they_belong(method, setting, remedy):
+    [(name, value)] = setting.items()
+    message = f"settings must be known to MultiMix, got {name}={value!r}; {remedy}"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        MultiMix(method, **setting)
 
 
 @pytest.mark.parametrize(

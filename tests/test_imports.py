@@ -36,6 +36,7 @@ ORDER = [
     "bypass",
     "inside",
     "checks",
+    "unknown",
     "mixer",
     "variance",
     "__init__",

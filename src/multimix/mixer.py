@@ -1,9 +1,9 @@
 """MultiMix, the entry point of the library."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from multimix.shapes import spatial_shape
 from multimix.streams import open_streams
 from multimix.suggest import check_option
 from multimix.targets import mix_targets
+from multimix.unknown import refuse_unknown
 
 SHARES = ("pair", "batch")
 
@@ -48,7 +49,7 @@ class MultiMix:
 
     Raises:
         ValueError: if a setting is out of range or unknown.
-        TypeError: if method is neither a method nor a name.
+        TypeError: if method is neither a method nor a name, or a setting is unknown.
 
     References:
         Shen et al., 2024, Mixup Augmentation with Multiple Interpolations, arXiv 2406.01417, eq. (3)-(5).
@@ -78,7 +79,9 @@ class MultiMix:
         partners: str | SimilarTargets = "same",
         dense_targets: bool = False,
         ignore_index: int | None = None,
+        **unknown: Never,
     ) -> None:
+        refuse_unknown(unknown, method, [item.name for item in fields(self)])
         chosen()  # refuse kernels that are not there
         num_mixes = checks.checked_count("num_mixes", num_mixes)
         if num_classes is not None:

@@ -1,0 +1,36 @@
+"""Settings that `MultiMix` does not have: say where they belong."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+
+from multimix.methods import METHODS
+from multimix.suggest import nearest
+
+OTHER_NAMES = {"K": "num_mixes", "k": "num_mixes"}
+
+
+def refuse_unknown(given: Mapping[str, object], method: object, known: Iterable[str]) -> None:
+    """Refuse settings under names that are not known.
+
+    Args:
+        given: unknown names and what was given for them; empty where there is nothing to refuse.
+        method: the method that was asked for, an object or its name.
+        known: names of the settings.
+
+    Raises:
+        TypeError: naming the method whose option it is, or the setting that may have been meant.
+    """
+    for name, value in given.items():
+        raise TypeError(
+            f"settings must be known to MultiMix, got {name}={value!r}; {_remedy(name, value, method, known)}"
+        )
+
+
+def _remedy(name: str, value: object, method: object, known: Iterable[str]) -> str:
+    asked = METHODS.get(method) if isinstance(method, str) else type(method)
+    kinds = [kind for kind in METHODS.values() if name in {item.name for item in fields(kind)}]  # type: ignore[arg-type]
+    if asked in kinds:
+        return f"it is an option of the method: MultiMix({asked.__name__}({name}={value!r}), ...)"
+    if kinds:
+        return f"give it to a method that has it: {', '.join(kind.__name__ for kind in kinds)}"
+    return f'did you mean "{OTHER_NAMES[name]}"?' if name in OTHER_NAMES else nearest(name, known)
