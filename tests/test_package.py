@@ -118,4 +118,6 @@ def test_one_version_everywhere():
     changes = (ROOT / "CHANGELOG.md").read_text()
     assert SETTINGS["version"] == multimix.__version__ == citation["version"]
     assert citation["license"] == SETTINGS["license"]
-    assert re.search(rf"^(To be {multimix.__version__},|## \[{multimix.__version__}\])", changes, re.MULTILINE)
+    version, development = multimix.__version__.removesuffix(".dev0"), multimix.__version__.endswith(".dev0")
+    date = "unreleased" if development else r"\d{4}-\d\d-\d\d"
+    assert re.search(rf"^## \[{version}\] - {date}$", changes, re.MULTILINE)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from multimix.plan import Plan
     from multimix.targets import mixed_accuracy
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "Choice",
