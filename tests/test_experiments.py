@@ -21,6 +21,7 @@ from multimix.lab.compare.rows import Row
 from multimix.lab.core.errors import UsageError
 from multimix.lab.report.results import Result, Results, RowResults
 from multimix.lab.report.results_file import write_results
+from multimix.lab.train.run import open_data_of
 from multimix.lab.variance.designs import FEWER, LARGE, MIXES
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -42,7 +43,7 @@ def script(name):
 
 
 late, starved, theory, rename = map(script, ("late_layers", "starved_loader", "theory_and_error", "rename_controls"))
-regret, plane = map(script, ("choose_regret", "synthetic_paths"))
+regret, plane, by_size = map(script, ("choose_regret", "synthetic_paths", "variance_batch_size"))
 
 
 def result(seed, error, steps=10, time_s=1.0):
@@ -289,3 +290,17 @@ def test_the_grid_of_a_decision_boundary_is_where_it_says():
     assert probabilities[0, -1, 0] > 0.99  # lower right
     assert probabilities[-1, 0, 1] > 0.99  # upper left
     assert abs(probabilities[50, 50, 0] - 0.5) < 1e-4
+
+
+def test_variance_by_batch_size_measures_every_size_and_draw():
+    part = by_size.Part("digits", {"steps": 2, "replicates": 8, "at": ("0", "100%")}, (10, 12))
+    settings = part.of("mixup")
+    found = list(by_size.measured(settings, open_data_of(settings.run, 1), part.pairs))
+    drawn = ["iid, one λ for the batch", "stratified, λ per pair"]
+    assert [(row["at"], row["drawn"], row["num_pairs"]) for row in found] == [
+        (at, draw, size) for at in ("0", "100%") for draw in drawn for size in part.pairs
+    ]
+    assert all(row["variance"]["value"] > 0 and row["mixes_to_large"]["value"] > 0 for row in found)
+    assert all((row["predicted_crossing"] is None) == (row["drawn"] == drawn[1]) for row in found if row["at"] == "0")
+    page = by_size.page("digits", found)
+    assert page.count("| mixup |") == len(found)
