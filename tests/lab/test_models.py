@@ -152,12 +152,12 @@ def test_every_model_runs_and_is_mixed_at_each_of_its_layers(name):
             assert rows == ([2] if layer else [4])  # below the layer, pairs were run once and not once per mix
 
 
-@pytest.mark.parametrize("name", ["preact-resnet18", "wrn-16-8", "resnext-29-4-24"])
+@pytest.mark.parametrize("name", ["preact-resnet18", "wrn-16-8", "resnext-29-4-24", "resnet9"])
 def test_a_first_stride_of_two_sees_64_pixels_as_32(name):
     with torch.device("meta"):
         model = build_model(name, (3, 64, 64), 200, {"stride": 2})
         sizes = []
-        model.stage1.register_forward_hook(lambda _, inputs, output: sizes.append(output.shape[2:]))
+        model.stage1.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].shape[2:]))
         assert model.eval()(torch.empty(1, 3, 64, 64)).shape == (1, 200)
     assert sizes == [(32, 32)]
 

@@ -26,13 +26,17 @@ class ResNet9(ImageNetwork):
         sample_shape: (channels, height, width) of one image.
         num_classes: Number of classes.
         width: Channels of the first stage; the others have 2, 4 and 8 times as many.
+        stride: Stride of the first convolution: 1 at 32 pixels; 2 halves height and width.
     """
 
-    def __init__(self, sample_shape: Sequence[int], num_classes: int, width: int = 64) -> None:
+    def __init__(self, sample_shape: Sequence[int], num_classes: int, width: int = 64, stride: int = 1) -> None:
         super().__init__()
-        if min(sample_shape[1:]) < 8:
-            raise ValueError(f"images must have 8 x 8 pixels or more, got shape {tuple(sample_shape)}")
-        self.stem = convolution(sample_shape[0], width)
+        least = 8 * stride
+        if min(sample_shape[1:]) < least:
+            raise ValueError(
+                f"images must have {least} x {least} pixels or more, got shape {tuple(sample_shape)}, stride {stride}"
+            )
+        self.stem = convolution(sample_shape[0], width, stride=stride)
         self.stage1 = nn.Sequential(convolution(width, 2 * width), nn.MaxPool2d(2), _Residual(2 * width))
         self.stage2 = nn.Sequential(convolution(2 * width, 4 * width), nn.MaxPool2d(2))
         self.stage3 = nn.Sequential(convolution(4 * width, 8 * width), nn.MaxPool2d(2), _Residual(8 * width))
