@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from multimix import (
     Choice,
@@ -414,3 +415,16 @@ def test_a_batch_of_one_is_its_own_partner():
         x_mix, y_mix = MultiMix(method, num_classes=4)(X[:1], Y[:1])
         torch.testing.assert_close(x_mix, X[:1].expand_as(x_mix))
         torch.testing.assert_close(y_mix, torch.eye(4)[Y[:1]].expand_as(y_mix))
+
+
+@pytest.mark.parametrize("mode", ["train", "gradients"])
+def test_a_training_step_is_not_warned_of(mode):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(X[0].numel(), 4)).train(mode == "train")
+    with torch.set_grad_enabled(mode == "gradients"):
+        MultiMix("mixup", num_classes=4).run(model, X, Y)
+
+
+def test_mixing_where_it_looks_like_validation_is_warned_of():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(X[0].numel(), 4)).eval()
+    with torch.no_grad(), pytest.warns(UserWarning, match=r"evaluation mode .* to validate, call model\(x\)"):
+        MultiMix("mixup", num_classes=4).run(model, X, Y)

@@ -1,5 +1,6 @@
 """Checks of arguments: shapes and settings always, values where the host need not wait for them."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -50,6 +51,17 @@ def check_model(model: Any) -> None:
         got = getattr(model, "__name__", None) or shape
         raise TypeError(
             f"model must be a torch.nn.Module, got model={got}; give the module itself, not its name or forward"
+        )
+
+
+def warn_of_validation(model: nn.Module) -> None:
+    """Warn where a step looks like validation: a model in evaluation mode, and no gradients. Mixing is for training."""
+    if not (model.training or torch.is_grad_enabled() or torch.compiler.is_compiling()):
+        warnings.warn(
+            "mix.run mixes the batch, here for a model in evaluation mode and without gradients; "
+            "to validate, call model(x) on samples as they are",
+            UserWarning,
+            stacklevel=3,
         )
 
 

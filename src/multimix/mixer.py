@@ -332,6 +332,7 @@ class MultiMix:
                 around it (looked for in its first forward pass).
         """
         checks.check_model(model)
+        checks.warn_of_validation(model)
         checks.check_batch(x, y)
         checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
         if plan is None:
