@@ -32,6 +32,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from multimix.lab.core.atomic_files import write_atomic, write_json
 from multimix.lab.core.machine import environment
 from multimix.lab.core.processes import launched
@@ -172,7 +174,7 @@ def main() -> None:
             print(row["method"], row["drawn"], row["at"], row["num_pairs"], _ratio(row["mixes_to_large"]), flush=True)
             found.append(row)
     target = HERE / f"variance_batch_size_{given.name}"
-    write_json(target.with_suffix(".json"), {"rows": found, "environment": environment("cpu", 1)})
+    write_json(target.with_suffix(".json"), {"rows": found, "environment": environment(torch.device("cpu"), 1)})
     write_atomic(target.with_suffix(".md"), page(given.name, found))
     print(page(given.name, found))
 

@@ -21,7 +21,6 @@ from multimix.lab.compare.rows import Row
 from multimix.lab.core.errors import UsageError
 from multimix.lab.report.results import Result, Results, RowResults
 from multimix.lab.report.results_file import write_results
-from multimix.lab.train.run import open_data_of
 from multimix.lab.variance.designs import FEWER, LARGE, MIXES
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -292,15 +291,19 @@ def test_the_grid_of_a_decision_boundary_is_where_it_says():
     assert abs(probabilities[50, 50, 0] - 0.5) < 1e-4
 
 
-def test_variance_by_batch_size_measures_every_size_and_draw():
-    part = by_size.Part("digits", {"steps": 2, "replicates": 8, "at": ("0", "100%")}, (10, 12))
-    settings = part.of("mixup")
-    found = list(by_size.measured(settings, open_data_of(settings.run, 1), part.pairs))
+def test_variance_by_batch_size_measures_every_size_and_draw(monkeypatch, tmp_path, capsys):
+    part = by_size.Part("digits", {"steps": 2, "replicates": 8, "at": ("100%",)}, (10, 12), ("mixup",))
+    monkeypatch.setattr(by_size, "PARTS", {"digits": part})
+    monkeypatch.setattr(by_size, "HERE", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["variance_batch_size.py", "digits"])
+    by_size.main()
+    found = json.loads((tmp_path / "variance_batch_size_digits.json").read_text())["rows"]
     drawn = ["iid, one λ for the batch", "stratified, λ per pair"]
     assert [(row["at"], row["drawn"], row["num_pairs"]) for row in found] == [
-        (at, draw, size) for at in ("0", "100%") for draw in drawn for size in part.pairs
+        ("100%", draw, size) for draw in drawn for size in part.pairs
     ]
     assert all(row["variance"]["value"] > 0 and row["mixes_to_large"]["value"] > 0 for row in found)
-    assert all((row["predicted_crossing"] is None) == (row["drawn"] == drawn[1]) for row in found if row["at"] == "0")
-    page = by_size.page("digits", found)
+    assert all((row["predicted_crossing"] is None) == (row["drawn"] == drawn[1]) for row in found)
+    page = (tmp_path / "variance_batch_size_digits.md").read_text()
     assert page.count("| mixup |") == len(found)
+    assert capsys.readouterr().out.endswith(page + "\n")
