@@ -267,5 +267,5 @@ def test_bad_options_are_refused_in_a_line(monkeypatch, capsys):
 
 def test_the_page_has_the_table_of_what_the_examples_wrote():
     table = overview.page()
-    assert sum(line.startswith("| ") for line in table.splitlines()) == 31
+    assert sum(line.startswith("| ") for line in table.splitlines()) == 33
     assert table == (EXAMPLES / "results" / "overview.md").read_text()
