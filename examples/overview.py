@@ -18,8 +18,8 @@ INTRODUCTION = """# Results of the examples
 
 Printed by `python examples/overview.py` from what each example wrote. Five seeds, mean ± half-width of the 95 %
 t-interval; test error in % where nothing else is said; ▼ better, ▲ worse than K = 1 of the same method, paired by seed,
-without correction for thirty-two comparisons. *Same rows* mixes a fifth of the pairs five times, *same pairs* all of them
-([controls](../../docs/concepts.md#controls)), and the last column is what that costs, in processor time. Small
+without correction for thirty-two comparisons. *Same rows* mixes a fifth of the pairs five times, *same pairs* all of
+them ([controls](../../docs/concepts.md#controls)), and the last column is what that costs, in processor time. Small
 networks, 200 to 800 steps. What follows from it: [Results](../../docs/results.md).
 
 """

@@ -53,7 +53,7 @@ from multimix.variance import components, ratio
 HERE = Path(__file__).parent / "results"
 NUM_MIXES = 5
 DRAWS = (("iid", "batch", "same"), ("stratified", "pair", "same"))
-WORDS = {"below": "holds", "above": "does not hold", "not significant": "not significant"}
+MARKS = {"below": "▼ ", "above": "▲ ", "not significant": ""}
 Json = dict[str, Any]
 
 
@@ -136,25 +136,42 @@ def _crossing(probe: Probe, settings: VarianceSettings) -> float | None:
 
 
 def page(name: str, found: list[Json]) -> str:
-    """Returns the page: a table for each method and draw."""
-    part = PARTS[name]
+    """Returns the page: a table for each proposition, a column for each size."""
     one, mixes, large = "V(P pairs × 1)", f"V(P pairs × {NUM_MIXES})", f"V({NUM_MIXES} P pairs × 1)"
     lines = [
-        f"# Gradient variance by batch size: {part.title}",
+        f"# Gradient variance by batch size: {PARTS[name].title}",
         "",
         f"Printed by `python experiments/variance_batch_size.py {name}`; the protocol is in that file. "
-        f"{found[0]['variance']['n']} replicates, one run. In brackets 95 % intervals. III.2: {mixes} / {large}; "
-        f"III.1: {mixes} / {one}.",
+        f"{found[0]['variance']['n']} replicates, one run. In brackets 95 % intervals: "
+        "▼ below 1, the proposition holds; ▲ above 1, it does not; else not significant.",
         "",
-        "| method | drawn | at | P | III.2 | it | III.1 | P* predicted |",
-        "|---|---|---|---:|---:|---|---:|---:|",
+        f"## III.2: {mixes} / {large}",
+        "",
+        *_table(found, "mixes_to_large", crossing=True),
+        "",
+        "P* predicted: A_eff / B with kept statistics of batch norm, where the parts can be had.",
+        "",
+        f"## III.1: {mixes} / {one}",
+        "",
+        *_table(found, "to_one", crossing=False),
     ]
-    for row in found:
-        second, first, crossing = row["mixes_to_large"], row["to_one"], row["predicted_crossing"]
-        cells = [row["method"], row["drawn"], row["at"], row["num_pairs"], _ratio(second), WORDS[verdict(second)]]
-        cells += [_ratio(first), "" if crossing is None else f"{crossing:,.0f}"]
-        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
+
+
+def _table(found: list[Json], key: str, crossing: bool) -> Iterator[str]:
+    groups: dict[tuple[str, str, str], list[Json]] = {}
+    for row in found:
+        groups.setdefault((row["method"], row["drawn"], row["at"]), []).append(row)
+    sizes = [f"P = {row['num_pairs']}" for row in next(iter(groups.values()))]
+    head = ["method", "drawn", "at", *sizes, *(["P* predicted"] if crossing else [])]
+    yield f"| {' | '.join(head)} |"
+    yield f"|---|---|---|{'---:|' * (len(head) - 3)}"
+    for names, rows in groups.items():
+        cells = [*names, *(f"{MARKS[verdict(row[key])]}{_ratio(row[key])}" for row in rows)]
+        if crossing:
+            predicted = rows[0]["predicted_crossing"]
+            cells.append("" if predicted is None else f"{predicted:,.0f}")
+        yield f"| {' | '.join(cells)} |"
 
 
 def _ratio(found: Json) -> str:
