@@ -22,7 +22,7 @@ V(P pairs × 5) / V(5 P pairs × 1) is below 1, *does not hold* if it is above 1
 stands the P* that the parts predict where there are parts (mixup; batch norm with kept statistics). No claim is made
 between sizes, nor about error: least variance is not least error.
 
-Digits take a quarter of an hour on one core, CIFAR-10 about as long. Writes results/variance_batch_size_NAME.json and
+Digits take ten minutes on one core, CIFAR-10 half an hour. Writes results/variance_batch_size_NAME.json and
 .md.
 """
 
