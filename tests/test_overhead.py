@@ -110,9 +110,9 @@ def test_all_of_it_in_small(pool, tmp_path):
             shutil.copytree(folder(tmp_path, tiny, 1, 0, arm), folder(tmp_path, tiny, processes, seed, arm))
     races = {race: read(tmp_path, race, (0, 1)) for race in (tiny,)}
     races[replace(tiny, evaluations=1)] = races[tiny]
-    write(tmp_path, "python -m experiments.overhead OUT", updates, epochs, races)
+    write(tmp_path, updates, epochs, races)
     page = (tmp_path / "overhead.md").read_text()
-    assert "Printed by `python -m experiments.overhead OUT`" in page
+    assert "Printed by `python -m experiments.overhead OUT --data-root ROOT`" in page
     assert page.count("| puzzlemix |") == 2
     assert "| 400 | cutmix, K = 5, B = 20 | 100 | 3 |" in page
     assert page.count("of 2 |") == 7

@@ -52,8 +52,7 @@ corrected for their number; a word that only one of many lines has is weak.
 import argparse
 import dataclasses
 import json
-import shlex
-import sys
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -65,9 +64,11 @@ from experiments.overhead.design import Design
 from experiments.overhead.page import Line, as_page, ratios
 from experiments.overhead.race import PROCESSES, RACES, SEEDS, Race, Runs, read, start
 from multimix.lab.core.atomic_files import write_atomic, write_json
+from multimix.lab.core.errors import UsageError
 from multimix.lab.core.machine import environment
 from multimix.lab.data import Data, open_data
 
+COMMAND = "python -m experiments.overhead OUT --data-root ROOT"
 RESULTS = Path(__file__).parents[1] / "results"
 DATA = "cifar10"
 DESIGNS = (("none", 1), *((method, k) for method in ("mixup", "cutmix", "puzzlemix") for k in (1, 2, 5, 8)))
@@ -85,20 +86,28 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder of what was measured; the same command does what is missing")
     parser.add_argument("--data-root", type=Path, required=True, help="folder that holds CIFAR-10")
     asked = parser.parse_args()
+    try:
+        measure(asked.out, asked.data_root)
+    except (UsageError, subprocess.CalledProcessError) as error:
+        parser.exit(2 if isinstance(error, UsageError) else 1, f"{error}\n")
+
+
+def measure(out: Path, root: Path) -> None:
+    """Measure what is missing, then write the results."""
     torch.set_num_threads(1)
-    samples = all_samples(open_data(DATA, root=asked.data_root))
-    asked.out.mkdir(parents=True, exist_ok=True)
-    updates = once(asked.out / "updates.json", lambda: updates_of(samples, DESIGNS, UPDATE_ROUNDS, UPDATE_SAMPLES))
+    samples = all_samples(open_data(DATA, root=root))
+    out.mkdir(parents=True, exist_ok=True)
+    updates = once(out / "updates.json", lambda: updates_of(samples, DESIGNS, UPDATE_ROUNDS, UPDATE_SAMPLES))
     designs = [Design(*each) for each in EPOCHS]
     epochs = once(
-        asked.out / "epochs.json",
+        out / "epochs.json",
         lambda: time_epochs(samples, SIZES, designs, EPOCH_ROUNDS, LONGEST_S, FIRST_UPDATES),
     )
     for seed in range(SEEDS):  # one process and two take turns
         for processes in PROCESSES:
-            start(asked.out, str(asked.data_root.resolve()), seed, processes)
-    races = {race: read(asked.out, race, range(SEEDS)) for race in RACES}
-    write(RESULTS, shlex.join(["python", "-m", "experiments.overhead", *sys.argv[1:]]), updates, epochs, races)
+            start(out, str(root.resolve()), seed, processes)
+    races = {race: read(out, race, range(SEEDS)) for race in RACES}
+    write(RESULTS, updates, epochs, races)
 
 
 def updates_of(samples: Data, designs: Sequence[tuple[str, int]], rounds: Mapping[int, int], size: int) -> list[Line]:
@@ -119,12 +128,10 @@ def once(file: Path, measure: Callable[[], list[Line]]) -> list[Line]:
     return found
 
 
-def write(
-    folder: Path, command: str, updates: Sequence[Line], epochs: Sequence[Line], races: Mapping[Race, Runs]
-) -> None:
+def write(folder: Path, updates: Sequence[Line], epochs: Sequence[Line], races: Mapping[Race, Runs]) -> None:
     """Write the page, and beside it all that it was made from."""
     conditions = environment(torch.device("cpu"), 1)
-    content = {"command": command, "environment": conditions, "updates": updates, "epochs": epochs}
+    content = {"command": COMMAND, "environment": conditions, "updates": updates, "epochs": epochs}
     content["races"] = [
         dataclasses.asdict(race)
         | {"target": target(runs) if race.is_to_error else None}
@@ -137,7 +144,7 @@ def write(
         for race, runs in races.items()
     ]  # fmt: skip
     write_json(folder / "overhead.json", content)
-    write_atomic(folder / "overhead.md", as_page(command, conditions, updates, epochs, races))
+    write_atomic(folder / "overhead.md", as_page(COMMAND, conditions, updates, epochs, races))
 
 
 if __name__ == "__main__":

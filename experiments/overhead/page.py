@@ -31,7 +31,7 @@ def as_page(
         "## An update",
         "Milliseconds; medians over rounds in which all lines of one B take turns. *load*: B / K samples are gathered, "
         "cropped and mirrored, from memory. *mix*: the plan, for Puzzle Mix with its saliency, and the blend. *rest*: "
-        "forward and backward pass, and the optimizer's step. The ratio is that of whole updates within a round.",
+        "forward and backward pass, and the optimizer's step. Ratios are those of whole updates within a round.",
         update_table(updates),
         "## An epoch",
         "An update uses B / K samples, so an epoch of N has N·K / B updates: with as many rows an epoch of K mixes has "
@@ -54,13 +54,16 @@ def update_table(updates: Sequence[Line]) -> str:
     rows = []
     times = {Design(**line["design"]): line["times"] for line in updates}
     for design, own in times.items():
-        one = times[Design(design.method, 1, design.rows)]["update"]
+        one, none = (times[Design(method, 1, design.rows)]["update"] for method in (design.method, "none"))
         rest = [update - load - mix for update, load, mix in zip(own["update"], own["load"], own["mix"], strict=True)]
         shares = [f"{median(part) * 1e3:.2f}" for part in (own["load"], own["mix"], rest)]
         against = ["", ""] if design.num_mixes == 1 else _ratio(Middle.ratio(own["update"], one))
+        against += [""] if design.method == "none" else [_limits(Middle.ratio(own["update"], none), 2)]
         milliseconds = _limits(Middle.of([1e3 * seconds for seconds in own["update"]]), 1)
         rows.append([f"{design.rows}", design.method, f"{design.num_mixes}", milliseconds, *shares, *against])
-    return _table(["B", "method", "K", "an update, ms", "load", "mix", "rest", "against K = 1", ""], rows)
+    return _table(
+        ["B", "method", "K", "an update, ms", "load", "mix", "rest", "against K = 1", "", "against no mixing"], rows
+    )
 
 
 def epoch_table(epochs: Sequence[Line]) -> str:
@@ -91,8 +94,8 @@ def race_text(race: Race, runs: Runs) -> str:
         return f"{rows}, for the seconds of an update only."
     return (
         f"{rows}. The error to reach is {target(runs):.2%}, which training without mixing ends with. Medians over the "
-        "seeds that reach it; seconds of training, evaluations left out. With two processes every update is one "
-        "synchronisation."
+        "seeds that reach it; seconds of training, evaluations left out. With two processes every "
+        "update is one synchronisation: gradients, and batch norm's averages."
     )
 
 
