@@ -4,17 +4,16 @@ import math
 from collections.abc import Mapping, Sequence
 
 from experiments.overhead.middle import Middle
-from experiments.overhead.race import MIXES, REFERENCE, Runs
+from experiments.overhead.race import MANY, ONE, REFERENCE, SMALL, Runs
 from multimix.lab.statistics import t_interval
 from multimix.lab.train.run_folder import Record
 
-ONE, SMALL, MANY = "K = 1", "small batch", f"K = {MIXES}"
 Each = Mapping[int, float]  # seed -> number
 
 
-def target(runs: Runs) -> float:
-    """Return the error to reach: what no mixing ends with in one process, in the mean over seeds."""
-    return t_interval([records[-1]["validation_error"] for records in runs[1, REFERENCE].values()]).mean
+def targets(runs: Runs) -> Each:
+    """Return the error to reach, for each seed: what no mixing ends with on the same samples, in one process."""
+    return {seed: records[-1]["validation_error"] for seed, records in runs[1, REFERENCE].items()}
 
 
 def reached(records: Sequence[Record], error: float) -> Record | None:
@@ -22,10 +21,15 @@ def reached(records: Sequence[Record], error: float) -> Record | None:
     return next((record for record in records if record["validation_error"] <= error), None)
 
 
-def seconds_to(runs: Runs, processes: int, arm: str, error: float) -> Each:
+def at_the_error(runs: Runs, processes: int, arm: str) -> dict[int, Record]:
+    """Return the first record at the error, for each seed that reaches it."""
+    found = {seed: reached(runs[processes, arm][seed], error) for seed, error in targets(runs).items()}
+    return {seed: record for seed, record in found.items() if record is not None}
+
+
+def seconds_to(runs: Runs, processes: int, arm: str) -> Each:
     """Return the seconds of training until the error, for each seed that reaches it."""
-    found = {seed: reached(records, error) for seed, records in runs[processes, arm].items()}
-    return {seed: record["time_s"] for seed, record in found.items() if record is not None}
+    return {seed: record["time_s"] for seed, record in at_the_error(runs, processes, arm).items()}
 
 
 def pace(runs: Runs, processes: int, arm: str) -> Each:
@@ -49,11 +53,10 @@ def ratio(first: Each, second: Each) -> Middle | None:
 
 def of_errors(runs: Runs, processes: Sequence[int]) -> dict[str, Middle | None]:
     """Return the ratios of seconds to the error, by what is divided by what."""
-    error = target(runs)
     contrasts = [(number, first) for number in processes for first in (ONE, SMALL)]
     return {
         f"seconds to the error, {first} / {MANY}, {number} process{'es' * (number > 1)}": ratio(
-            seconds_to(runs, number, first, error), seconds_to(runs, number, MANY, error)
+            seconds_to(runs, number, first), seconds_to(runs, number, MANY)
         )
         for number, first in contrasts
     }

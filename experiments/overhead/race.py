@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[2]
 PROCESSES = (1, 2)
 SEEDS = 5
 WARM_UP = 3  # updates
-REFERENCE = "no mixing"
 MIXES = 5
+REFERENCE, ONE, SMALL, MANY = "no mixing", "K = 1", "small batch", f"K = {MIXES}"
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Race:
         batch: B.
         updates: Of K = 1.
         evaluations: How many times the error is measured, evenly spaced; with one there is no race, only a pace.
+        rates: The highest learning rate of no mixing, K = 1, the small batch and K = 5.
         method: Of mixing.
-        rate: The highest learning rate.
     """
 
     data: str
@@ -52,8 +52,8 @@ class Race:
     batch: int
     updates: int
     evaluations: int
+    rates: tuple[float, float, float, float]
     method: str = "mixup"
-    rate: float = 0.1
 
     @property
     def name(self) -> str:
@@ -69,17 +69,18 @@ class Race:
         """Return the ways to make an update, by name; no mixing only says which error is to be reached."""
         reference = {REFERENCE: Design("none", 1, self.batch)} if processes == 1 else {}
         return reference | {
-            "K = 1": Design(self.method, 1, self.batch),
-            "small batch": Design(self.method, 1, self.batch // MIXES),
-            f"K = {MIXES}": Design(self.method, MIXES, self.batch),
+            ONE: Design(self.method, 1, self.batch),
+            SMALL: Design(self.method, 1, self.batch // MIXES),
+            MANY: Design(self.method, MIXES, self.batch),
         }
 
-    def settings(self, design: Design, seed: int, out: Path) -> TrainSettings:
+    def settings(self, arm: str, seed: int, out: Path) -> TrainSettings:
         """Return the settings of a run: as many rows for all."""
+        design = self.arms(1)[arm]
         return TrainSettings(
             **design.settings(),
             steps=self.updates * self.batch // design.rows,
-            learning_rate=self.rate,
+            learning_rate=dict(zip((REFERENCE, ONE, SMALL, MANY), self.rates, strict=True))[arm],
             evaluations=self.evaluations,
             seed=seed,
             device="cpu",
@@ -100,9 +101,9 @@ class Race:
 
 
 RACES = (
-    Race("digits", 200, 700, batch=120, updates=240, evaluations=24),
-    Race("digits", 1000, 700, batch=120, updates=240, evaluations=24),
-    Race("cifar10", 1000, 10, batch=100, updates=40, evaluations=1),
+    Race("digits", 200, 700, batch=120, updates=240, evaluations=24, rates=(0.3, 0.3, 0.3, 0.3)),
+    Race("digits", 1000, 700, batch=120, updates=240, evaluations=24, rates=(0.3, 0.3, 0.1, 0.1)),
+    Race("cifar10", 1000, 10, batch=100, updates=40, evaluations=1, rates=(0.1, 0.1, 0.1, 0.1)),
 )
 Runs = dict[tuple[int, str], dict[int, list[Record]]]  # processes, arm -> seed -> records
 
@@ -118,8 +119,8 @@ def run(out: Path, race: Race, pool: Data, seed: int) -> None:
     for arm, design in race.arms(processes).items():
         short = replace(race, updates=WARM_UP * design.rows // race.batch + 1, evaluations=1)
         with tempfile.TemporaryDirectory() as scratch:  # what happens for the first time is no part of a run
-            train(short.settings(design, seed, Path(scratch, "run")), data=data)
-        train(race.settings(design, seed, folder(out, race, processes, seed, arm)), data=data)
+            train(short.settings(arm, seed, Path(scratch, "run")), data=data)
+        train(race.settings(arm, seed, folder(out, race, processes, seed, arm)), data=data)
 
 
 def start(out: Path, root: str, seed: int, processes: int) -> None:
