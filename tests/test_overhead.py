@@ -42,7 +42,8 @@ def test_all_designs_can_be_had():
 
 
 def test_a_ratio_is_what_its_interval_says():
-    verdicts = {(1.1, 1.2): "more", (0.8, 0.9): "less", (0.96, 1.04): "equal within 5%", (0.9, 1.1): "not decided"}
+    verdicts = {(1.1, 1.2): "more", (0.8, 0.9): "less", (0.96, 1.04): "equal within 5%"}
+    verdicts |= dict.fromkeys([(0.9, 1.1), (1.01, 1.2), (0.8, 0.99)], "not decided")
     assert {limits: Middle(1.0, *limits, 5).verdict for limits in verdicts} == verdicts
     found = Middle.ratio([2.0, 8.0, 30.0], [1.0, 2.0, 10.0])  # round by round: 2, 4, 3
     assert (found.value, found.low, found.high, found.n) == (3, 2, 4, 3)

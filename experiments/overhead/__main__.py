@@ -29,7 +29,7 @@ where processes share the work, synchronisations: each update is one.
    small batch, K = 5. 700 other samples are judged 24 times in a run. The error to reach is, for each seed, what no
    mixing with K = 1 and one process ends with on the same samples. The rate falls to zero along a cosine from 0.1 or
    0.3, whichever had more seeds at the error, and sooner, in a pilot on four other seeds: 0.3, but 0.1 for the small
-   batch and K = 5 at N = 1,000. (CutMix did not reach the error there.) And CIFAR-10, 40 updates of 100 rows or as many
+   batch and K = 5 at N = 1,000. (CutMix did not reach the error there.) And CIFAR-10, 30 updates of 100 rows or as many
    rows, for the seconds of an update only: there a process computes for longer than it waits.
 
 **What is concluded.** Of each ratio one of four words: *more* (its 95 % interval is above 1.05), *less* (below
@@ -73,7 +73,7 @@ COMMAND = "python -m experiments.overhead OUT --data-root ROOT"
 RESULTS = Path(__file__).parents[1] / "results"
 DATA = "cifar10"
 DESIGNS = (("none", 1), *((method, k) for method in ("mixup", "cutmix", "puzzlemix") for k in (1, 2, 5, 8)))
-UPDATE_ROUNDS, UPDATE_SAMPLES = {40: 50, 120: 40, 480: 12}, 10_000  # rounds by B; N
+UPDATE_ROUNDS, UPDATE_SAMPLES = {40: 40, 120: 30, 480: 8}, 10_000  # rounds by B; N
 EPOCHS = (("cutmix", 1, 100), ("cutmix", 2, 100), ("cutmix", 5, 100), ("cutmix", 1, 20))
 SIZES = (1_000, 10_000, 60_000)
 EPOCH_ROUNDS, LONGEST_S, FIRST_UPDATES = 3, 10.0, 40

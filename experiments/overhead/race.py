@@ -103,7 +103,7 @@ class Race:
 RACES = (
     Race("digits", 200, 700, batch=120, updates=240, evaluations=24, rates=(0.3, 0.3, 0.3, 0.3)),
     Race("digits", 1000, 700, batch=120, updates=240, evaluations=24, rates=(0.3, 0.3, 0.1, 0.1)),
-    Race("cifar10", 1000, 10, batch=100, updates=40, evaluations=1, rates=(0.1, 0.1, 0.1, 0.1)),
+    Race("cifar10", 1000, 10, batch=100, updates=30, evaluations=1, rates=(0.1, 0.1, 0.1, 0.1)),
 )
 Runs = dict[tuple[int, str], dict[int, list[Record]]]  # processes, arm -> seed -> records
 
