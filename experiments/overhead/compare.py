@@ -4,16 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from experiments.overhead.middle import Middle
-from experiments.overhead.race import MANY, ONE, REFERENCE, SMALL, Runs
+from experiments.overhead.race import MANY, ONE, SMALL, Runs
 from multimix.lab.statistics import t_interval
 from multimix.lab.train.run_folder import Record
 
 Each = Mapping[int, float]  # seed -> number
-
-
-def targets(runs: Runs) -> Each:
-    """Return the error to reach, for each seed: what no mixing ends with on the same samples, in one process."""
-    return {seed: records[-1]["validation_error"] for seed, records in runs[1, REFERENCE].items()}
 
 
 def reached(records: Sequence[Record], error: float) -> Record | None:
@@ -21,15 +16,15 @@ def reached(records: Sequence[Record], error: float) -> Record | None:
     return next((record for record in records if record["validation_error"] <= error), None)
 
 
-def at_the_error(runs: Runs, processes: int, arm: str) -> dict[int, Record]:
+def at_the_error(runs: Runs, processes: int, arm: str, error: float) -> dict[int, Record]:
     """Return the first record at the error, for each seed that reaches it."""
-    found = {seed: reached(runs[processes, arm][seed], error) for seed, error in targets(runs).items()}
+    found = {seed: reached(records, error) for seed, records in runs[processes, arm].items()}
     return {seed: record for seed, record in found.items() if record is not None}
 
 
-def seconds_to(runs: Runs, processes: int, arm: str) -> Each:
+def seconds_to(runs: Runs, processes: int, arm: str, error: float) -> Each:
     """Return the seconds of training until the error, for each seed that reaches it."""
-    return {seed: record["time_s"] for seed, record in at_the_error(runs, processes, arm).items()}
+    return {seed: record["time_s"] for seed, record in at_the_error(runs, processes, arm, error).items()}
 
 
 def pace(runs: Runs, processes: int, arm: str) -> Each:
@@ -51,12 +46,12 @@ def ratio(first: Each, second: Each) -> Middle | None:
     return Middle(math.exp(found.mean), math.exp(found.low), math.exp(found.high), found.n)
 
 
-def of_errors(runs: Runs, processes: Sequence[int]) -> dict[str, Middle | None]:
+def of_errors(runs: Runs, processes: Sequence[int], error: float) -> dict[str, Middle | None]:
     """Return the ratios of seconds to the error, by what is divided by what."""
     contrasts = [(number, first) for number in processes for first in (ONE, SMALL)]
     return {
         f"seconds to the error, {first} / {MANY}, {number} process{'es' * (number > 1)}": ratio(
-            seconds_to(runs, number, first), seconds_to(runs, number, MANY)
+            seconds_to(runs, number, first, error), seconds_to(runs, number, MANY, error)
         )
         for number, first in contrasts
     }

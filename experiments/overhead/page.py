@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from experiments.overhead.compare import at_the_error, of_errors, of_paces, pace, targets
+from experiments.overhead.compare import at_the_error, of_errors, of_paces, pace
 from experiments.overhead.design import Design
 from experiments.overhead.middle import SAME, Middle
 from experiments.overhead.race import PROCESSES, Race, Runs
@@ -42,7 +42,7 @@ def as_page(
     for race, runs in races.items():
         parts += [
             f"## {race.data}, N = {race.samples:,}",
-            race_text(race, runs),
+            race_text(race),
             race_table(race, runs),
             ratio_table(race, runs),
         ]
@@ -87,16 +87,15 @@ def _epoch_s(line: Line) -> list[float]:
     return [seconds * line["updates"] for seconds in line["update"]]
 
 
-def race_text(race: Race, runs: Runs) -> str:
+def race_text(race: Race) -> str:
     """Return what is raced for."""
     rows = f"{race.method}; every run sees {race.updates * race.batch:,} rows"
-    if not race.is_to_error:
+    if race.error is None:
         return f"{rows}, for the seconds of an update only."
     return (
-        f"{rows}. The error to reach is what training without mixing ends with on the same samples, "
-        f"{t_interval(list(targets(runs).values())).mean:.2%} in the mean. Medians over the "
-        "seeds that reach it; seconds of training, evaluations left out. With two processes every "
-        "update is one synchronisation: gradients, and batch norm's averages."
+        f"{rows}. The error to reach is {race.error:.0%}. Medians over the seeds that reach it; seconds of training, "
+        "evaluations left out. With two processes every update is one synchronisation: gradients, and batch norm's "
+        "averages."
     )
 
 
@@ -111,8 +110,8 @@ def race_table(race: Race, runs: Runs) -> str:
             race.arms(processes)[arm].name,
             f"{median(pace(runs, processes, arm).values()) * 1e3:.1f}",
         ]
-        if race.is_to_error:
-            there = at_the_error(runs, processes, arm).values()
+        if race.error is not None:
+            there = at_the_error(runs, processes, arm, race.error).values()
             middle = [
                 f"{median(record[name] for record in there):,.{digits}f}" if there else ""
                 for name, digits in (("step", 0), ("time_s", 2))
@@ -121,12 +120,12 @@ def race_table(race: Race, runs: Runs) -> str:
             row += [f"{len(there)} of {len(seeds)}", *middle, with_interval(last, 100)]
         rows.append(row)
     more = ["reached by", "updates until then", "seconds until then", "error at the end, %"]
-    return _table(heads + more * race.is_to_error, rows)
+    return _table(heads + more * (race.error is not None), rows)
 
 
 def ratios(race: Race, runs: Runs) -> dict[str, Middle | None]:
     """Return the ratios that conclusions are drawn from."""
-    return (of_errors(runs, PROCESSES) if race.is_to_error else {}) | of_paces(runs)
+    return ({} if race.error is None else of_errors(runs, PROCESSES, race.error)) | of_paces(runs)
 
 
 def ratio_table(race: Race, runs: Runs) -> str:

@@ -25,7 +25,7 @@ from multimix.lab.train.settings import TrainSettings
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = (1, 2)
-SEEDS = 5
+SEEDS = range(1, 6)
 WARM_UP = 3  # updates
 MIXES = 5
 REFERENCE, ONE, SMALL, MANY = "no mixing", "K = 1", "small batch", f"K = {MIXES}"
@@ -41,7 +41,8 @@ class Race:
         validation: Other samples, that the error is measured on.
         batch: B.
         updates: Of K = 1.
-        evaluations: How many times the error is measured, evenly spaced; with one there is no race, only a pace.
+        evaluations: How many times the error is measured, evenly spaced.
+        error: The validation error to reach; None where only the pace is of interest.
         rates: The highest learning rate of no mixing, K = 1, the small batch and K = 5.
         method: Of mixing.
     """
@@ -52,6 +53,7 @@ class Race:
     batch: int
     updates: int
     evaluations: int
+    error: float | None
     rates: tuple[float, float, float, float]
     method: str = "mixup"
 
@@ -60,13 +62,8 @@ class Race:
         """How tables and folders call it."""
         return f"{self.data}-{self.samples}"
 
-    @property
-    def is_to_error(self) -> bool:
-        """Whether an error is raced for."""
-        return self.evaluations > 1
-
     def arms(self, processes: int) -> dict[str, Design]:
-        """Return the ways to make an update, by name; no mixing only says which error is to be reached."""
+        """Return the ways to make an update, by name; no mixing is there for comparison, with one process."""
         reference = {REFERENCE: Design("none", 1, self.batch)} if processes == 1 else {}
         return reference | {
             ONE: Design(self.method, 1, self.batch),
@@ -101,9 +98,9 @@ class Race:
 
 
 RACES = (
-    Race("digits", 200, 700, batch=120, updates=240, evaluations=24, rates=(0.3, 0.3, 0.3, 0.3)),
-    Race("digits", 1000, 700, batch=120, updates=240, evaluations=24, rates=(0.3, 0.3, 0.1, 0.1)),
-    Race("cifar10", 1000, 10, batch=100, updates=30, evaluations=1, rates=(0.1, 0.1, 0.1, 0.1)),
+    Race("digits", 200, 700, batch=120, updates=240, evaluations=24, error=0.1, rates=(0.3, 0.3, 0.3, 0.3)),
+    Race("digits", 1000, 700, batch=120, updates=240, evaluations=24, error=0.03, rates=(0.3, 0.3, 0.1, 0.1)),
+    Race("cifar10", 1000, 10, batch=100, updates=30, evaluations=1, error=None, rates=(0.1, 0.1, 0.1, 0.1)),
 )
 Runs = dict[tuple[int, str], dict[int, list[Record]]]  # processes, arm -> seed -> records
 
