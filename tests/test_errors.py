@@ -29,6 +29,7 @@ from multimix import (
 
 X = torch.rand(8, 3, 6, 6)
 Y = torch.arange(8) % 4
+DENSE = torch.arange(8 * 36).view(8, 6, 6) % 4
 CUTTING = {
     "cutmix": "CutMix",
     "fmix": "FMix",
@@ -203,7 +204,17 @@ def mixed(x=X, y=Y, method="mixup", num_classes=4, out=None, **settings):
             lambda: mixed(X, Y, num_classes=None),
             r"num_classes is needed .* pass MultiMix\(\.\.\., num_classes=10\) or give",
         ),
-        (lambda: mixed(X, Y[:, None]), r"integer y must be class indices of shape \(8,\), got y: \(8, 1\)"),
+        (
+            lambda: mixed(X, Y[:, None]),
+            r"integer y must be class indices of shape \(8,\), got y: \(8, 1\); pass y.squeeze\(1\)",
+        ),
+        (
+            lambda: mixed(X, DENSE),
+            r"got y: \(8, 6, 6\); for classes of x's positions pass dense_targets=True; pass soft",
+        ),
+        (lambda: mixed(X, DENSE.float()), r"num_classes=4; for .* pass dense_targets=True \(classes as y.long\(\)\)"),
+        (lambda: mixed(X, DENSE[:, None], dense_targets=True), r"y: \(8, 1, 6, 6\); pass y.squeeze\(1\)"),
+        (lambda: mixed(X, Y[:, None].expand(8, 4)), r"got y: \(8, 4\); pass soft, multi-label"),
         (
             lambda: mixed(X.to(torch.uint8)),
             "x must be floating point, because MixUp averages values, got x.dtype=torch.uint8",
@@ -242,6 +253,12 @@ def mixed(x=X, y=Y, method="mixup", num_classes=4, out=None, **settings):
 def test_batches(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_other_dense_targets_are_told_how_to_follow_the_pixels():
+    mix = MultiMix("cutmix", num_classes=4)
+    with pytest.raises(ValueError, match=r"got y: \(8, 6, 6\); for .*positions pass dense_targets=True"):
+        mix.targets(mix.plan(X), DENSE)
 
 
 def num_mixes_one_out(x):
@@ -313,7 +330,9 @@ def test_numbers_per_class_need_no_indices():
 
 @pytest.mark.parametrize("y", [torch.rand(8, 5), torch.rand(8, 3) < 0.5, torch.rand(8, 3, 6, 6)])
 def test_numbers_per_class_are_as_many_as_there_are_classes(y):
-    with pytest.raises(ValueError, match=r"soft y must have one column per class .*, num_classes=4; correct num_cl"):
+    with pytest.raises(
+        ValueError, match=r"soft y must have one column per class .*, num_classes=4; (correct num_cl|for targets of x)"
+    ):
         mixed(X, y)
     assert mixed(X, y, num_classes=None)[1].shape == (40, *y.shape[1:])
 

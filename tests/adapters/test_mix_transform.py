@@ -23,6 +23,14 @@ def test_two_arguments_or_one_batch():
         torch.testing.assert_close(x_mix.mean((2, 3)), y_mix)
 
 
+def test_tensors_of_a_kind_of_their_own_need_no_torchvision():
+    class Own(torch.Tensor):
+        pass
+
+    images, _ = MIX(X.as_subclass(Own), Y)
+    assert type(images) is Own
+
+
 def test_picklable():
     assert pickle.loads(pickle.dumps(MIX)) == MIX
 
