@@ -264,6 +264,16 @@ def test_what_cannot_be_mixed_is_refused(tmp_path):
     with pytest.raises(ValueError, match='must hold "pixel_values" and "labels" to be mixed, got'):
         trainer(tmp_path, data=Masked(4), remove_unused_columns=False).train()
 
+    class Named(Images):
+        def __getitem__(self, i):
+            sample = super().__getitem__(i)
+            return {"image": sample["pixel_values"], "labels": sample["labels"]}
+
+    with pytest.raises(
+        ValueError, match=r"got \['labels'\]; name the input .*, pass .*\(remove_unused_columns=False\)"
+    ):
+        trainer(tmp_path, data=Named(4)).train()
+
 
 TWO_PROCESSES = """
 import sys

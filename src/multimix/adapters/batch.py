@@ -23,8 +23,8 @@ def check_mix(mix: object, owner: str) -> None:
     for method in mix.method.options:
         if method.inside or method.asks_model:
             raise ValueError(
-                f"mix must need nothing but the batch to be used by {owner}, got method={method!r}, which needs the "
-                f"model; use logits, y_mix = mix.run(model, x, y) in the training step"
+                f"mix must need nothing but the batch to be used by {owner}, got method={type(method).__name__}, which "
+                f"needs the model; use logits, y_mix = mix.run(model, x, y) in the training step"
             )
 
 

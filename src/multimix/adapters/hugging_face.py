@@ -103,6 +103,12 @@ class MixTrainer(transformers.Trainer):
     def _check_inputs(self, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
         names = [name for name in inputs if name != "labels"]
         main = getattr(self.accelerator.unwrap_model(self.model), "main_input_name", *names[:1])
+        if main not in inputs:
+            raise ValueError(
+                f'a training batch must hold "{main}" and "labels" to be mixed, got {sorted(inputs)}; name the '
+                f"input of the samples so, or, if the collator makes it, pass "
+                f"TrainingArguments(remove_unused_columns=False)"
+            )
         if names != [main] or "labels" not in inputs:
             raise ValueError(
                 f'a training batch must hold "{main}" and "labels" to be mixed, got {sorted(inputs)}; let the collator '
