@@ -62,6 +62,21 @@ def test_num_mixes(num_mixes):
         ("mixup", {"boxes": "inside"}, "give it to a method that has it: CutMix, SaliencyMix"),
         (Choice(["mixup", CutMix()]), {"levels": 2}, "give it to a method that has it: PuzzleMix"),
         ("mixup", {"K": 5}, 'did you mean "num_mixes"?'),
+        (
+            "mixup",
+            {"p": 0.5},
+            "to mix a share of the batches: MultiMix(Choice(['mixup', 'none'], weights=[p, 1 - p]), ...)",
+        ),
+        (
+            CutMix(),
+            {"prob": 0.5},
+            "to mix a share of the batches: MultiMix(Choice([CutMix(alpha=1.0, boxes='nested'), ",
+        ),
+        ("mixup", {"label_smoothing": 0.1}, "give it to the loss: F.cross_entropy(logits, y_mix, label_smoothing=0.1)"),
+        ("mixup", {"seed": 3}, "give calls a generator: mix(x, y, generator=torch.Generator().manual_seed(3))"),
+        ("mixup", {"model": None}, "give it to calls: logits, y_mix = mix.run(model, x, y)"),
+        ("mixup", {"num_mix": 5}, 'did you mean "num_mixes"?'),
+        ("mixup", {"n_mixes": 5}, 'did you mean "num_mixes"?'),
         ("mixup", {"num_class": 10}, 'did you mean "num_classes"?'),
         ("mixup", {"smoothing": 0.1}, 'choose one of "method", "num_mixes", "num_classes"'),
     ],
@@ -71,6 +86,13 @@ def test_unknown_settings_say_where_they_belong(method, setting, remedy):
     message = f"settings must be known to MultiMix, got {name}={value!r}; {remedy}"
     with pytest.raises(TypeError, match=re.escape(message)):
         MultiMix(method, **setting)
+
+
+def test_settings_without_a_name_are_asked_for_theirs():
+    with pytest.raises(TypeError, match=r"by name, got 5 after the method; did you mean num_mixes=5\?"):
+        MultiMix("cutmix", 5)
+    with pytest.raises(TypeError, match=r"by name, got 'iid' after the method$"):
+        MultiMix("cutmix", "iid")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from multimix.errors import SaliencyNotFinite
 from multimix.host import has_tangent, in_transform, is_readable
+from multimix.once import warn_of_mixed
 from multimix.plan import Plan
 from multimix.scalars import as_integer
 from multimix.shapes import spatial_shape
@@ -66,10 +67,11 @@ def warn_of_validation(model: nn.Module) -> None:
 
 
 def check_batch(x: Any, y: Any = None) -> None:
-    """Refuse what is no batch, an empty one, and targets of another length or device."""
+    """Refuse what is no batch, an empty one, and targets of another length or device; warn of mixed ones."""
     check_tensor("x", x)
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(f"x must hold at least one sample, got x: {tuple(x.shape)}; skip empty batches")
+    warn_of_mixed(x)
     if y is None:
         return
     check_tensor("y", y)

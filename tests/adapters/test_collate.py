@@ -1,13 +1,14 @@
 """MixCollate in a DataLoader: what comes out, and where its randomness comes from."""
 
 import pickle
+import warnings
 from collections import namedtuple
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from multimix import Choice, ManifoldMixup, MultiMix, SimilarTargets
+from multimix import Choice, ManifoldMixup, MultiMix, SimilarTargets, once
 from multimix.adapters.collate import MixCollate
 
 MIX = MultiMix("mixup", num_mixes=3, num_classes=4)
@@ -217,3 +218,22 @@ def test_what_is_no_mixer_and_no_batch_is_refused():
     ):
         with pytest.raises(TypeError, match=told):
             MixCollate(MIX, collate_fn=lambda samples, batch=batch: batch)([])
+
+
+def test_to_mix_a_mixed_batch_again_is_warned_of():
+    x, y = MixCollate(MIX)([data()[i] for i in range(6)])
+    for again in (lambda: MIX(x, y), lambda: MIX.plan(x)):
+        with pytest.warns(UserWarning, match="x is mixed again, MixCollate mixed it before"):
+            again()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MIX(x.clone(), y)
+        MIX(*data()[:6])
+
+
+def test_mixed_batches_are_forgotten_when_they_are_gone():
+    x, _ = MixCollate(MIX)([data()[i] for i in range(6)])
+    assert x in once._mixed
+    before = len(once._mixed)
+    del x
+    assert len(once._mixed) == before - 1

@@ -8,6 +8,7 @@ from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
 
 from multimix import MultiMix, SimilarTargets
 from multimix.checks import check_batch, check_targets
+from multimix.once import note_mixed
 from multimix.shapes import spatial_shape
 
 Key = str | int
@@ -54,7 +55,7 @@ def mix_batch(mix: MultiMix, batch: Any, targets: Targets, owner: str) -> Any:
             pair = zip(found.values(), counts[key], strict=True)
             mixed = [mix.targets(plan, y, num_classes=count, dtype=x.dtype) for y, count in pair]
         else:
-            mixed = [mix.apply(plan, each)[0] for each in found.values()]
+            mixed = [note_mixed(mix.apply(plan, each)[0], owner) for each in found.values()]
         values[key] = rebuilt(mixed)
     if isinstance(batch, Mapping):
         return values
