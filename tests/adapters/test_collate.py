@@ -237,3 +237,8 @@ def test_mixed_batches_are_forgotten_when_they_are_gone():
     before = len(once._mixed)
     del x
     assert len(once._mixed) == before - 1
+
+
+def test_settings_of_the_mixer_are_sent_to_it():
+    with pytest.raises(TypeError, match=r"got MixCollate\(\.\.\., K=5\); pass mix=MultiMix\(\.\.\., num_mixes=5\)"):
+        MixCollate("cutmix", K=5)

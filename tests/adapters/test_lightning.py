@@ -229,3 +229,8 @@ class Twice(Module):
 def test_mixing_again_in_the_training_step_is_warned_of():
     with pytest.warns(UserWarning, match="x is mixed again, MixBatch mixed it before: .*; mix once"):
         fit(Twice(), MixBatch(MultiMix("mixup", num_mixes=2, num_classes=4)))
+
+
+def test_settings_of_the_mixer_are_sent_to_it():
+    with pytest.raises(TypeError, match=r"got MixBatch\(\.\.\., K=5\); pass mix=MultiMix\(\.\.\., num_mixes=5\)"):
+        MixBatch("cutmix", K=5)

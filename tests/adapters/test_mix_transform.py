@@ -49,3 +49,8 @@ def test_a_method_that_finds_saliency_without_a_model_is_taken():
     )
     assert images.shape == (15, 3, 8, 8)
     assert labels.shape == (15, 4)
+
+
+def test_settings_of_the_mixer_are_sent_to_it():
+    with pytest.raises(TypeError, match=r"got MixTransform\(\.\.\., K=5\); pass mix=MultiMix\(\.\.\., num_mixes=5\)"):
+        MixTransform("cutmix", K=5)

@@ -224,3 +224,8 @@ def test_labels_must_fit_num_classes_where_it_is_given():
     assert fit(learner(MixBatch(MultiMix("mixup", num_classes=4))))
     with pytest.raises(ValueError, match=r"labels must lie in 0\.\.2 \(num_classes=3\), got labels from 0 to 3"):
         fit(learner(MixBatch(MultiMix("mixup", num_classes=3))))
+
+
+def test_settings_of_the_mixer_are_sent_to_it():
+    with pytest.raises(TypeError, match=r"got MixBatch\(\.\.\., K=5\); pass mix=MultiMix\(\.\.\., num_mixes=5\)"):
+        MixBatch("cutmix", K=5)

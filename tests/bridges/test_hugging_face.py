@@ -308,3 +308,8 @@ def test_two_processes(tmp_path):
     assert steps == steps_of_two == 1
     torch.testing.assert_close(first, alone, atol=1e-6, rtol=0)
     torch.testing.assert_close(first, second, atol=0, rtol=0)
+
+
+def test_settings_of_the_mixer_are_sent_to_it():
+    with pytest.raises(TypeError, match=r"got MixTrainer\(\.\.\., K=5\); pass mix=MultiMix\(\.\.\., num_mixes=5\)"):
+        MixTrainer("cutmix", K=5)

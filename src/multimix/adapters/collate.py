@@ -8,12 +8,12 @@ import torch
 from torch.utils.data import default_collate
 
 from multimix import MultiMix
-from multimix.adapters.batch import check_mix
+from multimix.adapters.batch import TakesMix, check_mix
 from multimix.adapters.nested import Targets, mix_batch
 
 
 @dataclass(frozen=True)
-class MixCollate:
+class MixCollate(TakesMix):
     """A `collate_fn` that mixes: B samples in, K * B mixed rows out.
 
     The loader's `batch_size` is the number of pairs; its length does not change. Draws come from torch's global

@@ -9,11 +9,11 @@ from fastai.layers import NoneReduce
 from torch import Tensor, nn
 
 from multimix import MultiMix, Plan
-from multimix.adapters.batch import check_mix
+from multimix.adapters.batch import TakesMix, check_mix
 from multimix.checks import check_targets
 
 
-class MixBatch(Callback):
+class MixBatch(TakesMix, Callback):
     """Mix training batches into K * B rows; validation is untouched.
 
     The targets of a batch stay as they were loaded. While training lasts, the learner's loss function is replaced by

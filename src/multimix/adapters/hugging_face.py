@@ -9,6 +9,7 @@ import transformers
 from torch import Tensor
 
 from multimix import MultiMix, mixed_accuracy
+from multimix.adapters.batch import TakesMix
 
 Loss = Callable[[Tensor, Tensor, float], Tensor]
 
@@ -21,7 +22,7 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-class MixTrainer(transformers.Trainer):
+class MixTrainer(TakesMix, transformers.Trainer):
     """A `transformers.Trainer` that mixes training batches; evaluation is the Trainer's own, on unmixed batches.
 
     The data set, the collator and all counts stay as they are: `per_device_train_batch_size` is the number of pairs,

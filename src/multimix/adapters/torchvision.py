@@ -7,11 +7,11 @@ from typing import Any
 from torch import Tensor
 
 from multimix import MultiMix
-from multimix.adapters.batch import check_mix, check_pair
+from multimix.adapters.batch import TakesMix, check_mix, check_pair
 
 
 @dataclass(frozen=True)
-class MixTransform:
+class MixTransform(TakesMix):
     """A transform of batches: `images, labels = transform(images, labels)`, or one batch `[images, labels]`.
 
     Fits wherever `v2.CutMix` does: after the loader, in a `collate_fn`, in `v2.RandomChoice` and `v2.Compose`.
