@@ -21,6 +21,9 @@ HEAD = """# Tests beside frameworks with environments of their own
 `make bridges` installs `bridges/<name>.txt` into `.bridges/<name>`, runs `tests/bridges` there (files whose framework
 is missing are left out) and writes this table. The adapters for `torch.utils.data` and Lightning are tested by
 `make test`. multimix itself is not installed there: `PYTHONPATH=src .bridges/timm/bin/python` finds it.
+Where there is torchvision beside a torch without its operators, call `bridges.stand_in.stand_in_for_operators()` before
+timm, torchvision or fastai.vision is imported, as tests/bridges/conftest.py does: else it ends with "operator
+torchvision::nms does not exist".
 
 | environment | beside | torch | tests passed | failed | skipped |
 |---|---|---|---|---|---|

@@ -29,6 +29,7 @@ from multimix import (
 
 X = torch.rand(8, 3, 6, 6)
 Y = torch.arange(8) % 4
+DENSE = torch.arange(8 * 36).view(8, 6, 6) % 4
 CUTTING = {
     "cutmix": "CutMix",
     "fmix": "FMix",
@@ -61,6 +62,21 @@ def test_num_mixes(num_mixes):
         ("mixup", {"boxes": "inside"}, "give it to a method that has it: CutMix, SaliencyMix"),
         (Choice(["mixup", CutMix()]), {"levels": 2}, "give it to a method that has it: PuzzleMix"),
         ("mixup", {"K": 5}, 'did you mean "num_mixes"?'),
+        (
+            "mixup",
+            {"p": 0.5},
+            "to mix a share of the batches: MultiMix(Choice(['mixup', 'none'], weights=[p, 1 - p]), ...)",
+        ),
+        (
+            CutMix(),
+            {"prob": 0.5},
+            "to mix a share of the batches: MultiMix(Choice([CutMix(alpha=1.0, boxes='nested'), ",
+        ),
+        ("mixup", {"label_smoothing": 0.1}, "give it to the loss: F.cross_entropy(logits, y_mix, label_smoothing=0.1)"),
+        ("mixup", {"seed": 3}, "give calls a generator: mix(x, y, generator=torch.Generator().manual_seed(3))"),
+        ("mixup", {"model": None}, "give it to calls: logits, y_mix = mix.run(model, x, y)"),
+        ("mixup", {"num_mix": 5}, 'did you mean "num_mixes"?'),
+        ("mixup", {"n_mixes": 5}, 'did you mean "num_mixes"?'),
         ("mixup", {"num_class": 10}, 'did you mean "num_classes"?'),
         ("mixup", {"smoothing": 0.1}, 'choose one of "method", "num_mixes", "num_classes"'),
     ],
@@ -70,6 +86,13 @@ def test_unknown_settings_say_where_they_belong(method, setting, remedy):
     message = f"settings must be known to MultiMix, got {name}={value!r}; {remedy}"
     with pytest.raises(TypeError, match=re.escape(message)):
         MultiMix(method, **setting)
+
+
+def test_settings_without_a_name_are_asked_for_theirs():
+    with pytest.raises(TypeError, match=r"by name, got 5 after the method; did you mean num_mixes=5\?"):
+        MultiMix("cutmix", 5)
+    with pytest.raises(TypeError, match=r"by name, got 'iid' after the method$"):
+        MultiMix("cutmix", "iid")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +226,17 @@ def mixed(x=X, y=Y, method="mixup", num_classes=4, out=None, **settings):
             lambda: mixed(X, Y, num_classes=None),
             r"num_classes is needed .* pass MultiMix\(\.\.\., num_classes=10\) or give",
         ),
-        (lambda: mixed(X, Y[:, None]), r"integer y must be class indices of shape \(8,\), got y: \(8, 1\)"),
+        (
+            lambda: mixed(X, Y[:, None]),
+            r"integer y must be class indices of shape \(8,\), got y: \(8, 1\); pass y.squeeze\(1\)",
+        ),
+        (
+            lambda: mixed(X, DENSE),
+            r"got y: \(8, 6, 6\); for classes of x's positions pass dense_targets=True; pass soft",
+        ),
+        (lambda: mixed(X, DENSE.float()), r"num_classes=4; for .* pass dense_targets=True \(classes as y.long\(\)\)"),
+        (lambda: mixed(X, DENSE[:, None], dense_targets=True), r"y: \(8, 1, 6, 6\); pass y.squeeze\(1\)"),
+        (lambda: mixed(X, Y[:, None].expand(8, 4)), r"got y: \(8, 4\); pass soft, multi-label"),
         (
             lambda: mixed(X.to(torch.uint8)),
             "x must be floating point, because MixUp averages values, got x.dtype=torch.uint8",
@@ -242,6 +275,12 @@ def mixed(x=X, y=Y, method="mixup", num_classes=4, out=None, **settings):
 def test_batches(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_other_dense_targets_are_told_how_to_follow_the_pixels():
+    mix = MultiMix("cutmix", num_classes=4)
+    with pytest.raises(ValueError, match=r"got y: \(8, 6, 6\); for .*positions pass dense_targets=True"):
+        mix.targets(mix.plan(X), DENSE)
 
 
 def num_mixes_one_out(x):
@@ -313,7 +352,9 @@ def test_numbers_per_class_need_no_indices():
 
 @pytest.mark.parametrize("y", [torch.rand(8, 5), torch.rand(8, 3) < 0.5, torch.rand(8, 3, 6, 6)])
 def test_numbers_per_class_are_as_many_as_there_are_classes(y):
-    with pytest.raises(ValueError, match=r"soft y must have one column per class .*, num_classes=4; correct num_cl"):
+    with pytest.raises(
+        ValueError, match=r"soft y must have one column per class .*, num_classes=4; (correct num_cl|for targets of x)"
+    ):
         mixed(X, y)
     assert mixed(X, y, num_classes=None)[1].shape == (40, *y.shape[1:])
 

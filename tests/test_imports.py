@@ -17,6 +17,7 @@ ORDER = [
     "suggest",
     "errors",
     "host",
+    "once",
     "shapes",
     "scalars",
     "streams",

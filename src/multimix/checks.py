@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from multimix.errors import SaliencyNotFinite
 from multimix.host import has_tangent, in_transform, is_readable
+from multimix.once import warn_of_mixed
 from multimix.plan import Plan
 from multimix.scalars import as_integer
 from multimix.shapes import spatial_shape
@@ -66,10 +67,11 @@ def warn_of_validation(model: nn.Module) -> None:
 
 
 def check_batch(x: Any, y: Any = None) -> None:
-    """Refuse what is no batch, an empty one, and targets of another length or device."""
+    """Refuse what is no batch, an empty one, and targets of another length or device; warn of mixed ones."""
     check_tensor("x", x)
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(f"x must hold at least one sample, got x: {tuple(x.shape)}; skip empty batches")
+    warn_of_mixed(x)
     if y is None:
         return
     check_tensor("y", y)
@@ -97,7 +99,7 @@ def check_targets(x: Tensor, y: Tensor | None, num_classes: int | None, dense: b
         raise TypeError("y must be a torch.Tensor, got y=None; to mix x alone use mix.apply(mix.plan(x), x)")
     if dense:
         _check_dense(y, spatial_shape(x), f"x: {tuple(x.shape)}")
-    _check_labels(y, num_classes, dense, ignored)
+    _check_labels(y, num_classes, dense, ignored, spatial_shape(x))
 
 
 def check_other_targets(plan: Plan, y: Any, num_classes: int | None, dense: bool, ignored: int | None) -> None:
@@ -114,10 +116,12 @@ def check_other_targets(plan: Plan, y: Any, num_classes: int | None, dense: bool
         )
     if dense and plan.mask.spatial is not None:
         _check_dense(y, plan.mask.spatial, f"plan for {plan.mask.spatial}")
-    _check_labels(y, num_classes, dense, ignored)
+    _check_labels(y, num_classes, dense, ignored, plan.mask.spatial or ())
 
 
-def _check_labels(y: Tensor, num_classes: int | None, dense: bool, ignored: int | None) -> None:
+def _check_labels(
+    y: Tensor, num_classes: int | None, dense: bool, ignored: int | None, spatial: tuple[int, ...]
+) -> None:
     if y.dtype.is_floating_point or y.dtype == torch.bool:
         if num_classes is not None and y.ndim == 1:
             raise ValueError(
@@ -125,17 +129,21 @@ def _check_labels(y: Tensor, num_classes: int | None, dense: bool, ignored: int 
                 f"{tuple(y.shape)}, num_classes={num_classes}; pass y.long(), or for numbers leave num_classes away"
             )
         if num_classes is not None and not dense and y.shape[1] != num_classes:
+            dense_too = "for targets of x's positions pass dense_targets=True (classes as y.long())"
+            remedy = (
+                dense_too if _seems_dense(y, spatial) else "correct num_classes, or for other targets leave it away"
+            )
             raise ValueError(
                 f"soft y must have one column per class where num_classes is given, got y: {tuple(y.shape)}, "
-                f"num_classes={num_classes}; correct num_classes, or for other targets leave it away"
+                f"num_classes={num_classes}; {remedy}"
             )
         return
     if y.dtype.is_complex:
         raise ValueError(f"y must be integer, boolean or floating point, got y.dtype={y.dtype}; give real targets")
     if not dense and y.ndim != 1:
         raise ValueError(
-            f"integer y must be class indices of shape ({len(y)},), got y: {tuple(y.shape)}; pass soft, multi-label "
-            f"or binary targets as floats (y.float())"
+            f"integer y must be class indices of shape ({len(y)},), got y: {tuple(y.shape)}; "
+            f"{_integer_remedy(y, spatial)}"
         )
     if num_classes is None:
         raise ValueError(
@@ -152,6 +160,17 @@ def _check_labels(y: Tensor, num_classes: int | None, dense: bool, ignored: int 
             )
 
 
+def _seems_dense(y: Tensor, spatial: tuple[int, ...]) -> bool:
+    return bool(spatial) and tuple(y.shape[1:][-len(spatial) :]) == spatial
+
+
+def _integer_remedy(y: Tensor, spatial: tuple[int, ...]) -> str:
+    if y.ndim == 2 and y.shape[1] == 1:
+        return "pass y.squeeze(1)"
+    dense = "for classes of x's positions pass dense_targets=True; " if _seems_dense(y, spatial) else ""
+    return f"{dense}pass soft, multi-label or binary targets as floats (y.float())"
+
+
 def _ignoring(ignored: int | None, dense: bool) -> str:
     return ", or pass MultiMix(..., ignore_index=...)" if dense and ignored is None else ""
 
@@ -159,9 +178,11 @@ def _ignoring(ignored: int | None, dense: bool) -> str:
 def _check_dense(y: Tensor, spatial: tuple[int, ...], got: str) -> None:
     integer = not y.dtype.is_floating_point and y.dtype != torch.bool
     if tuple(y.shape[y.ndim - len(spatial) :]) != spatial or (integer and y.ndim != len(spatial) + 1):
+        one_channel = tuple(y.shape[1:]) == (1, *spatial)
+        remedy = "pass y.squeeze(1)" if one_channel else "resize the targets or pass dense_targets=False"
         raise ValueError(
             f"dense targets must end in x's spatial axes {spatial} (integers: ({len(y)}, *spatial)), got {got}, y: "
-            f"{tuple(y.shape)}; resize the targets or pass dense_targets=False"
+            f"{tuple(y.shape)}; {remedy}"
         )
 
 

@@ -4,15 +4,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from multimix.methods import METHODS
+from multimix.scalars import as_integer
 from multimix.suggest import nearest
 
 OTHER_NAMES = {"K": "num_mixes", "k": "num_mixes"}
+ELSEWHERE = {
+    "label_smoothing": "give it to the loss: F.cross_entropy(logits, y_mix, label_smoothing={value!r})",
+    "seed": "give calls a generator: mix(x, y, generator=torch.Generator().manual_seed({value!r}))",
+    "model": "give it to calls: logits, y_mix = mix.run(model, x, y)",
+    **dict.fromkeys(
+        ("p", "prob"), "to mix a share of the batches: MultiMix(Choice([{method!r}, 'none'], weights=[p, 1 - p]), ...)"
+    ),
+}
 
 
-def refuse_unknown(given: Mapping[str, object], method: object, known: Iterable[str]) -> None:
-    """Refuse settings under names that are not known.
+def refuse_unknown(more: tuple[object, ...], given: Mapping[str, object], method: object, known: Iterable[str]) -> None:
+    """Refuse settings without a name, and under names that are not known.
 
     Args:
+        more: what was given after the method, without a name.
         given: unknown names and what was given for them; empty where there is nothing to refuse.
         method: the method that was asked for, an object or its name.
         known: names of the settings.
@@ -20,6 +30,9 @@ def refuse_unknown(given: Mapping[str, object], method: object, known: Iterable[
     Raises:
         TypeError: naming the method whose option it is, or the setting that may have been meant.
     """
+    if more:
+        hint = f"; did you mean num_mixes={more[0]!r}?" if as_integer(more[0]) is not None else ""
+        raise TypeError(f"settings must be given to MultiMix by name, got {more[0]!r} after the method{hint}")
     for name, value in given.items():
         raise TypeError(
             f"settings must be known to MultiMix, got {name}={value!r}; {_remedy(name, value, method, known)}"
@@ -33,4 +46,6 @@ def _remedy(name: str, value: object, method: object, known: Iterable[str]) -> s
         return f"it is an option of the method: MultiMix({asked.__name__}({name}={value!r}), ...)"
     if kinds:
         return f"give it to a method that has it: {', '.join(kind.__name__ for kind in kinds)}"
+    if name in ELSEWHERE:
+        return ELSEWHERE[name].format(value=value, method=method)
     return f'did you mean "{OTHER_NAMES[name]}"?' if name in OTHER_NAMES else nearest(name, known)

@@ -1,13 +1,14 @@
 """MixCollate in a DataLoader: what comes out, and where its randomness comes from."""
 
 import pickle
+import warnings
 from collections import namedtuple
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from multimix import Choice, ManifoldMixup, MultiMix, SimilarTargets
+from multimix import Choice, ManifoldMixup, MultiMix, SimilarTargets, once
 from multimix.adapters.collate import MixCollate
 
 MIX = MultiMix("mixup", num_mixes=3, num_classes=4)
@@ -93,7 +94,9 @@ def test_another_collate_function():
     ids=["inside", "saliency", "one of"],
 )
 def test_methods_that_need_the_model_are_refused(method):
-    with pytest.raises(ValueError, match=r"mix must need nothing but the batch to be used by MixCollate.*mix.run"):
+    with pytest.raises(
+        ValueError, match=r"mix must need .* by MixCollate, got method=\w+, which needs the model; use .*mix.run"
+    ):
         MixCollate(MultiMix(method, num_classes=4))
 
 
@@ -159,14 +162,22 @@ class TestBatchesOfManyParts:
         batch = self.mixed(lambda x, y: {"x": x, "y": float(y // 2)}, mix=mix)
         assert set(batch["y"].tolist()) == {0.0, 1.0}
 
+    def test_names_of_files_stay(self):
+        batch = self.mixed(lambda x, y: {"id": f"{y}.png", "x": (x, {"from": "web"}), "y": y})
+        x, rest = batch["x"]
+        assert torch.equal(x, batch["y"])
+        assert batch["id"] == [f"{i % 4}.png" for i in range(6)]
+        assert rest == {"from": ["web"] * 6}
+
     @pytest.mark.parametrize(
         ("make", "settings", "told"),
         [
             (
                 lambda x, y: {"x": x, "z": y},
                 {},
-                r"one item named as targets are \(labels, .*got \['x', 'z'\]; say which",
+                r"one item named as targets are \(labels, .*got \['x', 'z'\]; say which .*\(mix, targets='z'\)",
             ),
+            (lambda x, y: {"z": y, "x": x}, {}, r"got \['z', 'x'\]; say which .*\(mix, targets='z'\)"),
             (lambda x, y: {"x": x, "y": y, "label": y}, {}, r"got \['x', 'y', 'label'\]"),
             (lambda x, y: (x, y, y), {}, r"MixUp averages values, got batch\[1\]: torch.int64; convert it, name it"),
             (lambda x, y: (x, y), {"targets": "y"}, r"items of the batch \(\[0, 1\]\), got targets='y'"),
@@ -202,7 +213,32 @@ def test_what_is_no_mixer_and_no_batch_is_refused():
     for batch, told in (
         (torch.zeros(3), "lists, tuples or dictionaries of inputs and targets, got batch=Tensor; mix in the training"),
         ([], "got batch=list"),
-        ({"x": torch.zeros(3), "name": ["a", "b"], "y": torch.zeros(2)}, r"got batch\['name'\]\[0\]=str; leave it out"),
+        ({"x": torch.zeros(2), "n": [1.0, None], "y": torch.zeros(2)}, r"got batch\['n'\]\[0\]=float; leave it out"),
+        ([torch.zeros(2), ("a", "b")], r"mixes targets that are tensors, got batch\[1\]\[0\]=str; number the classes"),
     ):
         with pytest.raises(TypeError, match=told):
             MixCollate(MIX, collate_fn=lambda samples, batch=batch: batch)([])
+
+
+def test_to_mix_a_mixed_batch_again_is_warned_of():
+    x, y = MixCollate(MIX)([data()[i] for i in range(6)])
+    for again in (lambda: MIX(x, y), lambda: MIX.plan(x)):
+        with pytest.warns(UserWarning, match="x is mixed again, MixCollate mixed it before"):
+            again()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MIX(x.clone(), y)
+        MIX(*data()[:6])
+
+
+def test_mixed_batches_are_forgotten_when_they_are_gone():
+    x, _ = MixCollate(MIX)([data()[i] for i in range(6)])
+    assert x in once._mixed
+    before = len(once._mixed)
+    del x
+    assert len(once._mixed) == before - 1
+
+
+def test_settings_of_the_mixer_are_sent_to_it():
+    with pytest.raises(TypeError, match=r"got MixCollate\(\.\.\., K=5\); pass mix=MultiMix\(\.\.\., num_mixes=5\)"):
+        MixCollate("cutmix", K=5)

@@ -216,3 +216,21 @@ def test_a_batch_of_many_parts_keeps_its_form():
     (batch,) = seen
     torch.testing.assert_close(batch["image"], batch["fine"])
     torch.testing.assert_close(batch["coarse"], batch["fine"].view(12, 2, 2).sum(1))
+
+
+class Twice(Module):
+    """Mixes again, as one does who pastes both ways of a page."""
+
+    def training_step(self, batch, batch_idx):
+        logits, y = MIX.run(self.layer, *batch)
+        return F.cross_entropy(logits, y)
+
+
+def test_mixing_again_in_the_training_step_is_warned_of():
+    with pytest.warns(UserWarning, match="x is mixed again, MixBatch mixed it before: .*; mix once"):
+        fit(Twice(), MixBatch(MultiMix("mixup", num_mixes=2, num_classes=4)))
+
+
+def test_settings_of_the_mixer_are_sent_to_it():
+    with pytest.raises(TypeError, match=r"got MixBatch\(\.\.\., K=5\); pass mix=MultiMix\(\.\.\., num_mixes=5\)"):
+        MixBatch("cutmix", K=5)

@@ -23,6 +23,14 @@ def test_two_arguments_or_one_batch():
         torch.testing.assert_close(x_mix.mean((2, 3)), y_mix)
 
 
+def test_tensors_of_a_kind_of_their_own_need_no_torchvision():
+    class Own(torch.Tensor):
+        pass
+
+    images, _ = MIX(X.as_subclass(Own), Y)
+    assert type(images) is Own
+
+
 def test_picklable():
     assert pickle.loads(pickle.dumps(MIX)) == MIX
 
@@ -41,3 +49,8 @@ def test_a_method_that_finds_saliency_without_a_model_is_taken():
     )
     assert images.shape == (15, 3, 8, 8)
     assert labels.shape == (15, 4)
+
+
+def test_settings_of_the_mixer_are_sent_to_it():
+    with pytest.raises(TypeError, match=r"got MixTransform\(\.\.\., K=5\); pass mix=MultiMix\(\.\.\., num_mixes=5\)"):
+        MixTransform("cutmix", K=5)

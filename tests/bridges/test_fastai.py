@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback, CancelFitException
+from fastai.callback.mixup import CutMix, MixUp
 from fastai.callback.training import GradientAccumulation
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
@@ -173,3 +174,58 @@ def test_what_cannot_be_mixed_is_refused():
         fit(learn)
     with pytest.raises(ValueError, match="a batch must have one target, a class or a vector for each sample"):
         fit(learner(MixBatch(MIX), y=torch.rand(22, 4, 2)))
+
+
+@pytest.mark.parametrize("other", [lambda: MixBatch(MIX), MixUp, CutMix])
+def test_mixing_twice_is_refused_before_training(other):
+    seen, other = Seen(), other()
+    with pytest.raises(
+        ValueError, match=f"callbacks must hold one that mixes, .*, got MixBatch, {type(other).__name__};"
+    ):
+        fit(learner(MixBatch(MIX), other, seen))
+    assert not seen.train
+
+
+class Mean(torch.nn.Module):
+    """A loss of one's own, without a reduction."""
+
+    def forward(self, pred, y):
+        return F.cross_entropy(pred, y)
+
+
+class Rows(Mean):
+    """A loss of one's own that can be unreduced, as the page says."""
+
+    def forward(self, pred, y, reduction="mean"):
+        return F.cross_entropy(pred, y, reduction=reduction)
+
+
+@pytest.mark.parametrize("loss", [Mean(), Mean().forward], ids=["Mean", "forward"])
+def test_a_loss_that_is_a_mean_only_is_refused_before_training(loss):
+    seen = Seen()
+    with pytest.raises(
+        ValueError, match=r'one loss per row for reduction="none", got loss_func=(Mean|forward); let it'
+    ):
+        fit(learner(MixBatch(MIX), seen, loss=loss))
+    assert not seen.train
+
+
+@pytest.mark.parametrize("loss", [Rows(), Rows().forward, F.cross_entropy])
+def test_losses_of_ones_own(loss):
+    losses = []
+    for each in (loss, CrossEntropyLossFlat()):
+        torch.manual_seed(3)
+        fit(learner(MixBatch(MIX), seen := Seen(), loss=each))
+        losses.append(seen.losses)
+    assert losses[0] == pytest.approx(losses[1])
+
+
+def test_labels_must_fit_num_classes_where_it_is_given():
+    assert fit(learner(MixBatch(MultiMix("mixup", num_classes=4))))
+    with pytest.raises(ValueError, match=r"labels must lie in 0\.\.2 \(num_classes=3\), got labels from 0 to 3"):
+        fit(learner(MixBatch(MultiMix("mixup", num_classes=3))))
+
+
+def test_settings_of_the_mixer_are_sent_to_it():
+    with pytest.raises(TypeError, match=r"got MixBatch\(\.\.\., K=5\); pass mix=MultiMix\(\.\.\., num_mixes=5\)"):
+        MixBatch("cutmix", K=5)

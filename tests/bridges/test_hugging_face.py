@@ -264,6 +264,16 @@ def test_what_cannot_be_mixed_is_refused(tmp_path):
     with pytest.raises(ValueError, match='must hold "pixel_values" and "labels" to be mixed, got'):
         trainer(tmp_path, data=Masked(4), remove_unused_columns=False).train()
 
+    class Named(Images):
+        def __getitem__(self, i):
+            sample = super().__getitem__(i)
+            return {"image": sample["pixel_values"], "labels": sample["labels"]}
+
+    with pytest.raises(
+        ValueError, match=r"got \['labels'\]; name the input .*, pass .*\(remove_unused_columns=False\)"
+    ):
+        trainer(tmp_path, data=Named(4)).train()
+
 
 TWO_PROCESSES = """
 import sys
@@ -298,3 +308,8 @@ def test_two_processes(tmp_path):
     assert steps == steps_of_two == 1
     torch.testing.assert_close(first, alone, atol=1e-6, rtol=0)
     torch.testing.assert_close(first, second, atol=0, rtol=0)
+
+
+def test_settings_of_the_mixer_are_sent_to_it():
+    with pytest.raises(TypeError, match=r"got MixTrainer\(\.\.\., K=5\); pass mix=MultiMix\(\.\.\., num_mixes=5\)"):
+        MixTrainer("cutmix", K=5)

@@ -65,6 +65,35 @@ def test_frames_of_a_video_are_cut_alike():
     assert ((images.sum(2) - 1).abs() < 1e-6).all()  # every position shows one whole colour
 
 
+SIZE = {"canvas_size": (6, 6)}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: tv_tensors.BoundingBoxes(torch.rand(8, 4), format="XYXY", **SIZE),
+        lambda: tv_tensors.KeyPoints(torch.rand(8, 1, 2), **SIZE),
+    ],
+    ids=["BoundingBoxes", "KeyPoints"],
+)
+def test_coordinates_are_refused_by_their_type(wrong):
+    wrong = wrong()
+    message = f"MixTransform mixes images, videos and masks, got {type(wrong).__name__}; leave it out"
+    with pytest.raises(TypeError, match=message):
+        MixTransform(MultiMix("mixup"))(X, wrong)
+
+
+def test_masks_follow_the_pixels():
+    mask = tv_tensors.Mask(X.argmax(1))
+    for settings in ({}, {"num_classes": 4}):
+        with pytest.raises(ValueError, match=r"dense_targets must be True for masks .* got Mask"):
+            MixTransform(MultiMix("cutmix", **settings))(X, mask)
+    images, masks = transform(dense_targets=True)(tv_tensors.Image(X), mask)
+    torch.testing.assert_close(masks, images.as_subclass(torch.Tensor))
+    with pytest.raises(ValueError, match=r"got x: \(8, 4, 6, 6\), y: \(8, 1, 6, 6\); pass y.squeeze\(1\)"):
+        transform(dense_targets=True)(X, tv_tensors.Mask(mask[:, None]))
+
+
 def test_bytes_can_be_cut():
     images, labels = transform()(tv_tensors.Image((X * 255).to(torch.uint8)), Y)
     assert images.dtype == torch.uint8

@@ -1,13 +1,15 @@
 """The gradient of the input, and a model that does not notice."""
 
 import copy
+import re
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from multimix import MultiMix, PuzzleMix
+from multimix import MultiMix, PuzzleMix, TopMix
 from multimix.puzzle.saliency import input_saliency
 
 
@@ -35,6 +37,46 @@ def test_is_the_root_mean_square_gradient_in_eval_mode():
     F.cross_entropy(twin(seen), y).backward()
     expected = (seen.grad**2).mean(1).sqrt()
     torch.testing.assert_close(saliency / saliency.sum(), expected / expected.sum())
+
+
+@pytest.mark.parametrize(
+    ("form", "part"),
+    [
+        (lambda logits: {"logits": logits}, "out['logits']"),
+        (lambda logits: {"loss": None, "scores": logits}, "out['scores']"),
+        (lambda logits: (logits, None), "out[0]"),
+        (lambda logits: SimpleNamespace(logits=logits), "out.logits"),
+    ],
+    ids=["dict", "other names", "tuple", "object"],
+)
+@pytest.mark.parametrize("method", [PuzzleMix(), TopMix(criterion=F.mse_loss)])
+def test_a_loss_that_cannot_take_the_output_is_named(method, form, part):
+    class Wrapped(nn.Module):
+        def forward(self, x):
+            return form(x.flatten(1)[:, :4])
+
+    mix, (x, y) = MultiMix(method, num_classes=4), batch()
+    message = rf"criterion must take .*output and y .*criterion=lambda out, y: F.cross_entropy\({re.escape(part)}, y, "
+    with pytest.raises(TypeError, match=message) as caught:
+        mix.run(Wrapped(), x, y)
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError])
+def test_errors_of_a_loss_that_can_take_the_output_are_its_own(error):
+    def criterion(output, y):
+        raise error("boom")
+
+    for model in [network()] if error is TypeError else [network(), nn.Sequential(network(), Tupled())]:
+        with pytest.raises(error, match="boom"):
+            input_saliency(model, *batch(), criterion)
+
+
+class Tupled(nn.Module):
+    """Returns what it gets in a tuple."""
+
+    def forward(self, x):
+        return (x,)
 
 
 @pytest.mark.parametrize("broken", [False, True])

@@ -1,10 +1,31 @@
 """What an adapter that only sees batches may mix, and how: by methods that work at the input."""
 
-from typing import Any
+from dataclasses import fields
+from typing import Any, Self
 
 from torch import Tensor
 
 from multimix import MultiMix
+from multimix.unknown import OTHER_NAMES
+
+SETTINGS = {item.name for item in fields(MultiMix)} | set(OTHER_NAMES)
+
+
+class TakesMix:
+    """An adapter that is given a MultiMix, and none of its settings."""
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        """Refuse settings that belong to the mixer.
+
+        Raises:
+            TypeError: if there is one.
+        """
+        for name in sorted(SETTINGS & options.keys()):
+            raise TypeError(
+                f"settings must be given to the mixer, got {cls.__name__}(..., {name}={options[name]!r}); pass "
+                f"mix=MultiMix(..., {OTHER_NAMES.get(name, name)}={options[name]!r})"
+            )
+        return super().__new__(cls)
 
 
 def check_mix(mix: object, owner: str) -> None:
@@ -23,8 +44,8 @@ def check_mix(mix: object, owner: str) -> None:
     for method in mix.method.options:
         if method.inside or method.asks_model:
             raise ValueError(
-                f"mix must need nothing but the batch to be used by {owner}, got method={method!r}, which needs the "
-                f"model; use logits, y_mix = mix.run(model, x, y) in the training step"
+                f"mix must need nothing but the batch to be used by {owner}, got method={type(method).__name__}, which "
+                f"needs the model; use logits, y_mix = mix.run(model, x, y) in the training step"
             )
 
 

@@ -8,12 +8,12 @@ import torch
 from torch.utils.data import default_collate
 
 from multimix import MultiMix
-from multimix.adapters.batch import check_mix
+from multimix.adapters.batch import TakesMix, check_mix
 from multimix.adapters.nested import Targets, mix_batch
 
 
 @dataclass(frozen=True)
-class MixCollate:
+class MixCollate(TakesMix):
     """A `collate_fn` that mixes: B samples in, K * B mixed rows out.
 
     The loader's `batch_size` is the number of pairs; its length does not change. Draws come from torch's global
@@ -27,7 +27,8 @@ class MixCollate:
     Args:
         mix: what to do; methods that need the model are refused.
         collate_fn: makes a batch of samples: (x, y), or any list, tuple or dictionary of tensors, also nested. All
-            inputs and targets of a batch are mixed by one plan, and come back in the same form.
+            inputs and targets of a batch are mixed by one plan, and come back in the same form. Text among the inputs,
+            such as file names, stays as it is, one for each of the B pairs.
         targets: which items of a batch are targets, by place or name, one or several; a mapping also gives the number
             of classes of each (a list of them for an item of several tensors), where it is not the mixer's. None: the
             last item; of a dictionary the one called "labels", "label", "targets", "target" or "y".
@@ -52,7 +53,7 @@ class MixCollate:
         """Collate, then mix.
 
         Raises:
-            TypeError: if the batch is of another form, or holds anything but tensors.
+            TypeError: if the batch is of another form, or holds anything but tensors and text.
             ValueError: if there are no inputs or no targets, or they do not fit each other.
         """
         batch = self.collate_fn(samples)

@@ -9,6 +9,7 @@ import transformers
 from torch import Tensor
 
 from multimix import MultiMix, mixed_accuracy
+from multimix.adapters.batch import TakesMix
 
 Loss = Callable[[Tensor, Tensor, float], Tensor]
 
@@ -21,7 +22,7 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-class MixTrainer(transformers.Trainer):
+class MixTrainer(TakesMix, transformers.Trainer):
     """A `transformers.Trainer` that mixes training batches; evaluation is the Trainer's own, on unmixed batches.
 
     The data set, the collator and all counts stay as they are: `per_device_train_batch_size` is the number of pairs,
@@ -103,6 +104,12 @@ class MixTrainer(transformers.Trainer):
     def _check_inputs(self, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
         names = [name for name in inputs if name != "labels"]
         main = getattr(self.accelerator.unwrap_model(self.model), "main_input_name", *names[:1])
+        if main not in inputs:
+            raise ValueError(
+                f'a training batch must hold "{main}" and "labels" to be mixed, got {sorted(inputs)}; name the '
+                f"input of the samples so, or, if the collator makes it, pass "
+                f"TrainingArguments(remove_unused_columns=False)"
+            )
         if names != [main] or "labels" not in inputs:
             raise ValueError(
                 f'a training batch must hold "{main}" and "labels" to be mixed, got {sorted(inputs)}; let the collator '

@@ -6,11 +6,11 @@ from typing import Any
 import lightning
 
 from multimix import MultiMix
-from multimix.adapters.batch import check_mix
+from multimix.adapters.batch import TakesMix, check_mix
 from multimix.adapters.nested import Targets, mix_batch
 
 
-class MixBatch(lightning.Callback):
+class MixBatch(TakesMix, lightning.Callback):
     """Mix training batches into K * B rows with soft labels; no other batch is touched.
 
     Batches are (x, y), or lists, tuples and dictionaries of several inputs and targets, as for `MixCollate`.

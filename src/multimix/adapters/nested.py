@@ -1,6 +1,6 @@
 """Batches of several inputs and targets, in tuples, lists and dictionaries: all of them mixed by one plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
 
 from multimix import MultiMix, SimilarTargets
 from multimix.checks import check_batch, check_targets
+from multimix.once import note_mixed
 from multimix.shapes import spatial_shape
 
 Key = str | int
@@ -23,18 +24,19 @@ def mix_batch(mix: MultiMix, batch: Any, targets: Targets, owner: str) -> Any:
 
     Args:
         mix: what to do.
-        batch: a list, tuple or mapping of tensors, or of lists, tuples and dictionaries of tensors.
+        batch: a list, tuple or mapping of tensors, or of lists, tuples and dictionaries of tensors. Text beside them,
+            such as file names, is left as it is: as many as there are pairs.
         targets: which items are targets, by place or name; a mapping gives the number of classes of each, or a list of
             them where the item holds several tensors. None: the last item; of a mapping the one with a usual name.
         owner: the name of the adapter, for messages.
 
     Raises:
-        TypeError: if the batch is of another form, or holds anything but tensors.
+        TypeError: if the batch is of another form, or holds anything but tensors and text.
         ValueError: if there are no inputs or no targets, or they do not fit each other.
     """
     items = _items(batch, owner)
     classes = _classes(items, targets, owner)
-    parts = {key: _tensors(key, item, owner) for key, item in items.items()}
+    parts = {key: _tensors(key, item, key in classes, owner) for key, item in items.items()}
     inputs = {name: x for key, (found, _) in parts.items() if key not in classes for name, x in found.items()}
     counts = {key: _counts(key, classes[key], len(parts[key][0])) for key in classes}
     pairs = [pair for key in classes for pair in zip(parts[key][0].values(), counts[key], strict=True)]
@@ -48,13 +50,13 @@ def mix_batch(mix: MultiMix, batch: Any, targets: Targets, owner: str) -> Any:
     _check_targets(mix, x, pairs)
     plan = mix.plan(x, pairs[0][0] if isinstance(mix.partners, SimilarTargets) else None)
     values = {}
-    for key, (found, form) in parts.items():
+    for key, (found, rebuilt) in parts.items():
         if key in classes:
             pair = zip(found.values(), counts[key], strict=True)
             mixed = [mix.targets(plan, y, num_classes=count, dtype=x.dtype) for y, count in pair]
         else:
-            mixed = [mix.apply(plan, each)[0] for each in found.values()]
-        values[key] = tree_unflatten(mixed, form)
+            mixed = [note_mixed(mix.apply(plan, each)[0], owner) for each in found.values()]
+        values[key] = rebuilt(mixed)
     if isinstance(batch, Mapping):
         return values
     return type(batch)(*values.values()) if hasattr(batch, "_fields") else type(batch)(values.values())
@@ -77,9 +79,10 @@ def _classes(items: dict[Key, Any], targets: Targets, owner: str) -> dict[Key, A
     if targets is None:
         found = [len(items) - 1] if 0 in items else [name for name in NAMES if name in items]
         if len(found) != 1:
+            hint = (found or [name for name, item in items.items() if _counts_classes(item)] or list(items))[-1]
             raise ValueError(
                 f"a batch must have one item named as targets are ({', '.join(NAMES)}), got {list(items)}; say which "
-                f'are targets: {owner}(mix, targets="mask")'
+                f"are targets: {owner}(mix, targets={hint!r})"
             )
         return {found[0]: None}
     keys = [targets] if isinstance(targets, Key) else list(targets)
@@ -89,17 +92,34 @@ def _classes(items: dict[Key, Any], targets: Targets, owner: str) -> dict[Key, A
     return {key: targets[key] if isinstance(targets, Mapping) else None for key in keys}
 
 
-def _tensors(key: Key, item: Any, owner: str) -> tuple[Named, Any]:
-    """Return the tensors of an item by their names in the batch, and its form."""
+def _counts_classes(item: Any) -> bool:
+    return isinstance(item, Tensor) and not item.dtype.is_floating_point
+
+
+def _tensors(key: Key, item: Any, is_target: bool, owner: str) -> tuple[Named, Callable[[Iterable[Tensor]], Any]]:
+    """Return the tensors of an item by their names in the batch, and what puts others in their places."""
     leaves, form = tree_flatten_with_path(item)
-    found = {f"batch[{key!r}]{keystr(path)}": leaf for path, leaf in leaves}
-    for name, leaf in found.items():
-        if not isinstance(leaf, Tensor):
+    found = {}
+    for path, leaf in leaves:
+        name, kind = f"batch[{key!r}]{keystr(path)}", type(leaf).__name__
+        if isinstance(leaf, Tensor):
+            found[name] = leaf
+        elif is_target:
             raise TypeError(
-                f"{owner} mixes tensors, got {name}={type(leaf).__name__}; leave it out of the batch, or mix in the "
-                f"training step, with mix(x, y)"
+                f"{owner} mixes targets that are tensors, got {name}={kind}; number the classes from 0 on, or say "
+                f"which items are targets: {owner}(mix, targets=...)"
             )
-    return found, form
+        elif not isinstance(leaf, str):
+            raise TypeError(
+                f"{owner} mixes tensors, got {name}={kind}; leave it out of the batch, or mix in the training step, "
+                f"with mix(x, y)"
+            )
+
+    def rebuilt(tensors: Iterable[Tensor]) -> Any:
+        mixed = iter(tensors)
+        return tree_unflatten([next(mixed) if isinstance(leaf, Tensor) else leaf for _, leaf in leaves], form)
+
+    return found, rebuilt
 
 
 def _counts(key: Key, classes: Any, count: int) -> list[Classes]:

@@ -5,7 +5,7 @@ the caller's model is left as it was: parameter gradients, batch-norm statistics
 state of DistributedDataParallel and random generators.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -41,7 +41,8 @@ def input_saliency(
             a patch. The model must take images of that size.
 
     Raises:
-        ValueError: if no gradient reaches the input, or criterion does not fit.
+        ValueError: if no gradient reaches the input, or criterion does not fit the targets.
+        TypeError: if criterion cannot take what the model returns.
     """
     if criterion is F.cross_entropy and y.is_floating_point() and y.ndim == 1:
         raise ValueError(
@@ -67,7 +68,7 @@ def _gradient(
             *x.shape[: -len(spatial)], *size
         )
     seen.requires_grad_()
-    loss = criterion(model(seen), y)
+    loss = _loss(criterion, model(seen), y)
     # A sum over samples, not their mean: half precision does not underflow with the batch, and chunks are alike.
     loss = loss.float().mean() * len(x) if loss.ndim == 0 else loss.float().sum()
     gradient = torch.autograd.grad(loss, seen, allow_unused=True)[0] if loss.requires_grad else None
@@ -81,6 +82,27 @@ def _gradient(
     if resolution != 1.0:
         strength = F.interpolate(strength[:, None], size=spatial, mode="nearest-exact")[:, 0]
     return strength
+
+
+def _loss(criterion: Criterion, output: Any, y: Tensor) -> Tensor:
+    """Return the criterion of an output, which may be anything that the user's model returns."""
+    try:
+        return criterion(output, y)
+    except (TypeError, AttributeError, LookupError) as error:
+        if isinstance(output, Tensor):
+            raise
+        raise TypeError(
+            f"criterion must take the model's output and y to give its saliency, got output={type(output).__name__}; "
+            f'give the method criterion=lambda out, y: F.cross_entropy({_logits(output)}, y, reduction="none")'
+        ) from error
+
+
+def _logits(output: Any) -> str:
+    """Write how logits are taken out of an output, so far as it shows."""
+    if isinstance(output, Mapping):
+        tensors = [name for name, value in output.items() if isinstance(value, Tensor)]
+        return f"out[{'logits' if 'logits' in tensors else (tensors or ['logits'])[0]!r}]"
+    return "out[0]" if isinstance(output, (list, tuple)) else "out.logits"
 
 
 @contextmanager
