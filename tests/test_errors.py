@@ -88,13 +88,6 @@ def test_unknown_settings_say_where_they_belong(method, setting, remedy):
         MultiMix(method, **setting)
 
 
-def test_settings_without_a_name_are_asked_for_theirs():
-    with pytest.raises(TypeError, match=r"by name, got 5 after the method; did you mean num_mixes=5\?"):
-        MultiMix("cutmix", 5)
-    with pytest.raises(TypeError, match=r"by name, got 'iid' after the method$"):
-        MultiMix("cutmix", "iid")
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -71,7 +71,7 @@ class MultiMix:
     def __init__(
         self,
         method: Method | Choice | str,
-        *more: Never,
+        *,
         num_mixes: int = 5,
         num_classes: int | None = None,
         sampling: str = "stratified",
@@ -81,7 +81,7 @@ class MultiMix:
         ignore_index: int | None = None,
         **unknown: Never,
     ) -> None:
-        refuse_unknown(more, unknown, method, [item.name for item in fields(self)])
+        refuse_unknown(unknown, method, [item.name for item in fields(self)])
         chosen()  # refuse kernels that are not there
         num_mixes = checks.checked_count("num_mixes", num_mixes)
         if num_classes is not None:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from multimix.methods import METHODS
-from multimix.scalars import as_integer
 from multimix.suggest import nearest
 
 OTHER_NAMES = {"K": "num_mixes", "k": "num_mixes"}
@@ -18,11 +17,10 @@ ELSEWHERE = {
 }
 
 
-def refuse_unknown(more: tuple[object, ...], given: Mapping[str, object], method: object, known: Iterable[str]) -> None:
-    """Refuse settings without a name, and under names that are not known.
+def refuse_unknown(given: Mapping[str, object], method: object, known: Iterable[str]) -> None:
+    """Refuse settings under names that are not known.
 
     Args:
-        more: what was given after the method, without a name.
         given: unknown names and what was given for them; empty where there is nothing to refuse.
         method: the method that was asked for, an object or its name.
         known: names of the settings.
@@ -30,9 +28,6 @@ def refuse_unknown(more: tuple[object, ...], given: Mapping[str, object], method
     Raises:
         TypeError: naming the method whose option it is, or the setting that may have been meant.
     """
-    if more:
-        hint = f"; did you mean num_mixes={more[0]!r}?" if as_integer(more[0]) is not None else ""
-        raise TypeError(f"settings must be given to MultiMix by name, got {more[0]!r} after the method{hint}")
     for name, value in given.items():
         raise TypeError(
             f"settings must be known to MultiMix, got {name}={value!r}; {_remedy(name, value, method, known)}"
