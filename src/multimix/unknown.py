@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from multimix.methods import METHODS
-from multimix.suggest import nearest
-
-OTHER_NAMES = {"K": "num_mixes", "k": "num_mixes"}
+from multimix.suggest import OTHER_NAMES, nearest
 
 
 def refuse_unknown(given: Mapping[str, object], method: object, known: Iterable[str]) -> None:

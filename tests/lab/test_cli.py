@@ -78,6 +78,7 @@ MISSING = "mps" if torch.cuda.is_available() else "cuda"
             'layers must name modules of the model, got "stage9"; did you mean "stage3"?',
         ),
         (["train", "--out", "o", "--lr", "1"], "got lr; did you mean --learning-rate?"),
+        (["train", "--out", "o", "--K", "5"], "got K; did you mean --num-mixes?"),
         (["train", "--out", "o", "--nothing-like-it", "1"], "got nothing_like_it; see multimix train --help"),
         (["train", "-out", "o"], "a flag must begin with two dashes, got -out"),
         (["train", "--num-mixes"], "a flag must be followed by its value, got --num-mixes alone"),
@@ -246,9 +247,15 @@ def test_a_file_of_settings_flags_that_win_and_unknown_keys(tmp_path, capsys):
     _, settings = parse(["compare", "--config", str(file), "--seeds", "2", "--out", "o"])
     assert (settings.methods, settings.seeds) == (("none", "cutmix"), 2)
     assert settings.method_options == {"boxes": "inside"}
-    file.write_text("sedes: 7\n")
-    assert main(["compare", "--config", str(file), "--out", "o"]) == 2
-    assert 'got sedes; did you mean "seeds"?' in capsys.readouterr().err
+    for key, meant in {
+        "sedes": "seeds",
+        "num-mixes": "num_mixes",
+        "batch-size": "batch_size",
+        "K": "num_mixes",
+    }.items():
+        file.write_text(f"{key}: 7\n")
+        assert main(["compare", "--config", str(file), "--out", "o"]) == 2
+        assert f'got {key}; did you mean "{meant}"?' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
