@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tomllib
@@ -26,6 +27,7 @@ from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 from multimix.lab.train.recipe import Recipe
 from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.watch import Watch
 from multimix.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
@@ -178,6 +180,58 @@ def test_the_help_of_a_run_names_every_data_set_model_and_method(capsys):
     words = "".join(capsys.readouterr().out.split())  # lines may break at the hyphen of a name
     missing = [name for name in (*DATASETS, *MODELS, *METHODS) if f"{name}," not in words and f"{name})" not in words]
     assert missing == []
+
+
+def test_ctrl_c_is_exit_code_130_and_the_same_command_says_where_it_goes_on(tmp_path, capsys, monkeypatch):
+    command = ["train", "--model", "mlp", "--steps", "30", "--evaluations", "10", "--out", str(tmp_path / "run")]
+    with monkeypatch.context() as while_stopped:
+        while_stopped.setattr(Watch, "on_record", lambda self, record: signal.raise_signal(signal.SIGINT))
+        assert main(command) == 130
+    told = capsys.readouterr()
+    assert "stopped by SIGINT after step 3 of 30" in told.err
+    assert "goes on" not in told.out
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "goes on from step 3 of 30"
+
+
+@pytest.mark.parametrize("command", [["train"], ["compare"], ["choose", "--budget=1h"], ["variance"]])
+def test_out_that_is_a_file_is_refused_before_anything_is_begun(command, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    assert main([*command, "--out", str(tmp_path / "file")]) == 2
+    assert f"must be a folder, got the file {tmp_path / 'file'}; choose another --out" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_not_called_unwritable(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    assert main(["train", "--steps", "1", "--out", str(tmp_path / "file" / "run")]) == 1
+    assert capsys.readouterr().err.endswith(
+        f"got not a directory for {tmp_path / 'file' / 'run'}; choose another --out\n"
+    )
+
+
+def test_a_comparison_with_other_settings_is_called_so(tmp_path, capsys):
+    run = ["--methods", "none", "--model", "mlp", "--out"]
+    assert (
+        main(
+            [
+                "train",
+                "--method",
+                "none",
+                "--num-mixes",
+                "1",
+                "--model",
+                "mlp",
+                "--steps",
+                "1",
+                "--out",
+                str(tmp_path / "o" / "none-s0"),
+            ]
+        )
+        == 0
+    )
+    capsys.readouterr()
+    assert main(["compare", *run, str(tmp_path / "o"), "--steps", "2"]) == 2
+    assert "the runs in a comparison's folder must have its settings, got steps=2 for" in capsys.readouterr().err
 
 
 def test_train_then_again(tmp_path, capsys):

@@ -84,7 +84,7 @@ def _planned(settings: CompareSettings) -> list[tuple[Row, TrainSettings]]:
     import_model(settings.model, settings.model_options)
     planned = runs(settings)
     for _, run in planned:
-        RunFolder(Path(run.out)).check(run)
+        RunFolder(Path(run.out)).check(run, "the runs in a comparison's folder must have its settings")
     return planned
 
 

@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from multimix.errors import SaliencyNotFinite
-from multimix.lab.core.errors import Damaged, Interrupted, RunFailed
+from multimix.lab.core.errors import Damaged, Interrupted, InterruptedByCtrlC, RunFailed
 from multimix.lab.core.processes import GO_ON, SAVE, STOP, agreed, gathered, mean_over, on_rank_zero, reading
 from multimix.lab.core.signals import Interruption
 from multimix.lab.core.stopwatch import Stopwatch
@@ -93,7 +93,8 @@ class Run:
                 if is_record and self.is_over():
                     break
                 if wish == STOP and done < self.steps:
-                    raise Interrupted(
+                    kind = InterruptedByCtrlC if interruption.signal == "SIGINT" else Interrupted
+                    raise kind(
                         f"stopped by {interruption.signal or 'a signal'} after step {done} of {self.steps}; "
                         f"the state is saved, the same command goes on from there"
                     )

@@ -35,6 +35,7 @@ from multimix.lab.core.errors import Damaged, RunFailed, UsageError
 from multimix.lab.core.json_file import read_json
 from multimix.lab.core.lock import locked
 from multimix.lab.core.machine import check_device, environment
+from multimix.lab.core.own_folder import check_no_file
 from multimix.lab.core.processes import launched
 from multimix.lab.core.progress_bar import Advance
 from multimix.lab.core.randomness import private_random_state
@@ -88,6 +89,7 @@ def measure(
     if num_processes() > 1:
         raise UsageError(f"variance is measured by one process, got {num_processes()}; start it without torchrun")
     import_model(settings.model, settings.model_options)
+    check_no_file(folder, "a measurement")
     if (folder / FILE).exists():
         return _measured_before(folder / FILE, asked, on_moment)
     check_device(settings.device, settings.precision)
