@@ -174,6 +174,24 @@ def test_the_help_opens_with_commands_that_can_be_given(capsys):
     assert [parse(shlex.split(command))[0] for command in commands] == ["train", "compare", "choose"]
 
 
+def test_the_help_says_what_goes_before_a_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    printed = capsys.readouterr().out
+    assert "\n  --version " in printed
+    assert "\n  --quiet " in printed
+    assert "   " not in printed.splitlines()[0]
+
+
+def test_what_is_given_by_place_has_a_meaning_in_the_help(capsys):
+    for name, command in COMMANDS.items():
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        said = capsys.readouterr().out.partition("positional arguments:")[2]
+        for place in command.positional:
+            assert re.search(rf"^  {place} +[A-Z]\w+ ", said, re.MULTILINE), (name, place)
+
+
 def test_the_help_of_a_run_names_every_data_set_model_and_method(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])

@@ -81,12 +81,12 @@ def _data_cache(found: Findings) -> str:
 def _tried(device: str, found: Findings) -> Table:
     rows = [item for item in found.tried if item.device == device]
     shape = " x ".join(map(str, SHAPE))
-    copy = next((f", {item.speed.copy_ms:.2f} ms" for item in rows if item.speed), "")
+    copy = next((f" ({item.speed.copy_ms:.2f} ms)" for item in rows if item.speed), "")
     table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 2, 0, 0),
-        title=f"Self-test on {device}: K = {NUM_MIXES} of {shape}, in copies of the output{copy}",
+        title=f"Self-test on {device}: K = {NUM_MIXES} of {shape}; 1.00 is the time to copy the output{copy}",
         title_justify="left",
         title_style="bold",
     )
