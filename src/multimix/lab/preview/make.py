@@ -43,7 +43,7 @@ def preview(settings: PreviewSettings, advance: Advance = lambda what, share: No
     pair = read_pair(settings)
     advance("mixing", 0.1)
     mix = mixer(settings, num_classes=2, num_mixes=settings.num_mixes)
-    if mix.method.inside:
+    if any(method.inside for method in mix.method.options):
         raise UsageError(
             f"a preview has no model to mix inside of, got method={settings.method!r}; choose another method"
         )
