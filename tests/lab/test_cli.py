@@ -252,6 +252,32 @@ def test_a_comparison_with_other_settings_is_called_so(tmp_path, capsys):
     assert "the runs in a comparison's folder must have its settings, got steps=2 for" in capsys.readouterr().err
 
 
+def test_what_a_look_at_folders_tells_is_said_before_fabric_is_asked(tmp_path, capsys, monkeypatch):
+    command = ["train", "--model", "mlp", "--num-mixes", "1", "--steps", "1", "--out"]
+    assert main([*command, str(tmp_path / "done")]) == 0
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    capsys.readouterr()
+    assert main([*command, str(tmp_path / "done")]) == 0
+    assert "was finished before" in capsys.readouterr().out
+    refused = {
+        "folder:PATH must name a folder, got '/nope'": [*command, str(tmp_path / "o"), "--data", "folder:/nope"],
+        "data_root must be a folder, got data_root='/nope'": [*command, str(tmp_path / "o"), "--data-root", "/nope"],
+        "got '/nope'": ["report", "/nope"],
+        "/nope": ["evaluate", "/nope"],
+        "got evaluators='eror'; did you mean \"error\"?": ["evaluate", str(tmp_path / "done"), "--with", "eror"],
+    }
+    for message, arguments in refused.items():
+        assert main(arguments) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_fabric_is_imported_where_it_is_needed_alone():
+    """Importing it takes seconds, and most commands do without, or refuse something before."""
+    package = Path(multimix.__file__).parent / "lab"
+    at_top = r"^(from|import) lightning_fabric"
+    assert [path.name for path in package.rglob("*.py") if re.search(at_top, path.read_text(), re.MULTILINE)] == []
+
+
 def test_train_then_again(tmp_path, capsys):
     command = ["train", "--method", "cutmix", "--method-options.boxes", "inside", "--num-mixes", "2"]
     command += ["--batch-size", "20", "--steps", "2", "--out", str(tmp_path / "run")]

@@ -3,9 +3,8 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from multimix.errors import SaliencyNotFinite
@@ -23,6 +22,9 @@ from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.state import JUDGED_BY, Meter, State
 from multimix.lab.train.trackers.tracked import Trackers
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 OnStep = Callable[[int, float, Meter, Length], None]
 
 
@@ -31,7 +33,7 @@ class Run:
     """What the loop works with, and the loop."""
 
     settings: TrainSettings
-    fabric: Fabric
+    fabric: "Fabric"
     folder: RunFolder
     data: Data
     learner: Learner

@@ -21,8 +21,8 @@ class Mixing:
     Args:
         method_options: Options of the mixing method, by name, e.g. --method-options.alpha 0.2
         sampling: How the K coefficients of a pair are drawn: stratified or iid.
-        share: Coefficients and geometry are drawn for each pair by itself (pair) or once for all of them (batch).
-        partners: The partner of a sample: one for all its K mixes (same) or another for each of them (fresh).
+        share: What has coefficients and geometry of its own: pair, each pair, or batch, the batch as a whole.
+        partners: The partner of a sample: same, one for all its K mixes, or fresh, another for each of them.
     """
 
     method_options: dict[str, bool | int | float | str | list[int] | list[str] | None] = field(default_factory=dict)

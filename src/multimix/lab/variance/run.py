@@ -26,9 +26,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING, Any
 
 from multimix.lab.core.atomic_files import write_atomic, write_json
 from multimix.lab.core.errors import Damaged, RunFailed, UsageError
@@ -56,6 +54,9 @@ from multimix.lab.variance.figure import variance_plot
 from multimix.lab.variance.moment import Json, measure_moment, rows_of_moment
 from multimix.lab.variance.probe import Probe
 from multimix.lab.variance.settings import VarianceSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 FILE, PICTURE = "variance.json", "variance.png"
 
@@ -154,7 +155,7 @@ def _forecast(probe: Probe, settings: VarianceSettings, steps: int, log: Callabl
 
 def trained(
     settings: TrainSettings,
-    fabric: Fabric,
+    fabric: "Fabric",
     data: Data,
     stops: Sequence[int],
     on_step: Callable[[], None] = lambda: None,
