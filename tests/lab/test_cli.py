@@ -278,6 +278,15 @@ def test_fabric_is_imported_where_it_is_needed_alone():
     assert [path.name for path in package.rglob("*.py") if re.search(at_top, path.read_text(), re.MULTILINE)] == []
 
 
+def test_a_comparison_says_what_it_trains_on_what(tmp_path, capsys):
+    command = ["compare", "--methods", "none", "--model", "mlp", "--steps", "1", "--seeds", "1", "--jobs", "0"]
+    command += ["--out", str(tmp_path / "o")]
+    assert main([*command, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("data: digits; model: mlp\n")
+    assert main(command) == 0
+    assert capsys.readouterr().out.count("data: digits; model: mlp\n") == 2
+
+
 def test_train_then_again(tmp_path, capsys):
     command = ["train", "--method", "cutmix", "--method-options.boxes", "inside", "--num-mixes", "2"]
     command += ["--batch-size", "20", "--steps", "2", "--out", str(tmp_path / "run")]
