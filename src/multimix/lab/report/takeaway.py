@@ -35,7 +35,8 @@ def findings(compared: Sequence[TableRow], judged: bool = True) -> list[str]:
     by_control = {control: [row for row in compared if row.row.control == control] for control in controls}
     waited = bool(words.waited(compared))
     return [
-        f"with {CONTROLS[control].about} ({control}), at {_cost(rows, waited)}{', ' + _verdicts(rows) if judged else ''}"
+        f"with {CONTROLS[control].about} ({control}), at {_cost(rows, waited)}"
+        + (f", {_verdicts(rows)}" if judged else "")
         for control, rows in by_control.items()
     ]
 
