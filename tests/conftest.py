@@ -31,7 +31,7 @@ SOURCES = str(Path(__file__).parent.parent / "src")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
 
 # Processes that read data, and those that train together, come from a server; it imports all they need once.
-multiprocessing.set_forkserver_preload(["multimix.lab.train.run", "multimix.lab.data.streamed"])
+multiprocessing.set_forkserver_preload(["multimix.lab.train.run", "lightning_fabric", "multimix.lab.data.streamed"])
 
 
 # What is installed stays so while tests run. Fabric looks through all of it, in 10 ms, whenever a run begins.

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+OTHER_NAMES = {"K": "num_mixes", "k": "num_mixes"}  # what papers call a setting
+
 
 def nearest(name: object, known: Iterable[str], listed: bool = False) -> str:
     """`'did you mean "x"?'`, or the known names, unless the message has listed them before."""

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from multimix.methods import METHODS
-from multimix.suggest import nearest
+from multimix.suggest import OTHER_NAMES, nearest
 
-OTHER_NAMES = {"K": "num_mixes", "k": "num_mixes"}
 ELSEWHERE = {
     "label_smoothing": "give it to the loss: F.cross_entropy(logits, y_mix, label_smoothing={value!r})",
     "seed": "give calls a generator: mix(x, y, generator=torch.Generator().manual_seed({value!r}))",

@@ -146,6 +146,15 @@ def test_the_lowest_error_is_recommended_and_what_it_cannot_be_told_from_is_know
     assert {standing.name for standing in decision.alike} == alike
 
 
+@pytest.mark.parametrize("seeds", [3, 2])
+def test_an_interval_needs_three_seeds(seeds):
+    done = measure({"a": [0.10, 0.12, 0.11][:seeds], "none": [0.30, 0.31, 0.33][:seeds]})
+    decision = RACE.decide(done, Rung(NAMES, seeds, ()))
+    runs = {name: Candidate("none" if name == "none" else "mixup", 1, 120) for name in NAMES}
+    _, error, difference, *_ = answer(decision, runs, asked(batch_size=120), 9, 60.0)
+    assert ("±" in error) == ("±" in difference) == (seeds == 3)
+
+
 @pytest.mark.parametrize("seeds", [5, 4])
 def test_the_cheapest_of_those_that_cannot_be_told_apart_is_named_where_seeds_are_enough(seeds):
     done = measure(

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tomllib
@@ -26,6 +27,7 @@ from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 from multimix.lab.train.recipe import Recipe
 from multimix.lab.train.settings import TrainSettings
+from multimix.lab.train.watch import Watch
 from multimix.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +80,7 @@ MISSING = "mps" if torch.cuda.is_available() else "cuda"
             'layers must name modules of the model, got "stage9"; did you mean "stage3"?',
         ),
         (["train", "--out", "o", "--lr", "1"], "got lr; did you mean --learning-rate?"),
+        (["train", "--out", "o", "--K", "5"], "got K; did you mean --num-mixes?"),
         (["train", "--out", "o", "--nothing-like-it", "1"], "got nothing_like_it; see multimix train --help"),
         (["train", "-out", "o"], "a flag must begin with two dashes, got -out"),
         (["train", "--num-mixes"], "a flag must be followed by its value, got --num-mixes alone"),
@@ -171,12 +174,117 @@ def test_the_help_opens_with_commands_that_can_be_given(capsys):
     assert [parse(shlex.split(command))[0] for command in commands] == ["train", "compare", "choose"]
 
 
+def test_the_help_says_what_goes_before_a_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    printed = capsys.readouterr().out
+    assert "\n  --version " in printed
+    assert "\n  --quiet " in printed
+    assert "   " not in printed.splitlines()[0]
+
+
+def test_what_is_given_by_place_has_a_meaning_in_the_help(capsys):
+    for name, command in COMMANDS.items():
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        said = capsys.readouterr().out.partition("positional arguments:")[2]
+        for place in command.positional:
+            assert re.search(rf"^  {place} +[A-Z]\w+ ", said, re.MULTILINE), (name, place)
+
+
 def test_the_help_of_a_run_names_every_data_set_model_and_method(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     words = "".join(capsys.readouterr().out.split())  # lines may break at the hyphen of a name
     missing = [name for name in (*DATASETS, *MODELS, *METHODS) if f"{name}," not in words and f"{name})" not in words]
     assert missing == []
+
+
+def test_ctrl_c_is_exit_code_130_and_the_same_command_says_where_it_goes_on(tmp_path, capsys, monkeypatch):
+    command = ["train", "--model", "mlp", "--steps", "30", "--evaluations", "10", "--out", str(tmp_path / "run")]
+    with monkeypatch.context() as while_stopped:
+        while_stopped.setattr(Watch, "on_record", lambda self, record: signal.raise_signal(signal.SIGINT))
+        assert main(command) == 130
+    told = capsys.readouterr()
+    assert "stopped by SIGINT after step 3 of 30" in told.err
+    assert "goes on" not in told.out
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "goes on from step 3 of 30"
+
+
+@pytest.mark.parametrize("command", [["train"], ["compare"], ["choose", "--budget=1h"], ["variance"]])
+def test_out_that_is_a_file_is_refused_before_anything_is_begun(command, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    assert main([*command, "--out", str(tmp_path / "file")]) == 2
+    assert f"must be a folder, got the file {tmp_path / 'file'}; choose another --out" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_not_called_unwritable(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    assert main(["train", "--steps", "1", "--out", str(tmp_path / "file" / "run")]) == 1
+    assert capsys.readouterr().err.endswith(
+        f"got not a directory for {tmp_path / 'file' / 'run'}; choose another --out\n"
+    )
+
+
+def test_a_comparison_with_other_settings_is_called_so(tmp_path, capsys):
+    run = ["--methods", "none", "--model", "mlp", "--out"]
+    assert (
+        main(
+            [
+                "train",
+                "--method",
+                "none",
+                "--num-mixes",
+                "1",
+                "--model",
+                "mlp",
+                "--steps",
+                "1",
+                "--out",
+                str(tmp_path / "o" / "none-s0"),
+            ]
+        )
+        == 0
+    )
+    capsys.readouterr()
+    assert main(["compare", *run, str(tmp_path / "o"), "--steps", "2"]) == 2
+    assert "the runs in a comparison's folder must have its settings, got steps=2 for" in capsys.readouterr().err
+
+
+def test_what_a_look_at_folders_tells_is_said_before_fabric_is_asked(tmp_path, capsys, monkeypatch):
+    command = ["train", "--model", "mlp", "--num-mixes", "1", "--steps", "1", "--out"]
+    assert main([*command, str(tmp_path / "done")]) == 0
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    capsys.readouterr()
+    assert main([*command, str(tmp_path / "done")]) == 0
+    assert "was finished before" in capsys.readouterr().out
+    refused = {
+        "folder:PATH must name a folder, got '/nope'": [*command, str(tmp_path / "o"), "--data", "folder:/nope"],
+        "data_root must be a folder, got data_root='/nope'": [*command, str(tmp_path / "o"), "--data-root", "/nope"],
+        "got '/nope'": ["report", "/nope"],
+        "/nope": ["evaluate", "/nope"],
+        "got evaluators='eror'; did you mean \"error\"?": ["evaluate", str(tmp_path / "done"), "--with", "eror"],
+    }
+    for message, arguments in refused.items():
+        assert main(arguments) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_fabric_is_imported_where_it_is_needed_alone():
+    """Importing it takes seconds, and most commands do without, or refuse something before."""
+    package = Path(multimix.__file__).parent / "lab"
+    at_top = r"^(from|import) lightning_fabric"
+    assert [path.name for path in package.rglob("*.py") if re.search(at_top, path.read_text(), re.MULTILINE)] == []
+
+
+def test_a_comparison_says_what_it_trains_on_what(tmp_path, capsys):
+    command = ["compare", "--methods", "none", "--model", "mlp", "--steps", "1", "--seeds", "1", "--jobs", "0"]
+    command += ["--out", str(tmp_path / "o")]
+    assert main([*command, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("data: digits; model: mlp\n")
+    assert main(command) == 0
+    assert capsys.readouterr().out.count("data: digits; model: mlp\n") == 2
 
 
 def test_train_then_again(tmp_path, capsys):
@@ -246,9 +354,15 @@ def test_a_file_of_settings_flags_that_win_and_unknown_keys(tmp_path, capsys):
     _, settings = parse(["compare", "--config", str(file), "--seeds", "2", "--out", "o"])
     assert (settings.methods, settings.seeds) == (("none", "cutmix"), 2)
     assert settings.method_options == {"boxes": "inside"}
-    file.write_text("sedes: 7\n")
-    assert main(["compare", "--config", str(file), "--out", "o"]) == 2
-    assert 'got sedes; did you mean "seeds"?' in capsys.readouterr().err
+    for key, meant in {
+        "sedes": "seeds",
+        "num-mixes": "num_mixes",
+        "batch-size": "batch_size",
+        "K": "num_mixes",
+    }.items():
+        file.write_text(f"{key}: 7\n")
+        assert main(["compare", "--config", str(file), "--out", "o"]) == 2
+        assert f'got {key}; did you mean "{meant}"?' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import torch
 from rich.console import Console
 
 from multimix.kernels.family import checked_family
-from multimix.lab.about.doctor import examine
+from multimix.lab.about.doctor import examine, findings, installation
 from multimix.lab.about.doctor.machine import ABSENT, Package, data_cache, device_kernels
-from multimix.lab.about.doctor.screen import print_findings
+from multimix.lab.about.doctor.screen import print_findings, print_installation
 from multimix.lab.about.doctor.selftest import checks
 from multimix.lab.command_line.main import main
 from multimix.masks import Constant
@@ -80,7 +80,10 @@ def test_what_is_there_as_json(few, capsys):
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_screen(few, width):
     file = io.StringIO()
-    print_findings(examine(), Console(width=width, file=file))
+    console = Console(width=width, file=file)
+    installed = installation()
+    print_installation(installed, console)
+    print_findings(examine(installed), console)
     printed = file.getvalue()
     assert max(map(len, printed.splitlines())) <= width
     for said in (
@@ -94,6 +97,19 @@ def test_the_screen(few, width):
         "All is well.",
     ):
         assert said in printed
+
+
+def test_what_is_known_at_once_is_printed_before_anything_is_tried(few, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(findings, "mixing_speed", lambda method, device: seen.append(capsys.readouterr().out))
+    assert main(["doctor"]) == 0
+    assert seen[0].startswith("versions")
+    assert "\ncores" in seen[0]
+    after = capsys.readouterr().out
+    assert after.startswith("cpu ")
+    assert "versions" not in after
+    columns = {line.index(word) for line, word in ((seen[0], "multimix"), (after, after.split()[1]))}
+    assert len(columns) == 1  # both are one table
 
 
 @pytest.mark.parametrize(

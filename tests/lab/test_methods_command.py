@@ -1,10 +1,13 @@
 """The table of methods says what their code does."""
 
+import re
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
 import torch
+from torch import nn
 
 from multimix import MultiMix
 from multimix.lab.about.methods import AXES, Layers, method_facts
@@ -86,11 +89,33 @@ def test_one_method_is_said_in_full(monkeypatch, capsys):
         "how often, a number above zero.",
         "floating point",
     ]
-    said += ["Nobody, 2031, Fourfold, arXiv 3101.00001.", "MultiMix(Fourfold(alpha=1.0), ...)"]
+    said += [
+        "Nobody, 2031, Fourfold, arXiv 3101.00001.",
+        "mix = MultiMix(Fourfold(alpha=1.0), num_mixes=5, num_classes=10)",
+    ]
     said += ["multimix train --method fourfold --method-options.alpha 1.0", "multimix preview A.png B.png"]
     for words in said:
         assert words in printed
     assert "cutmix" not in printed
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_lines_that_are_printed_work_on_a_model_of_ones_own(name, capsys):
+    assert main(["methods", name]) == 0
+    printed = capsys.readouterr().out
+    made = re.findall(r"(mix = MultiMix\(.*\))", printed)
+    (call,) = re.findall(r"(?:Loop +)(\S.*\))", printed)
+    assert len(made) == 2 - method_facts(name).inside
+    for line in made:
+        names = {"MultiMix": MultiMix} | {kind.__name__: kind for kind in METHODS.values()}
+        names |= {"model": small_model(), "x": torch.rand(4, 3, 16, 16), "y": torch.arange(4)}
+        exec(f"{line}\n{call}", names)
+        assert names["y_mix"].shape == (4 if name == "none" else 20, 10)
+
+
+def small_model():
+    first, second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+    return nn.Sequential(OrderedDict(layer1=first, layer2=second, flat=nn.Flatten(), head=nn.Linear(576, 10)))
 
 
 def test_every_option_of_every_method_has_a_meaning():

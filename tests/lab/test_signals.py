@@ -103,7 +103,7 @@ def test_a_run_that_reads_as_it_goes_is_stopped_and_killed_and_goes_on(tmp_path)
     program.until(partial(has_saved, out, 10))
     program.signal_group(signal.SIGINT)
     code, (line,) = program.end()
-    assert code == 1
+    assert code == 130
     assert line.startswith("multimix: stopped by SIGINT after step ")
     step = int(line.split()[6])
     assert newest(out).name == f"step-{step:09d}.safetensors"

@@ -64,6 +64,12 @@ def test_advice_follows_the_verdicts(rows, advice):
     assert advice in takeaway(rows)
 
 
+def test_that_nothing_is_significant_is_said_once():
+    sentence = takeaway([row("same-pairs", 0.0, 5.0), row("same-rows", 0.0)])
+    assert "K mixes of B pairs (same-pairs), at 5.0 × the training time; with K mixes" in sentence
+    assert sentence.count("significant") == 1
+
+
 def test_methods_and_values_of_k_are_named():
     sentence = takeaway(
         [row("same-pairs", 0.02, 2.0, k=2), row("same-pairs", 0.02, 5.0), row("same-pairs", -0.02, 5.0, "cutmix")]

@@ -6,7 +6,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from multimix import MultiMix
-from multimix.unknown import OTHER_NAMES
+from multimix.suggest import OTHER_NAMES
 
 SETTINGS = {item.name for item in fields(MultiMix)} | set(OTHER_NAMES)
 

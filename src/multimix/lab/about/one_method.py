@@ -23,10 +23,14 @@ def print_method(name: str, console: Console) -> None:
 
 
 def _uses(fact: MethodFacts) -> Iterator[tuple[str, str]]:
+    asks_model = fact.inside or fact.model
     yield "Mixes", "; ".join(needs(fact))
     if fact.paper:
         yield "Paper", fact.paper
-    yield "Library", f'MultiMix("{fact.name}", num_mixes=5, num_classes=10), or an object: {_object(fact)}'
+    if not fact.inside:  # by its name alone it would not know where to mix
+        yield "Library", _made(f'"{fact.name}"')
+    yield "Object" if not fact.inside else "Library", _made(_object(fact))
+    yield "Loop", "logits, y_mix = mix.run(model, x, y)" if asks_model else "x_mix, y_mix = mix(x, y)"
     yield "Train", f"multimix train --method {fact.name}{_flag(fact)} --num-mixes 5 --out runs/{fact.name}"
     if not fact.inside:  # its path is one of activations
         yield "Picture", f"multimix preview A.png B.png --method {fact.name} --out path.png"
@@ -34,7 +38,13 @@ def _uses(fact: MethodFacts) -> Iterator[tuple[str, str]]:
 
 def _object(fact: MethodFacts) -> str:
     first = next((f"{option}={default}" for option, default in _typed(fact)), "")
-    return f"MultiMix({METHODS[fact.name].__name__}({first}), ...)"
+    if fact.inside:
+        first = f'layers=["layer2"], {first}'  # as models often call one
+    return f"{METHODS[fact.name].__name__}({first})"
+
+
+def _made(method: str) -> str:
+    return f"mix = MultiMix({method}, num_mixes=5, num_classes=10)"
 
 
 def _flag(fact: MethodFacts) -> str:

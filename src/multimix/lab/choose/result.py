@@ -1,6 +1,5 @@
 """The answer of a race, in words: what to train with, how sure that is, and the command that does it."""
 
-import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -19,6 +18,7 @@ from multimix.lab.train.settings import TrainSettings
 # In the order they are typed; then all others that are not as they would be anyway.
 FIRST = ("data", "model", "method", "num_mixes", "batch_size", "steps")
 FEWEST_SEEDS = 5  # with fewer hardly any difference is significant, and that says nothing
+FEWEST_FOR_INTERVAL = 3  # of two seeds a 95 % interval is thirteen standard errors to each side
 OF_THE_RACE = ("seed", "validation_share", "split_seed", "evaluations", "out")
 
 
@@ -140,4 +140,4 @@ def _points(interval: Interval) -> str:
 
 
 def _half_width(interval: Interval) -> str:
-    return "" if math.isnan(interval.half_width) else f" ± {100 * interval.half_width:.2f}"
+    return "" if interval.n < FEWEST_FOR_INTERVAL else f" ± {100 * interval.half_width:.2f}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from multimix.lab.command_line.command import Command
 from multimix.lab.command_line.commands import COMMANDS
-from multimix.suggest import nearest
+from multimix.suggest import OTHER_NAMES, nearest
 
 # What a value must be, and one that it could be where there is no default, by how the type is written.
 KINDS = {
@@ -58,11 +58,12 @@ def _unknown_flag(name: str, setting: str) -> str:
 
 
 def _unknown(name: str, setting: str, written: Callable[[str], str] = '"{}"'.format) -> str:
-    """Name the setting with these initials, the nearest one, or the option that is called so."""
+    """Name the setting that has this name elsewhere, or these initials; the nearest one; or the option called so."""
     if setting == "dry_run":
         return f"--dry-run takes no value, got one for multimix {name}; leave it out"
     known = [item.name for item in fields(COMMANDS[name].settings)]
-    alike = [other for other in known if setting == "".join(word[0] for word in other.split("_"))]
+    alike = [OTHER_NAMES[setting]] if OTHER_NAMES.get(setting) in known else []
+    alike += [other for other in known if setting == "".join(word[0] for word in other.split("_"))]
     alike += difflib.get_close_matches(setting.lower(), known, n=1)
     if alike:
         remedy = f"did you mean {written(alike[0])}?"
@@ -119,7 +120,7 @@ def _default(item: "Field[Any]") -> str | None:
 
 EXPLANATIONS: dict[str, Callable[..., str]] = {
     r"unrecognized arguments: --([\w.]+)": _unknown_flag,
-    r"not accept option '([\w.]+)": _unknown,
+    r"not accept option '([\w.-]+)": _unknown,  # in a file it may be written like a flag
     r"unrecognized arguments: -(\S+)": lambda name, word: (
         f"a flag must begin with two dashes, got -{word}; see multimix {name} --help"
     ),

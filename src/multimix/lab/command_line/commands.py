@@ -148,10 +148,16 @@ def _completion(settings: CompletionSettings, console: PlainConsole) -> None:
 
 
 def _doctor(settings: DoctorSettings, console: PlainConsole) -> int:
-    from multimix.lab.about.doctor import examine
-    from multimix.lab.about.doctor.screen import print_findings
+    from multimix.lab.about.doctor import examine, installation
+    from multimix.lab.about.doctor.screen import print_findings, print_installation
+    from multimix.lab.core.progress_bar import bar
 
-    found = examine()
+    installed = installation()
+    if not settings.json:
+        print_installation(installed, console)
+        sys.stdout.flush()
+    with bar(console.progress) as advance:
+        found = examine(installed, advance)
     if settings.json:
         print(json.dumps(asdict(found), indent=2))
     else:

@@ -29,10 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _call(given)
     except UsageError as error:
         fail(str(error))
-        return 2
+        return error.exit_code
     except RunFailed as error:
         fail(str(error), alone=isinstance(error, FailedAlone))
-        return 1
+        return error.exit_code
     except OSError as error:  # disk full, no permission, a file where a folder should be
         fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
         return 1

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+import docstring_parser
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 
 from multimix.lab.command_line.argument_errors import command_in, explained, list_settings
@@ -68,32 +69,41 @@ def _parser(called: str | None) -> ArgumentParser:
         exit_on_error=False,
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="store_true", default=SUPPRESS, help="Print the version.")
+    _add_log_level(parser)
     subcommands = parser.add_subcommands()
     for name, command in COMMANDS.items():
         sub = _Parser(description=command.says, exit_on_error=False, allow_abbrev=False)
         if name == called:
             _add_settings(sub, command)
         subcommands.add_subcommand(name, sub, help=command.says)
+    parser.usage = "multimix [options] COMMAND ..."  # those of the commands were made from what it was before
     return parser
 
 
 def _add_settings(parser: ArgumentParser, command: Command) -> None:
+    parameters = docstring_parser.parse(command.settings.__doc__ or "").params
+    meanings = {parameter.arg_name: parameter.description for parameter in parameters}
     optional = {item.name for item in fields(command.settings) if item.default is not MISSING}
     for place in command.positional:
         nargs = "+" if place in list_settings(command) else "?" if place in optional else None
-        parser.add_argument(place, type=str, nargs=nargs)
+        parser.add_argument(place, type=str, nargs=nargs, help=meanings[place])
     parser.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
     if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
         parser.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")
-    # Taken out before, too, and in no file of settings.
-    quiet = "Print errors and results only: --log-level error."
-    levels = "What to print beside results: info (the default), warning or error."
-    parser.add_argument(QUIET, action="store_true", default=SUPPRESS, help=quiet)
-    parser.add_argument(LOG_LEVEL, default=SUPPRESS, help=levels)
+    _add_log_level(parser)
     parser.add_class_arguments(command.settings, skip=set(command.positional))
     # argparse shows what was added first, and fields of base classes come first.
     for actions in (parser._actions, *(group._group_actions for group in parser._action_groups)):
         actions.sort(key=lambda action: _place(action.dest, command.opens) if action.option_strings else -1)
+
+
+def _add_log_level(parser: ArgumentParser) -> None:
+    """Show what is taken out before anything is parsed, and is in no file of settings."""
+    quiet = "Print errors and results only: --log-level error."
+    levels = "What to print beside results: info (the default), warning or error."
+    parser.add_argument(QUIET, action="store_true", default=SUPPRESS, help=quiet)
+    parser.add_argument(LOG_LEVEL, default=SUPPRESS, help=levels)
 
 
 def _place(setting: str, opens: Sequence[str]) -> int:

@@ -22,7 +22,7 @@ class InitSettings:
     """A file of settings to begin with.
 
     Args:
-        command: Whose settings: train (the default), compare or choose.
+        command: Whose settings: train, compare or choose (default: train; without it train.yaml is written).
         output: The file to write (-o); it must be a new one (default: the command's name and .yaml, in this folder).
     """
 

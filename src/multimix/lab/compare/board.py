@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multimix.lab.compare.rows import Row
+from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.errors import Damaged
 from multimix.lab.core.printable import printable
 from multimix.lab.train.progress import duration, record_line
@@ -116,6 +117,11 @@ def _records(run: TrainSettings) -> list[Record]:
 
 def _rows(run: TrainSettings) -> int:
     return (run.steps or 0) * run.batch_size
+
+
+def print_subject(settings: CompareSettings, console: Console) -> None:
+    """Print what a comparison trains, on what."""
+    console.print(f"data: {', '.join(settings.data)}; model: {settings.model}", soft_wrap=True)
 
 
 def print_plan(planned: Sequence[tuple[Row, TrainSettings]], console: Console) -> None:

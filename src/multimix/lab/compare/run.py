@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from multimix.lab.compare.board import Board, print_plan
+from multimix.lab.compare.board import Board, print_plan, print_subject
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.on_ray import check_ray_installed, ray_slots
 from multimix.lab.compare.rows import Row, check_data_sets, runs
@@ -53,6 +53,7 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
     with locked(comparison.folder, warn):
         missing = _missing(planned)
         if missing:
+            print_subject(settings, console)
             print_plan(planned, console)
         _print_count(planned, settings.out, console)
         comparison.write(warn)
@@ -76,6 +77,7 @@ def show_plan(settings: CompareSettings, console: Console) -> None:
     planned = _planned(settings)
     if missing := _missing(planned):
         check_data_sets(settings, missing, fetch=False)
+    print_subject(settings, console)
     print_plan(planned, console)
     _print_count(planned, settings.out, console)
 
@@ -84,7 +86,7 @@ def _planned(settings: CompareSettings) -> list[tuple[Row, TrainSettings]]:
     import_model(settings.model, settings.model_options)
     planned = runs(settings)
     for _, run in planned:
-        RunFolder(Path(run.out)).check(run)
+        RunFolder(Path(run.out)).check(run, "the runs in a comparison's folder must have its settings")
     return planned
 
 

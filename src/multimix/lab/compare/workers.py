@@ -29,7 +29,7 @@ class Worker:
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
-        set_forkserver_preload(["multimix.lab.train.run"])  # imported once for all workers
+        set_forkserver_preload(["multimix.lab.train.run", "lightning_fabric"])  # imported once for all workers
         self._pool = ProcessPoolExecutor(
             1,
             mp_context=get_context(start_method()),

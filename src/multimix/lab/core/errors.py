@@ -2,11 +2,15 @@
 
 
 class UsageError(ValueError):
-    """The command asks for something that cannot be done; exit code 2."""
+    """The command asks for something that cannot be done."""
+
+    exit_code = 2
 
 
 class RunFailed(RuntimeError):
-    """A well-formed run did not come to a good end; exit code 1."""
+    """A well-formed run did not come to a good end."""
+
+    exit_code = 1
 
 
 class FailedAlone(RunFailed):
@@ -14,7 +18,13 @@ class FailedAlone(RunFailed):
 
 
 class Interrupted(RunFailed):
-    """A run was asked to stop, and did so with its state saved; exit code 1, as there is no result yet."""
+    """A run was asked to stop, and did so with its state saved; there is no result yet."""
+
+
+class InterruptedByCtrlC(Interrupted):
+    """It was asked so from the keyboard: the exit code says that, as it does wherever else Ctrl-C ends a program."""
+
+    exit_code = 130
 
 
 class Damaged(ValueError):

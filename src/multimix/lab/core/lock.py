@@ -11,6 +11,7 @@ from multimix.lab.core.errors import RunFailed
 
 NAME = ".lock"
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # what file systems without locks say
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextmanager
@@ -40,9 +41,10 @@ def locked(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
         if error.errno in UNSUPPORTED:
             log(f"{folder} cannot be locked ({(error.strerror or '').lower()}): let no other process write it")
         else:
+            remedy = "make it writable, or choose" if error.errno in UNWRITABLE else "choose"
             raise RunFailed(
                 f"a run must be able to write its folder, got {(error.strerror or str(error)).lower()} for {folder}; "
-                f"make it writable, or choose another --out"
+                f"{remedy} another --out"
             ) from error
     try:
         yield

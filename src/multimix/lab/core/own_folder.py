@@ -24,6 +24,7 @@ def check_ours(folder: Path, mark: str, what: str, may_hold: Callable[[Path], bo
     Raises:
         UsageError: naming what was found.
     """
+    check_no_file(folder, what)
     if not folder.is_dir() or (folder / mark).exists():
         return
     foreign = sorted(
@@ -37,6 +38,16 @@ def check_ours(folder: Path, mark: str, what: str, may_hold: Callable[[Path], bo
             f"the folder of {what} must be new, empty or begun by multimix (then it holds {mark}), got {folder} with "
             f"{', '.join(foreign[:MOST_NAMED])}{more}; choose another --out, or move that away"
         )
+
+
+def check_no_file(folder: Path, what: str) -> None:
+    """Refuse a file in place of a folder.
+
+    Raises:
+        UsageError: if it is one.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"the folder of {what} must be a folder, got the file {folder}; choose another --out")
 
 
 def check_no_links(folder: Path) -> None:

@@ -9,14 +9,16 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from multimix.lab.core.errors import FailedAlone, RunFailed, UsageError
 from multimix.lab.core.ranks import num_processes
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 T = TypeVar("T")
 
@@ -25,8 +27,10 @@ GO_ON, SAVE, STOP = range(3)  # wishes, the strongest last
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def launched(device: str, precision: str = "fp32") -> Fabric:
+def launched(device: str, precision: str = "fp32") -> "Fabric":
     """Return Fabric on this process's device, in touch with the other processes."""
+    from lightning_fabric import Fabric  # it takes seconds, and much is refused before it is needed
+
     here, everywhere = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), num_processes()
     logging.disable(logging.INFO)  # it announces every process and the precision; warnings still come through
     try:
@@ -55,7 +59,7 @@ def destroy_process_group() -> None:
         torch.distributed.destroy_process_group()
 
 
-def on_rank_zero(fabric: Fabric, work: Callable[[], T]) -> T:
+def on_rank_zero(fabric: "Fabric", work: Callable[[], T]) -> T:
     """Have the first process do something, and return what came of it in every process.
 
     Only the first process reads and writes the run's folder, so the others may run where they cannot see it.
@@ -77,7 +81,7 @@ def on_rank_zero(fabric: Fabric, work: Callable[[], T]) -> T:
     return cast(T, answer)
 
 
-def reading(fabric: Fabric, items: Iterable[T]) -> Iterator[T]:
+def reading(fabric: "Fabric", items: Iterable[T]) -> Iterator[T]:
     """Yield what only this process reads; should that fail, it says so, as no other process knows."""
     try:
         yield from items
@@ -88,7 +92,7 @@ def reading(fabric: Fabric, items: Iterable[T]) -> Iterator[T]:
 
 
 @contextmanager
-def fail_if_peer_dies(fabric: Fabric) -> Iterator[None]:
+def fail_if_peer_dies(fabric: "Fabric") -> Iterator[None]:
     """End the run in one clear line when another of its processes dies."""
     try:
         yield
@@ -134,7 +138,7 @@ def mean_over(processes: Tensor, sizes: Sequence[Sequence[int]]) -> Tensor:
     return (processes * (parts / parts.sum(dim=0)).unsqueeze(-1)).sum(dim=0)
 
 
-def agreed(fabric: Fabric, step: int, wish: int) -> int:
+def agreed(fabric: "Fabric", step: int, wish: int) -> int:
     """Return the strongest wish of any process; all get the same answer after the same step.
 
     One process answers itself at once. Several ask each other every few steps and never between, so that none waits for
@@ -149,7 +153,7 @@ def agreed(fabric: Fabric, step: int, wish: int) -> int:
     return int(everyone)
 
 
-def gathered(fabric: Fabric, values: Tensor) -> Tensor:
+def gathered(fabric: "Fabric", values: Tensor) -> Tensor:
     """Return (processes, ...): the same-shaped values of every process, on the CPU."""
     if fabric.world_size == 1:
         return values.cpu().unsqueeze(0)

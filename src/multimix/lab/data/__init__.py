@@ -14,6 +14,7 @@ from multimix.lab.data.files.bad_files import POLICIES, BadFile, BadFiles
 from multimix.lab.data.held import HeldSplit
 from multimix.lab.data.order import SampleOrder
 from multimix.lab.data.sets import DATASETS, PREFIXES
+from multimix.lab.data.sets.folder import Folder
 from multimix.lab.data.split import Batch, Data, Split
 from multimix.lab.data.streamed import StreamedSplit
 from multimix.suggest import nearest
@@ -31,6 +32,7 @@ __all__ = [
     "StreamedSplit",
     "check_data",
     "check_data_option_names",
+    "check_places",
     "data_options_for",
     "open_data",
 ]
@@ -47,6 +49,21 @@ def check_data(name: str, options: Mapping[str, Any]) -> DataSet:
     types = {item.name: item.type for item in fields(kind)}  # type: ignore[arg-type]
     given = {**options, **from_name}
     return kind(**{option: _of_type(option, value, types[option]) for option, value in given.items()})
+
+
+def check_places(name: str, options: Mapping[str, Any], root: str | Path | None) -> tuple[DataSet, Path | None]:
+    """Return the data set and the folder of local copies, once both are known to be there as far as a look tells.
+
+    Raises:
+        UsageError: if a folder is missing, or as `check_data` does.
+    """
+    data_set = check_data(name, options)
+    place = None if root is None else Path(root).expanduser()
+    if place is not None and not place.is_dir():
+        raise UsageError(f"data_root must be a folder, got data_root={str(root)!r}; give the folder of local copies")
+    if isinstance(data_set, Folder):
+        data_set.found()
+    return data_set, place
 
 
 def _of_type(option: str, value: Any, wanted: Any) -> Any:
@@ -95,10 +112,8 @@ def open_data(
     Raises:
         UsageError: if it is not there, or cannot be used.
     """
-    data_set, bad_files = check_data(name, options or {}), BadFiles(on_bad_file)
-    place = None if root is None else Path(root).expanduser()
-    if place is not None and not place.is_dir():
-        raise UsageError(f"data_root must be a folder, got data_root={str(root)!r}; give the folder of local copies")
+    data_set, place = check_places(name, options or {}, root)
+    bad_files = BadFiles(on_bad_file)
     data = assemble(data_set.load(place, bad_files), bad_files, num_workers)
     if data.num_classes < 2:
         raise UsageError(f"{name} must have at least 2 classes, got {data.num_classes}; give a folder of class folders")

@@ -43,13 +43,17 @@ def preview(settings: PreviewSettings, advance: Advance = lambda what, share: No
     pair = read_pair(settings)
     advance("mixing", 0.1)
     mix = mixer(settings, num_classes=2, num_mixes=settings.num_mixes)
+    if any(method.inside for method in mix.method.options):
+        raise UsageError(
+            f"a preview has no model to mix inside of, got method={settings.method!r}; choose another method"
+        )
     saliency = in_place_of_a_model(mix, pair.x)
     try:
         path = make_path(mix, pair.x, saliency, torch.Generator().manual_seed(seed_of(settings.seed, "mix")))
     except (TypeError, ValueError) as error:
         raise UsageError(
-            f"a preview has two samples and no model to mix inside of or to ask, got method={settings.method!r}; "
-            f"choose another method ({error})"
+            f"a preview has two samples and no model to ask, got method={settings.method!r}; choose another method "
+            f"({error})"
         ) from error
     notes = [*pair.notes]
     if saliency is not None:

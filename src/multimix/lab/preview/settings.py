@@ -11,6 +11,8 @@ class PreviewSettings(OneMethod):
     """A picture of one path between two pictures, sounds (.wav, .flac, .ogg) or series (.csv, .npy).
 
     Args:
+        file_a: The first file: a picture, sound or series.
+        file_b: The second, of the same kind.
         form: What is mixed of sounds, and shown: spectrogram (the default) or waveform.
         method: Name of the mixing method; or several with odds, mixup+cutmix:2, one of which is drawn.
         num_mixes: K, the mixes made of the pair.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from multimix.lab.compare.board import print_subject
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.core.lock import locked
 from multimix.lab.core.printable import printable
@@ -27,7 +28,9 @@ def show_comparison(folder: Path, samples: Samples, console: Console) -> None:
         RunFailed: if another process is at work in the folder.
     """
     with locked(folder, warn):
-        results = gather(Comparison.read(folder))
+        comparison = Comparison.read(folder)
+        results = gather(comparison)
+        print_subject(comparison.settings, console)
         print_tables(table(results), console)
         for note in results.notes:
             console.print(note, soft_wrap=True)

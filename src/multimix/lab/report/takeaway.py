@@ -19,7 +19,9 @@ def takeaway(rows: Sequence[TableRow]) -> str:
         return f"{takeaway(compared)} {about}" if compared else about
     if not compared:
         return "There is nothing to compare yet: that takes finished runs with K = 1 and with another K."
-    return f"{question(compared)} {'; '.join(findings(compared))}: {advice(compared)}."
+    said = advice(compared)
+    judged = "not significant" not in said  # or all are so, which is said once
+    return f"{question(compared)} {'; '.join(findings(compared, judged))}: {said}."
 
 
 def question(compared: Sequence[TableRow]) -> str:
@@ -27,13 +29,14 @@ def question(compared: Sequence[TableRow]) -> str:
     return f"Error of K = {_listed(sorted({row.row.num_mixes for row in compared}))} against K = 1:"
 
 
-def findings(compared: Sequence[TableRow]) -> list[str]:
-    """Return the answer for each control."""
+def findings(compared: Sequence[TableRow], judged: bool = True) -> list[str]:
+    """Return the answer for each control; only its cost where nothing is to be judged by it."""
     controls = dict.fromkeys(row.row.control for row in compared)
     by_control = {control: [row for row in compared if row.row.control == control] for control in controls}
     waited = bool(words.waited(compared))
     return [
-        f"with {CONTROLS[control].about} ({control}), at {_cost(rows, waited)}, {_verdicts(rows)}"
+        f"with {CONTROLS[control].about} ({control}), at {_cost(rows, waited)}"
+        + (f", {_verdicts(rows)}" if judged else "")
         for control, rows in by_control.items()
     ]
 

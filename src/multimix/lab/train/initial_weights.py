@@ -1,9 +1,9 @@
 """The model a run starts from: its weights, and whether it gives what is trained on, a row of logits per sample."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -18,10 +18,13 @@ from multimix.lab.train.method_schedule import check_method_fits
 from multimix.lab.train.run_folder import WEIGHTS
 from multimix.lab.train.settings import TrainSettings
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 SAMPLES = 2  # that the model is asked about
 
 
-def model_at_start(settings: TrainSettings, data: Data, fabric: Fabric) -> nn.Module:
+def model_at_start(settings: TrainSettings, data: Data, fabric: "Fabric") -> nn.Module:
     """Build the model with the weights a run starts from, an earlier run's or new ones, on the device.
 
     Raises:
@@ -101,7 +104,7 @@ def check_parameters(name: str, model: nn.Module) -> None:
         )
 
 
-def check_output(name: str, model: nn.Module, fabric: Fabric, sample_shape: torch.Size, num_classes: int) -> None:
+def check_output(name: str, model: nn.Module, fabric: "Fabric", sample_shape: torch.Size, num_classes: int) -> None:
     """Refuse a model that does not return (samples, classes) logits; its state and torch's random state stay the same.
 
     Raises:

@@ -4,12 +4,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -21,6 +19,10 @@ from multimix.lab.train.course import Course
 from multimix.lab.train.moments import Length
 from multimix.lab.train.schedule import Schedule, check_within, parse_schedule
 from multimix.lab.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.wrappers import _FabricModule
 
 
 @dataclass
@@ -40,8 +42,8 @@ class Learner:
     """
 
     settings: TrainSettings
-    fabric: Fabric
-    model: _FabricModule
+    fabric: "Fabric"
+    model: "_FabricModule"
     bare: nn.Module
     optimizer: Optimizer
     course: Course
@@ -51,7 +53,7 @@ class Learner:
 
     @classmethod
     def build(
-        cls, settings: TrainSettings, fabric: Fabric, bare: nn.Module, num_classes: int, length: Length
+        cls, settings: TrainSettings, fabric: "Fabric", bare: nn.Module, num_classes: int, length: Length
     ) -> "Learner":
         """Wrap a model for training.
 
@@ -130,7 +132,7 @@ class AutocastModel(nn.Module):
     In half precision Fabric's wrapper refuses every backward pass but its own.
     """
 
-    def __init__(self, fabric: Fabric, model: nn.Module) -> None:
+    def __init__(self, fabric: "Fabric", model: nn.Module) -> None:
         super().__init__()
         self._fabric, self.module = fabric, model
 

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from multimix.errors import SaliencyNotFinite
-from multimix.lab.core.errors import Damaged, Interrupted, RunFailed
+from multimix.lab.core.errors import Damaged, Interrupted, InterruptedByCtrlC, RunFailed
 from multimix.lab.core.processes import GO_ON, SAVE, STOP, agreed, gathered, mean_over, on_rank_zero, reading
 from multimix.lab.core.signals import Interruption
 from multimix.lab.core.stopwatch import Stopwatch
@@ -23,6 +22,9 @@ from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.state import JUDGED_BY, Meter, State
 from multimix.lab.train.trackers.tracked import Trackers
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 OnStep = Callable[[int, float, Meter, Length], None]
 
 
@@ -31,7 +33,7 @@ class Run:
     """What the loop works with, and the loop."""
 
     settings: TrainSettings
-    fabric: Fabric
+    fabric: "Fabric"
     folder: RunFolder
     data: Data
     learner: Learner
@@ -93,7 +95,8 @@ class Run:
                 if is_record and self.is_over():
                     break
                 if wish == STOP and done < self.steps:
-                    raise Interrupted(
+                    kind = InterruptedByCtrlC if interruption.signal == "SIGINT" else Interrupted
+                    raise kind(
                         f"stopped by {interruption.signal or 'a signal'} after step {done} of {self.steps}; "
                         f"the state is saved, the same command goes on from there"
                     )

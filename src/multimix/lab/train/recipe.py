@@ -21,8 +21,8 @@ class Mixing:
     Args:
         method_options: Options of the mixing method, by name, e.g. --method-options.alpha 0.2
         sampling: How the K coefficients of a pair are drawn: stratified or iid.
-        share: Who has coefficients and geometry of its own: each pair, or only the batch.
-        partners: The partner of a sample: the same for all its K mixes, or a fresh one per mix.
+        share: What has coefficients and geometry of its own: pair, each pair, or batch, the batch as a whole.
+        partners: The partner of a sample: same, one for all its K mixes, or fresh, another for each of them.
     """
 
     method_options: dict[str, bool | int | float | str | list[int] | list[str] | None] = field(default_factory=dict)
@@ -53,17 +53,17 @@ class Optimizing:
         unmixed_last: The same at its end.
         label_smoothing: Share of each label that is spread over all classes, in [0, 1).
         clip_norm: Largest norm of the gradient; longer ones are shortened to it.
-        ema_decay: If given, the result is an average of the weights over the steps, each step's counting ema_decay
-            times the next one's.
+        ema_decay: If given, the result is an average of the weights over the steps, in which each step counts
+            ema_decay times as much as the step after it.
         micro_batch_size: Most rows in one forward pass; larger steps are made in parts whose gradients add up.
         precision: Numbers to compute with: fp32, bf16 or fp16 (weights stay fp32).
         channels_last: Whether images are laid out channels last, faster on some devices.
         compile: Whether the model is compiled with torch.compile.
         validation_share: Share of the training split held out, to choose and to stop by.
-        labels_per_class: Samples of each class to train on; the others are left out. Of what is not held out.
+        labels_per_class: Samples of each class to train on, of those that are not held out; all others are unused.
         split_seed: Draws which samples are held out and which are trained on; the same whatever the seed of the run.
-        patience: Evaluations without a better error on the held-out samples after which a run stops; the weights of
-            the best one are the result.
+        patience: Stop after so many evaluations in a row without a lower error on the held-out samples than before; the
+            weights that had the lowest error are the result.
     """
 
     optimizer: str = "sgd"

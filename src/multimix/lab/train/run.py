@@ -5,8 +5,7 @@ import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING
 
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.lock import locked
@@ -18,8 +17,9 @@ from multimix.lab.core.processes import (
     on_rank_zero,
 )
 from multimix.lab.core.randomness import private_random_state
+from multimix.lab.core.ranks import num_processes
 from multimix.lab.core.signals import Interruption
-from multimix.lab.data import Data, open_data
+from multimix.lab.data import Data, check_places, open_data
 from multimix.lab.models import import_model
 from multimix.lab.train.checkpoint import Checkpoints, digest
 from multimix.lab.train.initial_weights import model_at_start
@@ -30,6 +30,9 @@ from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.state import Meter, State
 from multimix.lab.train.trackers.names import check_installed
 from multimix.lab.train.trackers.tracked import Trackers
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 MAX_WORKERS = 8  # processes that read data; more wait for each other on one disk
 
@@ -70,6 +73,11 @@ def train(
     check_device(settings.device, settings.precision)
     check_shares(settings.samples_per_step)
     check_installed(settings.trackers)
+    if num_processes() == 1:  # what can be known without Fabric, whose import takes seconds
+        if folder.holds_result(settings):
+            return False
+        if data is None:
+            check_places(settings.data, settings.data_options, settings.data_root)
     fabric = launched(settings.device, settings.precision)
     with fail_if_peer_dies(fabric), ExitStack() as stack:
         if on_rank_zero(fabric, lambda: folder.holds_result(settings)):
@@ -95,7 +103,7 @@ def train(
 
 def _prepared(
     settings: TrainSettings,
-    fabric: Fabric,
+    fabric: "Fabric",
     folder: RunFolder,
     data: Data,
     on_record: Callable[[Record], None],

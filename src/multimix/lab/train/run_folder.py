@@ -43,8 +43,8 @@ class RunFolder:
 
     path: Path
 
-    def check(self, settings: TrainSettings) -> None:
-        """Refuse a folder that belongs to a run with other settings, or to somebody else."""
+    def check(self, settings: TrainSettings, rule: str = "a folder holds one run") -> None:
+        """Refuse a folder that belongs to a run with other settings, which breaks the rule, or to somebody else."""
         self._check_initial_weights(settings)
         check_ours(self.path, CONFIG, "a run", may_hold=lambda path: path.name == ROW)
         config = self.path / CONFIG
@@ -57,7 +57,7 @@ class RunFolder:
                 f"a run's config.json must be readable, got {config}: {error}; choose another --out, or move the "
                 f"folder away"
             ) from error
-        check_same(there, to_config(settings), self.path)
+        check_same(there, to_config(settings), self.path, rule=rule)
 
     def _check_initial_weights(self, settings: TrainSettings) -> None:
         """Refuse to start from weights that the run would write over."""
@@ -174,13 +174,15 @@ class RunFolder:
             raise Damaged(f"{name}: {said}") from error
 
 
-def check_same(there: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path, what: str = "run") -> None:
+def check_same(
+    there: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path, what: str = "run", rule: str = ""
+) -> None:
     """Refuse a folder that holds a run, or another such thing, with other settings."""
     for name in wanted:
         if there.get(name) != wanted[name]:
             raise UsageError(
-                f"a folder holds one {what}, got {name}={wanted[name]!r} for {folder}, which holds a {what} "
-                f"with {name}={there.get(name)!r}; choose another --out"
+                f"{rule or f'a folder holds one {what}'}, got {name}={wanted[name]!r} for {folder}, which holds a "
+                f"{what} with {name}={there.get(name)!r}; choose another --out"
             )
 
 

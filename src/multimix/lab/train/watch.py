@@ -99,14 +99,16 @@ class Watch:
             self._live.stop()
 
     def on_step(self, step: int, time_s: float, meter: Meter, length: Length) -> None:
-        """Look at a run, if the last look is long enough ago."""
+        """Look at a run, if the last look is long enough ago; at the first, say where one that was stopped goes on."""
         now = monotonic()
         if now < self._next_look:
             return
-        if self._pace is None:
-            self._pace = Pace(length.steps)
+        goes_on = self._pace is None and step > 1
+        self._pace = self._pace or Pace(length.steps)
         self._pace.look(step, time_s, now)
         self._step, self._length = step, length
+        if goes_on:
+            self._console.print(f"goes on from step {step - 1} of {length.steps}", markup=False)
         if self._live is not None:
             loss, accuracy = meter.read().mean(dim=0).tolist()
             self._measured = [f"loss {loss:.3f}", f"mixed accuracy {accuracy:.1%}"]

@@ -3,11 +3,10 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -16,6 +15,9 @@ from multimix.lab.core.randomness import seed_device, seed_of
 from multimix.lab.data import Batch, Data, SampleOrder, Split
 from multimix.lab.train.learner import Learner, in_parts
 from multimix.lab.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Probe:
     """
 
     settings: TrainSettings
-    fabric: Fabric
+    fabric: "Fabric"
     model: nn.Module
     split: Split
     num_classes: int

@@ -26,15 +26,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING, Any
 
 from multimix.lab.core.atomic_files import write_atomic, write_json
 from multimix.lab.core.errors import Damaged, RunFailed, UsageError
 from multimix.lab.core.json_file import read_json
 from multimix.lab.core.lock import locked
 from multimix.lab.core.machine import check_device, environment
+from multimix.lab.core.own_folder import check_no_file
 from multimix.lab.core.processes import launched
 from multimix.lab.core.progress_bar import Advance
 from multimix.lab.core.randomness import private_random_state
@@ -55,6 +54,9 @@ from multimix.lab.variance.figure import variance_plot
 from multimix.lab.variance.moment import Json, measure_moment, rows_of_moment
 from multimix.lab.variance.probe import Probe
 from multimix.lab.variance.settings import VarianceSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 FILE, PICTURE = "variance.json", "variance.png"
 
@@ -88,6 +90,7 @@ def measure(
     if num_processes() > 1:
         raise UsageError(f"variance is measured by one process, got {num_processes()}; start it without torchrun")
     import_model(settings.model, settings.model_options)
+    check_no_file(folder, "a measurement")
     if (folder / FILE).exists():
         return _measured_before(folder / FILE, asked, on_moment)
     check_device(settings.device, settings.precision)
@@ -152,7 +155,7 @@ def _forecast(probe: Probe, settings: VarianceSettings, steps: int, log: Callabl
 
 def trained(
     settings: TrainSettings,
-    fabric: Fabric,
+    fabric: "Fabric",
     data: Data,
     stops: Sequence[int],
     on_step: Callable[[], None] = lambda: None,

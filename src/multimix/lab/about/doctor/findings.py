@@ -1,6 +1,7 @@
 """Everything in order, and what is wrong in a line each."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from multimix.lab.about.doctor.machine import (
     versions,
 )
 from multimix.lab.about.doctor.selftest import Check, Speed, checks, mixing_speed
+from multimix.lab.core.progress_bar import Advance
 from multimix.methods import METHODS
 
 
@@ -40,12 +42,18 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What there is to tell of a machine."""
+class Installation:
+    """What there is to tell at once."""
 
     versions: dict[str, str]
     packages: list[Package]
     machine: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Findings(Installation):
+    """What there is to tell of a machine."""
+
     devices: dict[str, str]
     device_kernels: dict[str, str]
     puzzle_solvers: dict[str, str]
@@ -56,20 +64,32 @@ class Findings:
     wrong: list[str]
 
 
-def examine() -> Findings:
-    """Look at everything, and try every method on every device: some ten seconds."""
+def installation() -> Installation:
+    """Look at what is there."""
+    return Installation(versions(), packages(), machine())
+
+
+def examine(installed: Installation, advance: Advance = lambda what, share: None) -> Findings:
+    """Look at everything, and try every method on every device: some ten seconds.
+
+    Args:
+        installed: What was seen at once.
+        advance: Told what is tried, and which share of the whole has just been done.
+    """
     found = devices()
-    tried = [_try(method, device) for device in found for method in METHODS]
-    asked, cache = packages(), data_cache()
+    tried = []
+    for device, method in product(found, METHODS):
+        advance(f"{method} on {device}", 0)
+        tried.append(_try(method, device))
+        advance(f"{method} on {device}", 1 / (len(found) * len(METHODS)))
+    cache = data_cache()
     family, wrong_family = _kernel_family()
     wrong_cache = [
         f"decoded samples must be kept in a folder that can be written, got {cache['folder']}; set MULTIMIX_CACHE to "
         "another one, or to off"
     ] * (not cache["writable"])
     return Findings(
-        versions=versions(),
-        packages=asked,
-        machine=machine(),
+        **vars(installed),
         devices={str(device): device_name(device) for device in found},
         device_kernels={str(device): device_kernels(device) for device in found},
         puzzle_solvers={str(device): puzzle_solver(device) for device in found},
@@ -77,7 +97,7 @@ def examine() -> Findings:
         kernels=used_kernels(),
         data_cache=cache,
         tried=tried,
-        wrong=[*wrong_family, *_wrong_packages(asked), *wrong_cache, *_wrong_checks(tried)],
+        wrong=[*wrong_family, *_wrong_packages(installed.packages), *wrong_cache, *_wrong_checks(tried)],
     )
 
 

@@ -7,15 +7,20 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from multimix.lab.about.doctor.findings import Findings
+from multimix.lab.about.doctor.findings import Findings, Installation
 from multimix.lab.about.doctor.machine import ABSENT, Package
 from multimix.lab.about.doctor.selftest import NUM_MIXES, SHAPE
 
 WIDEST = 120  # columns; longer lines are hard to read
 
 
+def print_installation(found: Installation, console: Console) -> None:
+    """Print what is known at once; the rest of the same table comes with the findings."""
+    console.print(_installed(found), width=min(console.width, WIDEST))
+
+
 def print_findings(found: Findings, console: Console) -> None:
-    """Print everything, and last what is wrong."""
+    """Print what was found, and last what is wrong."""
     console.print(screen(found), width=min(console.width, WIDEST))
 
 
@@ -28,10 +33,16 @@ def screen(found: Findings) -> RenderableType:
     return Group(*[item for part in parts for item in (part, Text(""))][:-1])
 
 
-def _facts(found: Findings) -> Table:
+def _grid(found: Installation) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
+    labels = ["data cache", *(f"[{package.extra}]" for package in found.packages)]
+    table.add_column(style="bold", no_wrap=True, min_width=max(map(len, labels)))
     table.add_column()
+    return table
+
+
+def _installed(found: Installation) -> Table:
+    table = _grid(found)
     table.add_row("versions", Text(", ".join(f"{name} {version}" for name, version in found.versions.items())))
     others = [package for package in found.packages if not package.fits or package.name not in found.versions]
     for extra in dict.fromkeys(package.extra for package in others):
@@ -43,6 +54,11 @@ def _facts(found: Findings) -> Table:
     limit = f", OMP_NUM_THREADS={machine['OMP_NUM_THREADS']}" if machine["OMP_NUM_THREADS"] else ""
     table.add_row("system", f"{machine['system']}, {machine['instructions']}")
     table.add_row("cores", f"{machine['usable_cores']} of {machine['cores']} may be used; {threads}{limit}")
+    return table
+
+
+def _facts(found: Findings) -> Table:
+    table = _grid(found)
     for device, name in found.devices.items():
         kernels, solver = found.device_kernels[device], found.puzzle_solvers[device]
         table.add_row(device, Text(f"{name}; kernels: {kernels}; masks of Puzzle Mix: {solver}", overflow="fold"))
@@ -86,7 +102,7 @@ def _tried(device: str, found: Findings) -> Table:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 2, 0, 0),
-        title=f"Self-test on {device}: K = {NUM_MIXES} of {shape}, in copies of the output{copy}",
+        title=f"Self-test on {device}: K = {NUM_MIXES} of {shape}; 1.00 = copying the output{copy}",
         title_justify="left",
         title_style="bold",
     )

@@ -22,11 +22,20 @@ class Folder(GenericOptions):
 
     path: str
 
-    def load(self, root: Path | None, bad_files: BadFiles) -> EncodedData:
-        """List the samples of the folder."""
+    def found(self) -> Path:
+        """Return the folder.
+
+        Raises:
+            UsageError: if there is none.
+        """
         folder = Path(self.path).expanduser()
         if not folder.is_dir():
             raise UsageError(f"folder:PATH must name a folder, got {self.path!r}, which is none; give another")
+        return folder
+
+    def load(self, root: Path | None, bad_files: BadFiles) -> EncodedData:
+        """List the samples of the folder."""
+        folder = self.found()
         if any(layout.is_at(folder) for layout in TinyImagenet.layouts):
             rule, remedy = "size must be left out for Tiny-ImageNet's layout", "its images have one"
             check(self.size is None, rule, remedy, size=self.size)
