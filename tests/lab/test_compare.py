@@ -61,7 +61,7 @@ def test_a_failed_run_is_a_red_row_and_not_the_end(comparison):
     assert row.row.name == "mixup-k1"
     assert len(row.results) == 1
     html = (out / "report.html").read_text()
-    assert re.search(r"<strong>mixup-k1</strong>, seed 1: a run must be able to write its folder, got", html)
+    assert re.search(r"<strong>mixup-k1</strong>, seed 1: the folder of a run must be a folder, got the file", html)
     results = html.partition("<tbody>")[2].partition("</tbody>")[0]
     assert len(re.findall(r'<tr class="(first )?failed">', results)) == 1
 

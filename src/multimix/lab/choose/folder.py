@@ -10,7 +10,7 @@ from multimix.lab.choose.settings import ChooseSettings
 from multimix.lab.core.atomic_files import write_json
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.json_file import read_json
-from multimix.lab.core.own_folder import check_ours
+from multimix.lab.core.own_folder import check_no_file, check_ours
 from multimix.lab.train.run_folder import check_same, to_config
 from multimix.lab.train.stored_settings import fits
 
@@ -52,6 +52,7 @@ class RaceFolder:
         Raises:
             UsageError: if the folder belongs to a race with other settings, or to somebody else.
         """
+        check_no_file(self.folder, "a race")
         check_ours(self.folder, FILE, "a race")
         file = self.folder / FILE
         if not file.exists():

@@ -9,7 +9,7 @@ from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.atomic_files import write_json
 from multimix.lab.core.errors import Damaged, UsageError
 from multimix.lab.core.json_file import read_json
-from multimix.lab.core.own_folder import check_ours
+from multimix.lab.core.own_folder import check_no_file, check_ours
 from multimix.lab.train.stored_settings import fits, stored_settings
 
 FILE = "compare.json"
@@ -38,6 +38,7 @@ class Comparison:
 
     def check(self) -> None:
         """Refuse a folder that belongs to somebody else; runs may be there already."""
+        check_no_file(self.folder, "a comparison")
         check_ours(self.folder, FILE, "a comparison", may_hold=lambda path: (path / "config.json").is_file())
 
     def write(self, log: Callable[[str], None] = lambda line: None) -> None:

@@ -24,7 +24,6 @@ def check_ours(folder: Path, mark: str, what: str, may_hold: Callable[[Path], bo
     Raises:
         UsageError: naming what was found.
     """
-    check_no_file(folder, what)
     if not folder.is_dir() or (folder / mark).exists():
         return
     foreign = sorted(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from multimix.lab.core.errors import UsageError
 from multimix.lab.core.lock import locked
 from multimix.lab.core.machine import check_device, cores, environment
+from multimix.lab.core.own_folder import check_no_file
 from multimix.lab.core.processes import (
     check_shares,
     fail_if_peer_dies,
@@ -70,6 +71,7 @@ def train(
     """
     import_model(settings.model, settings.model_options)
     folder = RunFolder(Path(settings.out))
+    check_no_file(folder.path, "a run")
     check_device(settings.device, settings.precision)
     check_shares(settings.samples_per_step)
     check_installed(settings.trackers)
