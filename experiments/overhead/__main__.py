@@ -2,7 +2,7 @@
 
     python -m experiments.overhead OUT --data-root ROOT
 
-in the repository's root; ROOT holds CIFAR-10. At most twelve minutes on two cores, which must be idle: all seconds are
+in the repository's root; ROOT holds CIFAR-10. Fourteen minutes on two cores, which must be idle: all seconds are
 the clock's. It may be stopped; the same command goes on with the part, or the run, that was cut off. Writes
 results/overhead.json (every time and every record) and overhead.md.
 
