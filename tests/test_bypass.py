@@ -136,6 +136,7 @@ def test_a_checkpointed_block(use_reentrant):
     run(model, "stage.two", torch.randn(B, 6))
 
 
+@pytest.mark.filterwarnings("ignore:mix.run mixes the batch")
 def test_without_gradients_it_is_seen_too():
     with torch.no_grad(), pytest.raises(RuntimeError, match=r'choose "stage.two"'):
         run(chain(Residual).eval(), "stage.two.outer", torch.randn(B, 6))

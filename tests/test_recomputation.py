@@ -152,6 +152,7 @@ def test_double_backward(batch, place):
 
 
 @pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+@pytest.mark.filterwarnings("ignore:mix.run mixes the batch")
 @pytest.mark.parametrize("use_reentrant", [False, True])
 def test_a_pass_without_gradients_in_between(batch, use_reentrant):
     x, y = batch

@@ -137,6 +137,7 @@ def rows_reaching(module: nn.Module) -> list[int]:
     return rows
 
 
+@pytest.mark.filterwarnings("ignore:mix.run mixes the batch")
 @pytest.mark.parametrize("name", list(MODELS))
 def test_every_model_runs_and_is_mixed_at_each_of_its_layers(name):
     shape = SHAPES.get(name, IMAGE)
