@@ -167,7 +167,7 @@ def _seems_dense(y: Tensor, spatial: tuple[int, ...]) -> bool:
 def _integer_remedy(y: Tensor, spatial: tuple[int, ...]) -> str:
     if y.ndim == 2 and y.shape[1] == 1:
         return "pass y.squeeze(1)"
-    dense = "for classes of x's positions pass dense_targets=True; " if _seems_dense(y, spatial) else ""
+    dense = "for classes of x's positions pass dense_targets=True; else " if _seems_dense(y, spatial) else ""
     return f"{dense}pass soft, multi-label or binary targets as floats (y.float())"
 
 
