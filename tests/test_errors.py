@@ -225,7 +225,7 @@ def mixed(x=X, y=Y, method="mixup", num_classes=4, out=None, **settings):
         ),
         (
             lambda: mixed(X, DENSE),
-            r"got y: \(8, 6, 6\); for classes of x's positions pass dense_targets=True; pass soft",
+            r"got y: \(8, 6, 6\); for classes of x's positions pass dense_targets=True; else pass soft",
         ),
         (lambda: mixed(X, DENSE.float()), r"num_classes=4; for .* pass dense_targets=True \(classes as y.long\(\)\)"),
         (lambda: mixed(X, DENSE[:, None], dense_targets=True), r"y: \(8, 1, 6, 6\); pass y.squeeze\(1\)"),
