@@ -70,6 +70,12 @@ def test_that_nothing_is_significant_is_said_once():
     assert sentence.count("significant") == 1
 
 
+def test_what_is_significant_with_one_control_is_said_though_the_advice_is_of_others():
+    sentence = takeaway([row("same-rows", 0.0), row("small-batch", -0.02, k=1)])
+    assert "(small-batch), at 1.0 × the training time, better for mixup" in sentence
+    assert "(same-rows), at 1.0 × the training time, not significant for mixup" in sentence
+
+
 def test_methods_and_values_of_k_are_named():
     sentence = takeaway(
         [row("same-pairs", 0.02, 2.0, k=2), row("same-pairs", 0.02, 5.0), row("same-pairs", -0.02, 5.0, "cutmix")]

@@ -19,9 +19,8 @@ def takeaway(rows: Sequence[TableRow]) -> str:
         return f"{takeaway(compared)} {about}" if compared else about
     if not compared:
         return "There is nothing to compare yet: that takes finished runs with K = 1 and with another K."
-    said = advice(compared)
-    judged = "not significant" not in said  # or all are so, which is said once
-    return f"{question(compared)} {'; '.join(findings(compared, judged))}: {said}."
+    judged = any(row.changes["error"].verdict != "not significant" for row in compared)  # if not, that is said once
+    return f"{question(compared)} {'; '.join(findings(compared, judged))}: {advice(compared)}."
 
 
 def question(compared: Sequence[TableRow]) -> str:
@@ -88,7 +87,7 @@ def advice(rows: Sequence[TableRow]) -> str:
         return f"by these {seeds}, keep K = 1 for training of this length"
     if not equal | dearer | longer:
         return "no row here has K > 1, so K is not judged"
-    return f"the differences are not significant with {seeds}, so keep the cheapest or run more seeds or steps"
+    return f"with K mixes of a pair the differences are not significant with {seeds}, so keep the cheapest or run more seeds or steps"
 
 
 def _what_varies(rows: Sequence[TableRow]) -> str:
