@@ -87,7 +87,8 @@ def advice(rows: Sequence[TableRow]) -> str:
         return f"by these {seeds}, keep K = 1 for training of this length"
     if not equal | dearer | longer:
         return "no row here has K > 1, so K is not judged"
-    return f"with K mixes of a pair the differences are not significant with {seeds}, so keep the cheapest or run more seeds or steps"
+    none = f"with K mixes of a pair the differences are not significant with {seeds}"
+    return f"{none}, so keep the cheapest or run more seeds or steps"
 
 
 def _what_varies(rows: Sequence[TableRow]) -> str:
