@@ -6,7 +6,7 @@ in the repository's root; ROOT holds CIFAR-10. Fourteen minutes on two cores, wh
 the clock's. It may be stopped; the same command goes on with the part, or the run, that was cut off. Writes
 results/overhead.json (every time and every record) and overhead.md.
 
-This was written before the run.
+This was written before the run; only the minutes above were put in afterwards.
 
 **Words.** An update sees B rows: B / K samples, K mixes each. So an epoch of N samples has N·K / B updates. With K = 5
 and as many rows an epoch has five times the updates of K = 1, and as many as K = 1 with a fifth of the rows, which is
