@@ -12,11 +12,11 @@ from experiments.followup import analysis
 from experiments.followup.analysis import Found, contrast, primary
 from experiments.followup.page import write_page
 from experiments.followup.plan import FRESH, GROUP, IID, MAIN, REPEATS, SHARED, SINGLE, SMALL, Plan
-from experiments.followup.runs import SHARES, CourseRecord, Quality, QualityRecord, Why
+from experiments.followup.runs import SHARES, CourseRecord, Quality, Why
 from experiments.frontier import trial
 from experiments.frontier.choose import Choice
 from experiments.frontier.protocol import FINAL_SEEDS, TUNING_SEEDS, Protocol
-from experiments.frontier.records import Records, judged
+from experiments.frontier.records import Record, Records, judged
 from experiments.frontier.samples import draw
 from experiments.frontier.trial import logits_of, train
 from multimix import MultiMix
@@ -142,7 +142,7 @@ def test_a_run_of_study_q_is_put_to_the_evaluators(tmp_path):
     (run,) = study.records.all.values()
     assert {"ece_scaled", "nll_scaled", "error_corruption_all", "error_fgsm_8", "error_pgd_4"} <= run.values.keys()
     assert run.values["error_unattacked"] == pytest.approx(run.error, abs=1e-6)
-    assert Records(tmp_path, QualityRecord).all == study.records.all
+    assert Records(tmp_path).all == study.records.all
 
 
 def made_up(plan, folder, errors):
@@ -159,7 +159,7 @@ def made_up(plan, folder, errors):
             )
             values |= dict.fromkeys(["error_corruption_all", "error_fgsm_8", "error_fgsm_4", "error_pgd_4"], error)
             extra = {"course": [[0.5, error]] * 5} if plan.question == "why" else {"values": values}
-            make = CourseRecord if plan.question == "why" else QualityRecord
+            make = CourseRecord if plan.question == "why" else Record
             records.add(make(asked.arm.name, 2, 0.1, seed, 1.0, "x", 0.5, 0.5, error, 0.5, 0.1, 0.2, "", **extra))
         if asked.tuned:
             records.add(CourseRecord(asked.arm.name, 2, 0.1, 0, 1.0, "x", 0.5, 0.5, 0.5, 0.5, 0.1, 0.2, ""))
@@ -186,7 +186,7 @@ def test_the_primary_contrasts_of_study_m_are_the_differences_put_in(tmp_path):
 def test_the_primary_contrasts_of_study_q_are_eight(tmp_path):
     plan = tiny("quality", seeds=6)
     made_up(plan, tmp_path / "quality-tiny", {MAIN: 0.18, SMALL: 0.15})
-    found = Found(plan, Records(tmp_path / "quality-tiny", QualityRecord))
+    found = Found(plan, Records(tmp_path / "quality-tiny"))
     groups = analysis.quality_primary(found)
     assert [len(group) for group in groups.values()] == [2, 2, 2, 2]
     for to_single, to_small in groups.values():

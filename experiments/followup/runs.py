@@ -11,7 +11,7 @@ from experiments.followup.plan import Asked, Plan
 from experiments.frontier.choose import Choice, choose
 from experiments.frontier.protocol import TUNING_SEEDS, Arm
 from experiments.frontier.records import Record, Records
-from experiments.frontier.stages import Study
+from experiments.frontier.stages import Study, evaluated
 from experiments.frontier.trial import logits_of, train
 from multimix.lab.data import Data, Split
 from multimix.lab.evaluate.adversarial import Adversarial
@@ -22,7 +22,6 @@ from multimix.lab.evaluate.evaluator import Evaluator
 SHARES = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)  # of all updates of a run
 EVALUATORS: tuple[Evaluator, ...] = (Calibration(), Corruption(), Adversarial())
 GRID = 3  # lengths that are tried at every rate; longer ones only at the best rate, while the longest is the best
-DIGITS = 6  # of the numbers that are kept
 
 
 @dataclass(frozen=True)
@@ -35,17 +34,6 @@ class CourseRecord(Record):
     """
 
     course: list[list[float]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class QualityRecord(Record):
-    """One run of study Q.
-
-    Args:
-        values: What the evaluators say, by name.
-    """
-
-    values: dict[str, float] = field(default_factory=dict)
 
 
 class FollowUp(Study):
@@ -113,14 +101,9 @@ class Why(FollowUp):
 class Quality(FollowUp):
     """Study Q: every model is put to the library's evaluators, with all test samples."""
 
-    kind: ClassVar[type[Record]] = QualityRecord
-
     def _trained(self, arm: Arm, data: Data, length: int, rate: float, seed: int) -> tuple[nn.Module, dict[str, Any]]:
-        model, spent = super()._trained(arm, data, length, rate, seed)
-        values = {}
-        for evaluator in EVALUATORS:
-            values |= {name: round(value, DIGITS) for name, value in evaluator(model, data).items()}
-        return model, {**spent, "values": values}
+        model, found = super()._trained(arm, data, length, rate, seed)
+        return model, found | {"values": evaluated(EVALUATORS, model, data)}
 
 
 STUDIES: dict[str, type[FollowUp]] = {"why": Why, "quality": Quality}

@@ -8,6 +8,7 @@ from experiments.frontier.analysis import Findings
 from experiments.frontier.protocol import Protocol
 from experiments.frontier.records import Records
 from experiments.frontier.replicate import replicate
+from experiments.frontier.samples import in_memory
 from experiments.frontier.stages import Study, one_thread
 from multimix.lab.data import open_data
 
@@ -32,7 +33,7 @@ def main() -> None:
         write_page(protocol, out)
         return
     one_thread()
-    data = open_data(protocol.data, protocol.data_options, root=given.data_root)
+    data = in_memory(open_data(protocol.data, protocol.data_options, root=given.data_root))
     if given.action == "replicate":
         if given.method not in protocol.methods:
             parser.error(f"--method must be one of {', '.join(protocol.methods)}, got --method={given.method!r}")

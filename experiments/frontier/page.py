@@ -7,8 +7,14 @@ from experiments.frontier.analysis import FEWEST_SEEDS, Difference, Findings
 from experiments.frontier.protocol import Protocol
 from experiments.frontier.records import Records
 from multimix.lab.core.atomic_files import write_atomic, write_json
+from multimix.lab.statistics import t_interval
 
 MAIN, SINGLE, SMALL = "K=5 same rows", "K=1", "small batch"
+LOCALIZATION = {
+    "localization_error": "wrong class or box",
+    "localization_error_known_class": "wrong box of the true class",
+    "localization_iou": "overlap of boxes (higher is better)",
+}
 
 
 def write_page(protocol: Protocol, folder: Path) -> Path:
@@ -18,7 +24,12 @@ def write_page(protocol: Protocol, folder: Path) -> Path:
     picture = folder.parent / f"{folder.name}.png"
     _draw(found, picture)
     differences = _differences(found)
-    write_atomic(page, "\n".join([*_head(found, picture.name), *_arms(found), "", *_compared(found, differences), ""]))
+    write_atomic(
+        page,
+        "\n".join(
+            [*_head(found, picture.name), *_arms(found), "", *_compared(found, differences), *_localized(found), ""]
+        ),
+    )
     choices = {arm: asdict(choice) for arm, choice in found.choices.items()}
     write_json(
         folder.parent / f"{folder.name}.json",
@@ -118,6 +129,27 @@ def _compared(found: Findings, differences: dict[str, Difference]) -> list[str]:
         error = max(min(reached for _, _, reached in found.frontier(arm)) for arm in (main, small))
         times = [found.seconds_to(arm, error) for arm in (small, main)]
         lines.append(f"| {method} | {100 * error:.1f} | {times[0]:.1f} | {times[1]:.1f} | {times[0] / times[1]:.1f} |")
+    return lines
+
+
+def _localized(found: Findings) -> list[str]:
+    """Return the table of what final models say of where the object is, if they were asked."""
+    if not found.protocol.localization:
+        return []
+    lines = [
+        "",
+        "Where is the object? By class activation maps, % of test samples; t-intervals over seeds, no claims.",
+        "",
+        f"| arm | {' | '.join(LOCALIZATION.values())} |",
+        "|---|" + "---|" * len(LOCALIZATION),
+    ]
+    for arm in found.protocol.arms():
+        runs = found.final[arm.name, found.choices[arm.name].length]
+        cells = []
+        for name in LOCALIZATION:
+            mean = t_interval([100 * (runs[seed].values or {})[name] for seed in found.seeds])
+            cells.append(f"{mean.mean:.1f} [{mean.low:.1f}, {mean.high:.1f}]")
+        lines.append(f"| {arm.name} | {' | '.join(cells)} |")
     return lines
 
 

@@ -72,6 +72,7 @@ class Protocol:
         rates: Learning rates to choose from.
         methods: Names of the mixing methods.
         kinds: Which arms each of them has.
+        localization: Whether final models are asked where the object is too, in data with boxes.
         tuning_seeds: Seeds for choosing.
         final_seeds: Seeds for the results.
     """
@@ -92,6 +93,7 @@ class Protocol:
     kinds: tuple[str, ...] = tuple(str(arm["kind"]) for arm in ARMS)
     data_options: dict[str, Any] = field(default_factory=dict)
     model_options: dict[str, Any] = field(default_factory=dict)
+    localization: bool = False
 
     @classmethod
     def read(cls, path: Path) -> "Protocol":

@@ -34,6 +34,7 @@ class Record:
         brier: In [0, 2].
         wrong: Which test samples were classified wrong: packed bits in base64, the first sample the highest bit.
         time_s: Training time by the clock, on a GPU.
+        values: What the library's evaluators say of the model, by name, where they were asked.
     """
 
     arm: str
@@ -50,6 +51,7 @@ class Record:
     brier: float
     wrong: str
     time_s: float | None = None
+    values: dict[str, float] | None = None
 
     @property
     def cost_s(self) -> float:

@@ -2,7 +2,7 @@
 
 import math
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
@@ -16,6 +16,10 @@ from experiments.frontier.records import Record, Records, judged, save_logits
 from experiments.frontier.samples import draw
 from experiments.frontier.trial import logits_of, train
 from multimix.lab.data import Data
+from multimix.lab.evaluate.evaluator import Evaluator
+from multimix.lab.evaluate.localization import Localization
+
+DIGITS = 6  # of an evaluator's numbers
 
 
 class Study:
@@ -117,12 +121,20 @@ class Study:
 
     def _trained(self, arm: Arm, data: Data, length: int, rate: float, seed: int) -> tuple[nn.Module, dict[str, Any]]:
         """Train: return the model, and what a record says besides how it judges."""
-        return train(self.protocol, arm, data, length, rate, seed)
+        model, found = train(self.protocol, arm, data, length, rate, seed)
+        if self.protocol.localization and seed >= FINAL_SEEDS:
+            return model, {**found, "values": evaluated([Localization()], model, data)}
+        return model, dict(found)
 
     def _samples(self, seed: int) -> Data:
         if self._drawn is None or self._drawn[0] != seed:
             self._drawn = seed, draw(self.data, self.protocol, seed).to(self.device)
         return self._drawn[1]
+
+
+def evaluated(evaluators: Sequence[Evaluator], model: nn.Module, data: Data) -> dict[str, float]:
+    """Return what evaluators say of a model, by name."""
+    return {name: round(value, DIGITS) for each in evaluators for name, value in each(model, data).items()}
 
 
 def commit() -> str:

@@ -1,6 +1,7 @@
 """One run of one arm: train, and judge the last weights."""
 
 from collections.abc import Callable
+from math import prod
 from time import perf_counter, process_time
 
 import torch
@@ -14,7 +15,7 @@ from multimix.lab.data import Data, SampleOrder, Split
 from multimix.lab.models import build_model
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
-ROWS = 500  # of a forward pass while a model is judged
+ROWS, PIXELS = 500, 500 * 3 * 32 * 32  # most of a forward pass while a model is judged: larger ones leave the cache
 
 
 def train(
@@ -92,5 +93,6 @@ def train(
 @torch.no_grad()
 def logits_of(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
     """Return the (N, C) logits of all samples of a split, and their labels, on the CPU."""
-    parts = [(model(x), labels) for x, labels in split.chunks(ROWS)]
+    rows = min(ROWS, PIXELS // prod(split.sample_shape))
+    parts = [(model(x), labels) for x, labels in split.chunks(rows)]
     return torch.cat([logits for logits, _ in parts]).cpu(), torch.cat([labels for _, labels in parts]).cpu()
