@@ -98,6 +98,17 @@ def test_a_run_is_done_once_and_again_to_the_same_bits(tmp_path):
     assert all(before[key].wrong == after[key].wrong for key in after)
 
 
+def test_longer_runs_may_be_tried_at_the_best_rate_alone(tmp_path):
+    protocol = Protocol(**{**vars(TINY), "rates": (1e-6, 0.1), "lengths": 3, "rates_up_to": 2, "methods": ()})
+    study = Study(protocol, open_data("digits"), tmp_path, lambda line: None)
+    choices = study.tune()
+    tried = {
+        rate: {run.length for run in study.records.of("none K=1", [0]) if run.rate == rate} for rate in protocol.rates
+    }
+    assert tried == {1e-6: {1, 2}, 0.1: {1, 2, 4}}
+    assert choices["none K=1"].rate == 0.1
+
+
 def test_the_bits_say_which_samples_were_wrong():
     logits, labels = torch.eye(3)[[0, 1, 2, 0, 1]], torch.tensor([0, 1, 0, 0, 2])
     found = judged((logits, labels), (logits, labels))

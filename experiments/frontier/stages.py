@@ -58,16 +58,24 @@ class Study:
         choices: dict[str, Choice] = {}
         for arm in self.protocol.arms():
             rates = [choices[f"{arm.method} {arm.rate_of}"].rate] if arm.rate_of else list(self.protocol.rates)
+            limit = self.protocol.rates_up_to or lengths[-1]
             for rate in rates:
-                for length in lengths:
-                    known = means(self.records.of(arm.name, seeds), rate)
-                    earlier = {known_length: known[known_length] for known_length in known if known_length < length}
-                    if is_done(earlier, lengths):
-                        break
-                    for seed in seeds:
-                        self.run(arm, length, rate, seed)
+                self._try_lengths(arm, rate, [length for length in lengths if length <= limit])
+            best = choose(self.protocol, arm, self.records.of(arm.name, seeds), rates)
+            self._try_lengths(arm, best.rate, lengths)
             choices[arm.name] = choose(self.protocol, arm, self.records.of(arm.name, seeds), rates)
         return choices
+
+    def _try_lengths(self, arm: Arm, rate: float, lengths: Sequence[int]) -> None:
+        """Try longer and longer runs at one rate, until they are no better."""
+        seeds = range(TUNING_SEEDS, TUNING_SEEDS + self.protocol.tuning_seeds)
+        for length in lengths:
+            known = means(self.records.of(arm.name, seeds), rate)
+            earlier = {known_length: known[known_length] for known_length in known if known_length < length}
+            if is_done(earlier, self.protocol.all_lengths()):
+                break
+            for seed in seeds:
+                self.run(arm, length, rate, seed)
 
     def finish(self, choices: dict[str, Choice]) -> None:
         """Do the final runs that are missing: each arm at its rate, up to one length beyond its best."""
