@@ -73,11 +73,10 @@ class MobileNetV2(nn.Module):
             state = torch.load(weights(), weights_only=True)
             of_features = [name for name in state if name.startswith(PREFIX)]
             self.features.load_state_dict({name.removeprefix(PREFIX): state[name] for name in of_features})
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  1.7 times as fast on a CPU
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the (N, num_classes) logits."""
-        logits: Tensor = self.head(self.features(x.to(memory_format=torch.channels_last)))
+        logits: Tensor = self.head(self.features(x))
         return logits
 
 

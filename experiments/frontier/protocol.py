@@ -72,6 +72,7 @@ class Protocol:
         rates: Learning rates to choose from.
         methods: Names of the mixing methods.
         kinds: Which arms each of them has.
+        channels_last: Whether images are stored channels last, which a CPU too may be faster with.
         rates_up_to: Longest length at which every rate is tried; longer ones only at the best rate so far. 0 for all.
         localization: Whether final models are asked where the object is too, in data with boxes.
         tuning_seeds: Seeds for choosing.
@@ -94,6 +95,7 @@ class Protocol:
     kinds: tuple[str, ...] = tuple(str(arm["kind"]) for arm in ARMS)
     data_options: dict[str, Any] = field(default_factory=dict)
     model_options: dict[str, Any] = field(default_factory=dict)
+    channels_last: bool = False
     rates_up_to: int = 0
     localization: bool = False
 

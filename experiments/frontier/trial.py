@@ -49,7 +49,8 @@ def train(
     model = build_model(protocol.model, data.sample_shape, data.num_classes, options)
     device = data.train.labels.device
     on_gpu = device.type != "cpu"
-    model = model.to(device, memory_format=torch.channels_last) if on_gpu else model
+    if on_gpu or protocol.channels_last:
+        model = model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=rate, momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY
     )
