@@ -6,6 +6,7 @@ waits for another.
 
 from typing import no_type_check
 
+import numpy as np
 import torch
 import triton
 import triton.language as tl
@@ -207,5 +208,5 @@ def fold_energy(
 
 def _two_floats(number: float) -> tuple[float, float]:
     """Return a number as a sum of two that float32 holds, for that is what a kernel is given."""
-    first = float(torch.tensor(number, dtype=torch.float32))
+    first = float(np.float32(number))
     return first, number - first
