@@ -38,7 +38,7 @@ KINDS = {  # of mask: its number, and the types of what it holds
     "blocks that move": (5, ["*u8", "*i64", "*i64"]),
 }
 INDICES = dict.fromkeys(("sample", "partner", "readers", "starts", "goals", "goal_starts", "y"), "*i64")
-KNOWN = INDICES | {"source": "*i32", "weight": "*fp32"}
+KNOWN = INDICES | {"source": "*i32", "weight": "*fp32", "unit": "fp32"}
 ROWS = ("x", "grad", "out")
 AVERAGING = ("constant", "bump", "blocks that move")
 WARPS = 4
@@ -58,7 +58,8 @@ def variants() -> Iterator[Variant]:
     for name, (kind, types) in KINDS.items():
         moved = name == "blocks that move"
         masks = dict(zip(("mask0", "mask1", "mask2"), types, strict=True))
-        shape = {"KIND": kind, "AXES": 2 if kind else 0, "BITS": 4, "FRESH": True, "MOVED": moved}
+        shape = {"KIND": kind, "AXES": 2 if kind else 0, "BITS": 4, "FRESH": True, "MOVED": moved, "LONG": False}
+        shape |= {"INNER": 3, "HEIGHT": 224, "WIDTH": 224} if kind else {"INNER": 0, "HEIGHT": 0, "WIDTH": 0}
         for values in ("fp32", "bf16", "fp64") if name in AVERAGING else ("i32",):
             wide = {"WIDE": tl.float64 if values == "fp64" else tl.float32}
             own = {"SAMPLED": True, "AVERAGES": name in AVERAGING, "BLOCK": MOVED_BLOCK if moved else BLOCK}

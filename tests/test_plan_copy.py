@@ -96,3 +96,10 @@ def test_puzzle_mix_needs_a_plan_for_each_grid(settings):
     plan = draw(MultiMix(PuzzleMix(grid=4), num_mixes=3), 1)
     with pytest.raises(ValueError, match=r"got other\.mask"):
         plan.copy_(draw(MultiMix(PuzzleMix(**settings), num_mixes=3), 2))
+
+
+def test_splitting_a_plan_reads_no_value_on_the_device():
+    x = torch.empty(6, 3, 8, 8, device="meta")
+    parts = MultiMix("cutmix", num_mixes=3).plan(x).split(4)
+    assert [part.num_pairs for part in parts] == [2, 2, 1, 1]
+    assert [tuple(part.lam.shape) for part in parts] == [(3, 2), (3, 2), (3, 1), (3, 1)]

@@ -120,3 +120,10 @@ def test_lam_follows_its_law():
     mix = MultiMix(SaliencyMix(alpha=0.5), num_mixes=1, sampling="iid")
     lam = mix.plan(torch.empty(3000, 1, 2), saliency=torch.ones(3000, 2)).lam.flatten()
     assert stats.kstest(lam.numpy(), stats.beta(0.5, 0.5).cdf).pvalue > 1e-3
+
+
+def test_contrast_is_the_same_under_autocast():
+    x = torch.rand(2, 3, 40, 30)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = contrast(x)
+    assert torch.equal(found, contrast(x))

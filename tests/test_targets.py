@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from multimix import Choice, CutMix, ManifoldMixup, MixUp, MultiMix, Plan, PuzzleMix, mixed_accuracy
 from multimix.masks import Boxes, Constant
+from multimix.targets import mix_targets
 
 
 @pytest.fixture
@@ -419,3 +420,14 @@ class TestOtherTargets:
                 call()
         with pytest.raises(TypeError, match=r"y must be a torch\.Tensor, got y=tuple"):
             mix.targets(plan, (y, y))
+
+
+def test_a_dense_target_that_is_no_class_is_nan_where_no_value_can_be_checked(monkeypatch):
+    monkeypatch.setattr("multimix.targets.is_readable", lambda y: False)  # as on a GPU
+    x, y = torch.rand(4, 1, 3, 3), torch.randint(3, (4, 3, 3))
+    y[0, 1, 2] = 255
+    plan = MultiMix("cutmix", num_mixes=2).plan(x)
+    y_mix = mix_targets(y, plan, 3, torch.float32, dense=True)
+    shown = plan.mask.blend((y == 255)[:, None].float(), plan.sample, plan.partner).flatten(0, 1) == 1
+    assert shown.any()
+    assert torch.equal(y_mix.isnan(), shown.expand_as(y_mix))

@@ -1,6 +1,7 @@
 """What stands out in a batch, without a model: how far places differ from their surroundings, at several scales."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -44,8 +45,10 @@ def contrast(x: Tensor) -> Float[Tensor, "B *spatial"]:
 
 def _local_mean(cells: Tensor, reach: int) -> Tensor:
     """Return the mean over all cells within so many steps along each axis, as far as they lie in the image."""
-    for axis in range(2, cells.ndim):
-        place = torch.arange(cells.shape[axis], device=cells.device)
-        near = ((place[:, None] - place).abs() <= reach).to(cells.dtype)
-        cells = F.linear(cells.movedim(axis, -1), near / near.sum(1, keepdim=True)).movedim(-1, axis)
+    kind = cells.device.type
+    with torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext():
+        for axis in range(2, cells.ndim):
+            place = torch.arange(cells.shape[axis], device=cells.device)
+            near = ((place[:, None] - place).abs() <= reach).to(cells.dtype)
+            cells = F.linear(cells.movedim(axis, -1), near / near.sum(1, keepdim=True)).movedim(-1, axis)
     return cells

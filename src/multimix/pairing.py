@@ -11,7 +11,7 @@ from torch import Tensor
 
 from multimix.host import is_readable
 from multimix.scalars import as_number
-from multimix.shapes import widest
+from multimix.shapes import to_device, widest
 
 PARTNERS = ("same", "fresh")
 
@@ -108,7 +108,7 @@ class SimilarTargets:
     def draw(self, y: Float[Tensor, "B *target"], rng: np.random.Generator) -> Int64[Tensor, "B"]:
         """Draw a partner for every sample: random numbers are made on the CPU, no value of y is read there."""
         wide = widest(y.device)
-        chance = torch.from_numpy(rng.random((len(y), 1))).to(wide).to(y.device)
+        chance = to_device(torch.from_numpy(rng.random((len(y), 1))).to(wide), y.device)
         share = torch.softmax(self._logits(y.detach().reshape(len(y), -1).to(wide)), dim=1).cumsum(dim=1)
         last = share[:, -1:]
         below = torch.minimum(chance * last, last * (1 - torch.finfo(wide).eps))  # also where the product is rounded up

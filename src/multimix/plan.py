@@ -69,18 +69,22 @@ class Plan:
                 f"n must be an integer from 1 to the number of pairs ({self.num_pairs}), got n={n!r}; "
                 f"ask for fewer parts"
             )
-        pairs = torch.arange(self.num_pairs, device=self.weight.device)
-        return [self.select(part) for part in pairs.tensor_split(parts)]
+        devices = torch.device("cpu"), self.weight.device  # lam stays on the CPU, so no index need come back
+        host, pairs = (torch.arange(self.num_pairs, device=device).tensor_split(parts) for device in devices)
+        return [self._select(part, on_host) for part, on_host in zip(pairs, host, strict=True)]
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Plan":
         """Return the plan of some of the pairs, applied to the whole batch like a part of `split`.
 
         Args:
-            pairs: their numbers, on the plan's device.
+            pairs: their numbers, on the plan's device; a GPU's are waited for.
         """
+        return self._select(pairs, pairs.to("cpu"))
+
+    def _select(self, pairs: Tensor, on_host: Tensor) -> "Plan":
         return replace(
             self,
-            lam=self.lam[:, pairs.to("cpu")],
+            lam=self.lam[:, on_host],
             weight=self.weight[:, pairs],
             partner=self.partner[..., pairs],
             mask=self.mask.select(pairs),

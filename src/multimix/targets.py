@@ -41,7 +41,7 @@ def mix_targets(
         return mix_targets(y, plan, num_classes + 1, dtype, dense)[:, :num_classes].contiguous()
     elif dense:
         assert num_classes is not None
-        y = torch.nn.functional.one_hot(y.long(), num_classes).movedim(-1, 1).to(_soft_dtype(dtype))
+        y = _one_hot(y, num_classes, _soft_dtype(dtype))
     else:
         assert num_classes is not None
         return _soft_labels(y, plan, num_classes, _soft_dtype(dtype))
@@ -58,6 +58,13 @@ def mix_targets(
 
 def _soft_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32) if dtype.is_floating_point else torch.float32
+
+
+def _one_hot(y: Tensor, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "B C *spatial"]:
+    """What is no class gives nan where no value can be checked; torch's own one-hot would end a GPU's context."""
+    classes = torch.arange(num_classes, device=y.device).view(-1, *[1] * (y.ndim - 1))
+    hot = (y[:, None] == classes).to(dtype)
+    return hot if is_readable(y) else hot.masked_fill(((y < 0) | (y >= num_classes))[:, None], torch.nan)
 
 
 def _soft_labels(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:

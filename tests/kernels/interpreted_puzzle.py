@@ -228,6 +228,28 @@ def without_values(grid: int, levels: int) -> dict[str, dict[str, int]]:
     return {"kernels": dict(started), "operations": dict(operations.counts)}
 
 
+def unaligned() -> list[str]:
+    """Kernels for which the alignment of a tensor depends on P: each would be compiled once more for it."""
+    found = []
+
+    def ask(kernel, grid, *arguments, **constants):
+        named = zip(kernel.arg_names, arguments, strict=False)
+        if any(name != "spread" and isinstance(each, Tensor) and each.data_ptr() % 16 for name, each in named):
+            found.append(kernel.fn.__name__)
+        real(kernel, grid, *arguments, **constants)
+
+    real, cuts.launch = cuts.launch, ask
+    try:
+        for pairs in (2, 3, 13):
+            gain = torch.rand(pairs, 2, 2, dtype=torch.float64)
+            border = torch.rand(pairs, 2, 1, dtype=torch.float64)
+            limits = torch.rand(3, pairs, dtype=torch.float64)
+            cuts.cut_pairs(gain, border, border.mT.contiguous(), limits[:2].contiguous(), limits[2])
+    finally:
+        cuts.launch = real
+    return found
+
+
 def main() -> None:
     torch.manual_seed(0)
     patch_once()
@@ -239,6 +261,7 @@ def main() -> None:
         "auctions": auctions(),
         "plans": plans(),
         "scales": scales(),
+        "unaligned": unaligned(),
         "launches": [without_values(grid, levels) for grid in (2, 16) for levels in (2, 3)],
     }
     print(json.dumps(found))

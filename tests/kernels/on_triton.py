@@ -111,6 +111,16 @@ def test_equals_torch_and_the_cpu(kind, shape, partners):
             assert (found - expected).abs().max() <= unit
 
 
+def test_a_long_series_is_resized_where_positions_need_64_bits():
+    x = torch.randn(2, 1, 40_000)
+    plan = MultiMix(ResizeMix(), num_mixes=1).plan(x)
+    leaf = x.requires_grad_()
+    found, expected = blend(leaf, plan), by_torch(leaf, plan)
+    assert torch.equal(found, expected)
+    weights = torch.randn_like(found)
+    assert torch.equal(*(torch.autograd.grad(rows, leaf, weights)[0] for rows in (found, expected)))
+
+
 @pytest.mark.parametrize("kind", ["constant", "bump", "half blocks"])
 def test_a_weight_of_0_or_1_copies(kind):
     x, plan = draw(kind, (3, 2, 5, 7))

@@ -40,6 +40,10 @@ def test_masks_at_any_scale_that_float64_holds(found):
     assert found["scales"] == 0
 
 
+def test_no_kernel_is_compiled_again_for_another_number_of_pairs(found):
+    assert found["unaligned"] == []
+
+
 def test_a_plan_starts_few_kernels_on_every_grid_and_no_value_is_read(found):
     assert len(found["launches"]) == 4
     for started in found["launches"]:

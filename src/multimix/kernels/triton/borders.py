@@ -7,7 +7,6 @@ waits for another.
 from typing import no_type_check
 
 import numpy as np
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor

@@ -44,7 +44,8 @@ def cut_with_effort(
             f"multimix.puzzle.solve has larger ones solved on the CPU"
         )
     kept = gain.new_empty((num_mixes, pairs, height, width), dtype=torch.uint8)
-    effort = Effort(*gain.new_empty((2, pairs), dtype=torch.int32))
+    # Each in memory of its own: parts of one tensor are not aligned for every P, and a kernel is compiled for either.
+    effort = Effort(*(gain.new_empty(pairs, dtype=torch.int32) for _ in range(2)))
     if kept.numel() == 0:
         return kept, effort
     lanes = lanes_of(height * width)

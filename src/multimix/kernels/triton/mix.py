@@ -37,7 +37,7 @@ def share_of(
     sizes,
     fixed,
     blocks,
-    whole,
+    unit,
     KIND: tl.constexpr,
     AXES: tl.constexpr,
     WIDE: tl.constexpr,
@@ -60,7 +60,7 @@ def share_of(
         down, across, tall, wide = blocks
         high = across // wide
         kept = tl.load(mask0 + (item * (down // tall) + fixed[0] // tall) * high + fixed[1] // wide)
-        return kept.to(tl.float32) / whole
+        return kept.to(tl.float32) * unit
 
 
 @no_type_check
@@ -94,10 +94,14 @@ def mix(
     across,
     tall,
     wide,
-    whole,
+    unit,
     KIND: tl.constexpr,
     AXES: tl.constexpr,
     BITS: tl.constexpr,
+    INNER: tl.constexpr,
+    HEIGHT: tl.constexpr,
+    WIDTH: tl.constexpr,
+    LONG: tl.constexpr,
     SAMPLED: tl.constexpr,
     FRESH: tl.constexpr,
     MOVED: tl.constexpr,
@@ -115,11 +119,15 @@ def mix(
         source: with MOVED, (K, P, 2, cells) int32.
         step: from a mix's partners to the next mix's: P with FRESH, else 0.
         inner: numbers per position that lie together.
+        INNER: the same, and HEIGHT and WIDTH, where they are known to the compiler; else WIDTH is 0.
+        LONG: whether an axis is so long that positions times its length need 64 bits.
         down: number of cells, down and `across`; `tall` and `wide` how many of them are in a block of the mask.
-        whole: what a share is divided by, of blocks.
+        unit: share of an image that one level of a block is; the last is exactly 1, which no quotient on a GPU need be.
     """
     pair, at = part_of_row(row, BLOCK)
     inside = at < row
+    if WIDTH > 0:
+        inner, height, width = INNER, HEIGHT, WIDTH
     sizes = (depth, height, width)
     position, place = places_of(at, inner, sizes)
     fixed = fixed_share(mask0, pair, position, place, sizes, down, across, KIND, BITS, mask1, mask2)
@@ -134,10 +142,10 @@ def mix(
         item = k * pairs.to(tl.int64) + pair
         theirs = x + tl.load(partner + k * step + pair) * row
         share = share_of(
-            mask0, mask1, mask2, k, item, place, sizes, fixed, (down, across, tall, wide), whole, KIND, AXES, WIDE
+            mask0, mask1, mask2, k, item, place, sizes, fixed, (down, across, tall, wide), unit, KIND, AXES, WIDE
         )
         if KIND == RESIZED:
-            shown = shown_in_box(mask0, mask1, item, place, sizes, AXES)
+            shown = shown_in_box(mask0, mask1, item, place, sizes, AXES, LONG)
             other = tl.load(theirs + at + (shown - position) * inner, mask=inside)
         elif MOVED:
             cells = source + item * 2 * (down * across)

@@ -34,36 +34,46 @@ def inside_box(low, high, item, place, AXES: tl.constexpr):
     """Whether places lie in a box, given on the last AXES axes."""
     low += item * AXES
     high += item * AXES
-    inside = (place[2] >= tl.load(low + AXES - 1)) & (place[2] < tl.load(high + AXES - 1))
+    begin, end = tl.load(low + AXES - 1).to(tl.int32), tl.load(high + AXES - 1).to(tl.int32)
+    inside = (place[2] >= begin) & (place[2] < end)
     for axis in tl.static_range(AXES - 1):
         along = place[axis + 3 - AXES]
-        inside &= (along >= tl.load(low + axis)) & (along < tl.load(high + axis))
+        begin, end = tl.load(low + axis).to(tl.int32), tl.load(high + axis).to(tl.int32)
+        inside &= (along >= begin) & (along < end)
     return inside
 
 
 @no_type_check
 @triton.jit
-def shown_in_box(low, high, item, place, sizes, AXES: tl.constexpr):
+def side_of_box(low, high, at, LONG: tl.constexpr):
+    """Return where a box begins on an axis, and its length; with LONG in 64 bits, and so what follows from them."""
+    first, end = tl.load(low + at), tl.load(high + at)
+    if not LONG:
+        first, end = first.to(tl.int32), end.to(tl.int32)
+    return first, end - first
+
+
+@no_type_check
+@triton.jit
+def shown_in_box(low, high, item, place, sizes, AXES: tl.constexpr, LONG: tl.constexpr):
     """Return the position whose middle is nearest, where all of an image is resized to a box."""
     position = place[2] * 0
     for axis in tl.static_range(3 - AXES, 3):
         at = item * AXES + axis + AXES - 3
-        first = tl.load(low + at).to(tl.int32)
-        side = tl.maximum(tl.load(high + at).to(tl.int32) - first, 1)
-        there = (2 * (place[axis] - first) + 1) * sizes[axis] // (2 * side)
+        first, side = side_of_box(low, high, at, LONG)
+        there = (2 * (place[axis] - first) + 1) * sizes[axis] // (2 * tl.maximum(side, 1))
         position = position * sizes[axis] + tl.minimum(tl.maximum(there, 0), sizes[axis] - 1)
     return position
 
 
 @no_type_check
 @triton.jit
-def shows_in_box(low, high, item, place, sizes, AXES: tl.constexpr):
+def shows_in_box(low, high, item, place, sizes, AXES: tl.constexpr, LONG: tl.constexpr):
     """Return the only position of a box that shows a place of the image resized to it, and whether there is one."""
     position, found = place[2] * 0, place[2] >= 0
     for axis in tl.static_range(3 - AXES, 3):
         at = item * AXES + axis + AXES - 3
-        first = tl.load(low + at).to(tl.int32)
-        side = tl.load(high + at).to(tl.int32) - first
+        first, side = side_of_box(low, high, at, LONG)
         step = (2 * side * place[axis] + sizes[axis] - 1) // (2 * sizes[axis])
         back = (2 * step + 1) * sizes[axis] // (2 * tl.maximum(side, 1))
         there = first + step

@@ -85,14 +85,15 @@ def pool_images(
     SUB: tl.constexpr,
 ):
     """Fill the means of some cells of a channel; also the least and the largest finite number in them."""
-    plane, chunk = tl.program_id(0).to(tl.int64), tl.program_id(1)
     rows, columns = (row_size, row_blocks, row_cells), (column_size, column_blocks, column_cells)
     count = row_blocks * row_cells * column_blocks * column_cells
+    chunks = tl.cdiv(count, CELLS)
+    plane, chunk = (tl.program_id(0) // chunks).to(tl.int64), tl.program_id(0) % chunks
     cell, present, box, area = cells_from(chunk * CELLS, rows, columns, CELLS)
     x += plane // channels * image_stride + plane % channels * channel_stride
     total, low, high = sums(x, row_stride, column_stride, box, present, positions, CELLS, SUB)
     tl.store(means + plane * count + cell, quotient(total, area.to(total.dtype)), mask=present)
-    part = plane * tl.num_programs(1) + chunk
+    part = plane * chunks + chunk
     tl.store(ranges + 2 * part, tl.min(low, axis=0))
     tl.store(ranges + 2 * part + 1, tl.max(high, axis=0))
 
@@ -116,7 +117,7 @@ def cell_means_and_ranges(x: Tensor, rows: Axis, columns: Axis, dtype: torch.dty
     planes = x.shape[0] * x.shape[1]
     wide = torch.promote_types(x.dtype, torch.float32)
     ranges = torch.empty((planes * chunks, 2), dtype=wide, device=x.device)
-    launch(pool_images, (planes, chunks), x, means, ranges, x.shape[1], *x.stride(), *sizes, **shape)
+    launch(pool_images, (planes * chunks,), x, means, ranges, x.shape[1], *x.stride(), *sizes, **shape)
     return means, ranges
 
 

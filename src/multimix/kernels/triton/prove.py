@@ -52,7 +52,10 @@ def leaking(flow, level, weights, limits, num_mixes, lane, after, LANES: tl.cons
 
 
 @no_type_check
-@triton.jit(do_not_specialize=["num_mixes", "pairs", "most_steps"])
+@triton.jit(
+    do_not_specialize=["num_mixes", "pairs", "most_steps"],
+    do_not_specialize_on_alignment=["spread"],  # a row of another tensor, and only numbers of it are loaded
+)
 def prove(
     gain,
     spread,

@@ -15,6 +15,7 @@ from multimix.kernels.triton.work import Work
 # Numbers of a row in a program: a thread reads 16 bytes of each image in half precision, 32 in single. Where cells move
 # they are fewer, or there would not be enough registers.
 BLOCK, MOVED_BLOCK, MOVED_SPREAD = 1024, 256, 512
+LONG = 1 << 15  # positions of an axis, twice the square of which no longer fits 32 bits
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by their width in bytes
 
 
@@ -42,7 +43,7 @@ def mix_rows(x: Tensor, sample: Tensor | None, partner: Tensor, work: Work, mixe
         *(mixes, pairs, pairs if fresh else 0, *_sizes(x, work)),
         SAMPLED=sample is not None,
         AVERAGES=work.averages,
-        **_constants(work, fresh, x.dtype, block),
+        **_constants(x, work, fresh, block),
     )
 
 
@@ -64,7 +65,7 @@ def spread_rows(grad: Tensor, sample: Tensor | None, partner: Tensor, work: Work
         spread,
         (len(out) * tiles,),
         *(grad, readers, starts, first, second, third, goals, goal_starts, out, mixes, pairs, *_sizes(grad, work)),
-        **_constants(work, fresh, grad.dtype, block),
+        **_constants(grad, work, fresh, block),
     )
 
 
@@ -91,19 +92,30 @@ def _blocks(x: Tensor, most: int) -> tuple[int, int]:
     return block, -(-numbers // block)
 
 
-def _sizes(x: Tensor, work: Work) -> list[int]:
-    inner = 1 if x.is_contiguous() else x.shape[1]  # channels last
-    return [_numbers(x), inner, *([1, 1, 1, *work.spatial][-3:]), *work.grid]
+def _inner(x: Tensor) -> int:
+    return 1 if x.is_contiguous() else x.shape[1]  # channels last
 
 
-def _constants(work: Work, fresh: bool, dtype: torch.dtype, block: int) -> dict[str, Any]:
+def _sizes(x: Tensor, work: Work) -> list[float]:
+    *cells, whole = work.grid
+    return [_numbers(x), _inner(x), *([1, 1, 1, *work.spatial][-3:]), *cells, 1 / whole]
+
+
+def _constants(x: Tensor, work: Work, fresh: bool, block: int) -> dict[str, Any]:
+    # Images have few sizes: known to the compiler they halve its instructions. Series may have one for each batch.
+    known = len(work.spatial) > 1
+    height, width = work.spatial[-2:] if known else (0, 0)
     return {
+        "INNER": _inner(x) if known else 0,
+        "HEIGHT": height,
+        "WIDTH": width,
+        "LONG": max(work.spatial, default=1) >= LONG,
         "KIND": work.kind,
         "AXES": len(work.spatial),
         "BITS": (max(work.grid[:2]) - 1).bit_length(),
         "FRESH": fresh,
         "MOVED": work.moves,
-        "WIDE": tl.float64 if dtype == torch.float64 else tl.float32,
+        "WIDE": tl.float64 if x.dtype == torch.float64 else tl.float32,
         "BLOCK": block,
         "num_warps": max(1, min(4, block // 64)),
     }

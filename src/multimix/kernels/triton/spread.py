@@ -36,7 +36,7 @@ def from_cells(
     side,
     width,
     inner,
-    whole,
+    unit,
     inside,
     WIDE: tl.constexpr,
 ):
@@ -55,7 +55,7 @@ def from_cells(
         listed = inside & (first + number < last)
         goal = tl.load(goals + first + number, mask=listed, other=0)
         row, column = (goal // across).to(tl.int32), (goal % across).to(tl.int32)
-        kept = tl.load(shares + row // tall * (across // wide) + column // wide).to(WIDE) / whole
+        kept = tl.load(shares + row // tall * (across // wide) + column // wide).to(WIDE) * unit
         weight = tl.where(side == 1, 1.0 - kept, kept)
         for twice in tl.static_range(4):
             y = tl.load(rows + row) + rest[0] + twice // 2
@@ -94,10 +94,14 @@ def spread(
     across,
     tall,
     wide,
-    whole,
+    unit,
     KIND: tl.constexpr,
     AXES: tl.constexpr,
     BITS: tl.constexpr,
+    INNER: tl.constexpr,
+    HEIGHT: tl.constexpr,
+    WIDTH: tl.constexpr,
+    LONG: tl.constexpr,
     FRESH: tl.constexpr,
     MOVED: tl.constexpr,
     WIDE: tl.constexpr,
@@ -113,6 +117,8 @@ def spread(
     """
     mine, at = part_of_row(row, BLOCK)
     inside = at < row
+    if WIDTH > 0:
+        inner, height, width = INNER, HEIGHT, WIDTH
     sizes = (depth, height, width)
     position, place = places_of(at, inner, sizes)
     grid = (down, across, tall, wide)
@@ -149,12 +155,12 @@ def spread(
                     side,
                     width,
                     inner,
-                    whole,
+                    unit,
                     inside,
                     WIDE,
                 )
             else:
-                share = share_of(mask0, mask1, mask2, k, item, place, sizes, fixed, grid, whole, KIND, AXES, WIDE).to(
+                share = share_of(mask0, mask1, mask2, k, item, place, sizes, fixed, grid, unit, KIND, AXES, WIDE).to(
                     WIDE
                 )
                 if KIND == BUMP:
@@ -163,7 +169,7 @@ def spread(
                     weight = tl.where(side == 1, 1.0 - share, share)
                 shown = position
                 if KIND == RESIZED:
-                    there, found = shows_in_box(mask0, mask1, item, place, sizes, AXES)
+                    there, found = shows_in_box(mask0, mask1, item, place, sizes, AXES, LONG)
                     shown = tl.where(side == 1, there, position)
                     weight = tl.where(side == 1, found.to(WIDE), weight)
                 value = tl.load(mixed + at + (shown - position) * inner, mask=inside, other=0.0)
