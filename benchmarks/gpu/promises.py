@@ -9,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu.batches import CLASSES, batch, mixers, seed
 from benchmarks.gpu.setting import NO_GPU, Rows, Setting
-from multimix import MultiMix, PuzzleMix
+from multimix import MultiMix, PuzzleMix, SimilarTargets
 from multimix.kernels.triton.launch import counted_launches
 
 K = 5
@@ -26,6 +26,11 @@ def no_wait(setting: Setting) -> Rows:
         setting.device
     )
     steps["puzzlemix, saliency from a model"] = _step(setting, MultiMix("puzzlemix", num_classes=CLASSES), model)
+    x, _, _ = batch(32, 32, setting.device)
+    values = x.mean((1, 2, 3))
+    similar = MultiMix("mixup", partners=SimilarTargets(0.1))
+    steps["mixup, partners with similar targets"] = lambda: similar.plan(x, values)
+    steps["cutmix, a plan in parts"] = lambda: MultiMix("cutmix").plan(x).split(4)
     return [{"method": name, "holds": _without_wait(step)} for name, step in steps.items()]
 
 
