@@ -23,7 +23,7 @@ from multimix.kernels.triton.bumps import BLOCK as BUMPS_BLOCK
 from multimix.kernels.triton.bumps import HALVINGS, fill_bumps
 from multimix.kernels.triton.labels import soften_rows
 from multimix.kernels.triton.levels import levels
-from multimix.kernels.triton.mix import mix
+from multimix.kernels.triton.mix import BUMP, mix
 from multimix.kernels.triton.peaks import peak_boxes
 from multimix.kernels.triton.rows import BLOCK, MOVED_BLOCK, MOVED_SPREAD
 from multimix.kernels.triton.spread import spread
@@ -59,7 +59,8 @@ def variants() -> Iterator[Variant]:
         moved = name == "blocks that move"
         masks = dict(zip(("mask0", "mask1", "mask2"), types, strict=True))
         shape = {"KIND": kind, "AXES": 2 if kind else 0, "BITS": 4, "FRESH": True, "MOVED": moved, "LONG": False}
-        shape |= {"INNER": 3, "HEIGHT": 224, "WIDTH": 224} if kind else {"INNER": 0, "HEIGHT": 0, "WIDTH": 0}
+        known = kind not in (0, BUMP.value)
+        shape |= {name: known * size for name, size in (("INNER", 3), ("HEIGHT", 224), ("WIDTH", 224))}
         for values in ("fp32", "bf16", "fp64") if name in AVERAGING else ("i32",):
             wide = {"WIDE": tl.float64 if values == "fp64" else tl.float32}
             own = {"SAMPLED": True, "AVERAGES": name in AVERAGING, "BLOCK": MOVED_BLOCK if moved else BLOCK}

@@ -8,7 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 from multimix.kernels.triton.launch import launch
-from multimix.kernels.triton.mix import mix
+from multimix.kernels.triton.mix import BUMP, mix
 from multimix.kernels.triton.spread import spread
 from multimix.kernels.triton.work import Work
 
@@ -102,8 +102,9 @@ def _sizes(x: Tensor, work: Work) -> list[float]:
 
 
 def _constants(x: Tensor, work: Work, fresh: bool, block: int) -> dict[str, Any]:
-    # Images have few sizes: known to the compiler they halve its instructions. Series may have one for each batch.
-    known = len(work.spatial) > 1
+    # Images have few sizes: known to the compiler they halve the instructions. Series may have one for each batch, and
+    # bumps would need more registers than there are.
+    known = len(work.spatial) > 1 and work.kind != BUMP.value
     height, width = work.spatial[-2:] if known else (0, 0)
     return {
         "INNER": _inner(x) if known else 0,
