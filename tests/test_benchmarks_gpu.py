@@ -2,9 +2,11 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.gpu import exact
 from benchmarks.gpu import main as command
 from benchmarks.gpu.setting import NO_GPU
 
@@ -43,6 +45,16 @@ def test_a_difference_fails_the_part(tmp_path, monkeypatch):
     assert command.main(["--tiny", "--parts", "exact", "--out", str(tmp_path)]) == 1
     part = json.loads((tmp_path / "gpu.json").read_text())["parts"]["exact"]
     assert "what must hold does not" in part["error"]
+
+
+def test_what_compiles_beside_a_part_ends_with_it(monkeypatch):
+    waited = []
+    process = SimpleNamespace(wait=lambda: waited.append(True))
+    monkeypatch.setattr(exact.warm, "start", lambda setting: [process, process])
+    monkeypatch.setattr(exact, "FIRST", {"no answer": lambda setting: 1 / 0})
+    with pytest.raises(ZeroDivisionError):
+        list(exact.measure(None))
+    assert waited == [True, True]
 
 
 def test_a_part_that_fails_leaves_its_traceback_and_the_others_go_on(tmp_path, monkeypatch, capsys):
