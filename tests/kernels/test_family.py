@@ -95,6 +95,11 @@ def test_why_triton_cannot_be_used(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", Old)
     assert "must be 3.3 or newer, got 3.2.0" in available.why_not(torch.device("cuda", 1))
     Old.__version__ = "3.7.1"
+    with monkeypatch.context() as capture:
+        capture.setattr(torch.cuda, "is_available", lambda: True)
+        capture.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+        with pytest.raises(RuntimeError, match="got a first call within a capture; call mix.apply"):
+            available.why_not(torch.device("cuda", 2))
     assert "a first kernel failed: " in available.why_not(torch.device("cuda", 2))
 
 

@@ -28,6 +28,9 @@ def why_not(device: torch.device) -> str:
     """Return what is missing for Triton's kernels on a device: empty where they can be used.
 
     The first question about a GPU compiles and starts a tiny kernel there.
+
+    Raises:
+        RuntimeError: if that would be while a CUDA graph is captured, which it would spoil.
     """
     if device.type == "cpu" and not interpreted():
         return "on the CPU they run in Triton's interpreter only, got no TRITON_INTERPRET=1"
@@ -40,6 +43,11 @@ def why_not(device: torch.device) -> str:
     if tuple(int(part) for part in triton.__version__.split(".")[:2]) < LEAST:
         least = ".".join(map(str, LEAST))
         return f"triton must be {least} or newer, got {triton.__version__}; a newer PyTorch brings it"
+    if device.type == "cuda" and torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+        raise RuntimeError(
+            "mixing must have run on a GPU before a CUDA graph captures it, got a first call within a capture; call "
+            "mix.apply(plan, x, y) once before"
+        )
     try:
         from multimix.kernels.triton.probe import run_probe
 
