@@ -42,7 +42,7 @@ def measure(setting: Setting) -> Iterator[tuple[str, Rows]]:
 def bandwidth(setting: Setting, pairs: int, side: int) -> Rows:
     """GB/s of mixing: of each pair two images are read, and K rows are written. A copy reads and writes K rows.
 
-    Both are replays of CUDA graphs: in half precision a call keeps the host for longer than the device.
+    Both are replays of CUDA graphs: in half precision a call may keep the host for longer than the device.
     """
     rows: Rows = []
     for dtype in (torch.float32, torch.bfloat16):

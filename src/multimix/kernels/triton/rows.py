@@ -102,7 +102,7 @@ def _sizes(x: Tensor, work: Work) -> list[float]:
 
 
 def _constants(x: Tensor, work: Work, fresh: bool, block: int) -> dict[str, Any]:
-    # Images have few sizes: known to the compiler they halve the instructions. Series may have one for each batch, and
+    # Images have few sizes: known to the compiler they spare divisions. Series may have one for each batch, and
     # bumps would need more registers than there are.
     known = len(work.spatial) > 1 and work.kind != BUMP.value
     height, width = work.spatial[-2:] if known else (0, 0)
