@@ -9,6 +9,7 @@ import torch
 
 from experiments.frontier.analysis import Findings
 from experiments.frontier.choose import best_length, choose, is_done
+from experiments.frontier.overview import rows
 from experiments.frontier.page import write_page
 from experiments.frontier.pool import pool
 from experiments.frontier.protocol import Arm, Protocol
@@ -149,6 +150,36 @@ def test_the_page_compares_what_the_protocol_names(tmp_path):
         assert lengths.min() - 0.25 < draws.mean() < lengths.max() + 0.25
     (shown,) = (line for line in text.splitlines() if line.startswith("| A, mixup"))
     assert f"{100 * (a - b):+.1f} [" in shown
+
+
+def of_data(name, seeds, p_a, p_b):
+    """What `report` writes of a data set, as far as the overview reads it."""
+    change = {"mean": -0.01, "low": -0.02, "high": 0.001}
+    return {
+        "protocol": {"name": name, "data": "digits", "labels_per_class": 5, "methods": ["mixup", "cutmix"]},
+        "seeds": list(range(seeds)),
+        "errors": {f"{method} {kind}": error for method in ("none", "mixup") for kind, error in ERRORS.items()}
+        | {f"cutmix {kind}": error + 0.02 for kind, error in ERRORS.items()},
+        "differences": {"A, pooled": {**change, "p": p_a}, "B, pooled": {**change, "p": p_b}},
+        "seconds_to_equal_error": {
+            "mixup": {"small batch": 3.0, "K=5 same rows": 2.0},
+            "cutmix": {"small batch": 8.0, "K=5 same rows": 2.0},
+        },
+    }
+
+
+ERRORS = {"K=1": 0.2, "small batch": 0.1, "K=5 same rows": 0.15}
+
+
+def test_the_overview_corrects_for_all_comparisons_planned():
+    first, second, few = rows([of_data("a", 10, 0.001, 0.5), of_data("b", 5, 0.02, 0.002), of_data("c", 4, 1e-9, 1e-9)])
+    assert first == (
+        "| [digits, 5 labels per class](frontier-a.md) | mixup, cutmix | 10 | 20.0 | 10.0 | 21.0 | 11.0 | 16.0 | "
+        f"-1.0 [-2.0, +0.1] | {14 * 0.001:.1g} | -1.0 [-2.0, +0.1] | 1 | 1.5 to 4.0 |"
+    )
+    assert f"| {12 * 0.02:.1g} |" in second
+    assert f"| {13 * 0.002:.1g} |" in second
+    assert few.count("no claim") == 2
 
 
 def test_a_part_of_it_is_done_anew_with_other_seeds(tmp_path):

@@ -38,7 +38,9 @@ def write_page(protocol: Protocol, folder: Path) -> Path:
             "seeds": found.seeds,
             "commits": sorted({record.commit for record in found.records.all.values()}),
             "choices": choices,
+            "errors": {arm: float(found.at_best(arm, "error").mean()) for arm in found.errors},
             "frontiers": {arm: found.frontier(arm) for arm in found.errors},
+            "seconds_to_equal_error": _times(found),
             "differences": {title: asdict(each) for title, each in differences.items()},
         },
     )
@@ -124,12 +126,20 @@ def _compared(found: Findings, differences: dict[str, Difference]) -> list[str]:
         "| method | error, % | small batch | K=5 same rows | small batch / K=5 |",
         "|---|---:|---:|---:|---:|",
     ]
-    for method in found.protocol.methods:
-        main, small = f"{method} {MAIN}", f"{method} {SMALL}"
-        error = max(min(reached for _, _, reached in found.frontier(arm)) for arm in (main, small))
-        times = [found.seconds_to(arm, error) for arm in (small, main)]
-        lines.append(f"| {method} | {100 * error:.1f} | {times[0]:.1f} | {times[1]:.1f} | {times[0] / times[1]:.1f} |")
+    for method, each in _times(found).items():
+        small, main = each[SMALL], each[MAIN]
+        lines.append(f"| {method} | {100 * each['error']:.1f} | {small:.1f} | {main:.1f} | {small / main:.1f} |")
     return lines
+
+
+def _times(found: Findings) -> dict[str, dict[str, float]]:
+    """Return for each method the error that both arms reach, and the processor seconds of each until then."""
+    times = {}
+    for method in found.protocol.methods:
+        arms = {kind: f"{method} {kind}" for kind in (SMALL, MAIN)}
+        error = max(min(reached for _, _, reached in found.frontier(arm)) for arm in arms.values())
+        times[method] = {"error": error, **{kind: found.seconds_to(arm, error) for kind, arm in arms.items()}}
+    return times
 
 
 def _localized(found: Findings) -> list[str]:
