@@ -1,0 +1,12 @@
+"""Launches where PyTorch mixes, on tensors without values: what reads a value fails there."""
+
+import pytest
+
+from benchmarks.launches import count
+
+LISTED = {"mixup": 18, "cutmix": 33, "fmix": 51, "gridmix": 22, "resizemix": 172, "saliencymix": 50, "topmix": 25}
+
+
+@pytest.mark.parametrize("method", LISTED)
+def test_launches_are_those_that_the_docs_list(method):
+    assert count(method) == LISTED[method]
