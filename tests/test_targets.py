@@ -431,3 +431,15 @@ def test_a_dense_target_that_is_no_class_is_nan_where_no_value_can_be_checked(mo
     shown = plan.mask.blend((y == 255)[:, None].float(), plan.sample, plan.partner).flatten(0, 1) == 1
     assert shown.any()
     assert torch.equal(y_mix.isnan(), shown.expand_as(y_mix))
+
+
+def test_a_short_batch_is_split_into_as_many_parts_as_it_has_pairs():
+    plan = MultiMix("cutmix", num_classes=4).plan(torch.rand(3, 1, 6, 6))
+    assert [part.num_pairs for part in plan.split(4)] == [1, 1, 1]
+
+
+def test_class_weights_with_soft_labels_as_the_docs_write_them():
+    logits, y, w = torch.randn(9, 4), torch.randint(4, (9,)), torch.rand(4)
+    soft = F.one_hot(y, 4).float()
+    by_hand = F.cross_entropy(logits, soft, weight=w, reduction="sum") / (soft * w).sum()
+    torch.testing.assert_close(by_hand, F.cross_entropy(logits, y, weight=w))

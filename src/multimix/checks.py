@@ -68,13 +68,13 @@ def warn_of_validation(model: nn.Module) -> None:
 
 def check_batch(x: Any, y: Any = None) -> None:
     """Refuse what is no batch, an empty one, and targets of another length or device; warn of mixed ones."""
-    check_tensor("x", x)
+    check_tensor("x", x, _remedy_of("x", x))
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(f"x must hold at least one sample, got x: {tuple(x.shape)}; skip empty batches")
     warn_of_mixed(x)
     if y is None:
         return
-    check_tensor("y", y)
+    check_tensor("y", y, _remedy_of("y", y))
     if y.ndim == 0 or len(x) != len(y):
         raise ValueError(
             f"x and y must have the same number of samples, got x: {tuple(x.shape)}, y: {tuple(y.shape)}; "
@@ -84,26 +84,49 @@ def check_batch(x: Any, y: Any = None) -> None:
         raise ValueError(f"x and y must be on one device, got x: {x.device}, y: {y.device}; move y with y.to(x.device)")
 
 
+def _remedy_of(name: str, value: object) -> str:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else ()
+    if not any(isinstance(part, Tensor) for part in parts):
+        return "convert it with torch.as_tensor"
+    each = "mix.targets(plan, y)" if name == "y" else "mix.apply(plan, x)"
+    return f"mix its tensors one by one, by {each}, or batches in a loader by multimix.adapters.MixCollate"
+
+
 def check_blendable(x: Tensor, method: str) -> None:
     """Refuse integers where values are averaged."""
     if not x.dtype.is_floating_point and not x.dtype.is_complex:
-        raise ValueError(
-            f"x must be floating point, because {method} averages values, got x.dtype={x.dtype}; convert it, for "
-            f"example x.float() / 255"
-        )
+        numbers = "for token numbers mix what the embedding gives, by ManifoldMixup(layers=[...]); else pass x.float()"
+        remedy = "convert it, for example x.float() / 255" if x.dtype == torch.uint8 else numbers
+        raise ValueError(f"x must be floating point, because {method} averages values, got x.dtype={x.dtype}; {remedy}")
 
 
-def check_targets(x: Tensor, y: Tensor | None, num_classes: int | None, dense: bool, ignored: int | None) -> None:
-    """Refuse targets that labels cannot be made of."""
+def check_targets(
+    x: Tensor, y: Tensor | None, num_classes: int | None, dense: bool, ignored: int | None, whole: bool
+) -> None:
+    """Refuse targets that labels cannot be made of, and where whole ones are asked for, those of x's positions."""
     if y is None:
         raise TypeError("y must be a torch.Tensor, got y=None; to mix x alone use mix.apply(mix.plan(x), x)")
     if dense:
         _check_dense(y, spatial_shape(x), f"x: {tuple(x.shape)}")
     _check_labels(y, num_classes, dense, ignored, spatial_shape(x))
+    if whole:
+        _check_whole(y, spatial_shape(x))
 
 
-def check_other_targets(plan: Plan, y: Any, num_classes: int | None, dense: bool, ignored: int | None) -> None:
-    """Refuse targets that do not belong to a plan's batch."""
+def _check_whole(y: Tensor, spatial: tuple[int, ...]) -> None:
+    """Refuse maps of x's positions as whole targets where positions are cut: both maps would be blended everywhere."""
+    if y.ndim > 2 and _seems_dense(y, spatial):
+        raise ValueError(
+            f"targets with x's spatial axes {spatial} must follow its positions where those are cut, got y: "
+            f"{tuple(y.shape)}, dense_targets=False; pass MultiMix(..., dense_targets=True), or y.flatten(1) to blend "
+            f"whole targets"
+        )
+
+
+def check_other_targets(
+    plan: Plan, y: Any, num_classes: int | None, dense: bool, ignored: int | None, whole: bool
+) -> None:
+    """Refuse targets that do not belong to a plan's batch, or as `check_targets`."""
     check_tensor("y", y)
     if y.ndim == 0 or len(y) != plan.batch_size:
         raise ValueError(
@@ -117,6 +140,8 @@ def check_other_targets(plan: Plan, y: Any, num_classes: int | None, dense: bool
     if dense and plan.mask.spatial is not None:
         _check_dense(y, plan.mask.spatial, f"plan for {plan.mask.spatial}")
     _check_labels(y, num_classes, dense, ignored, plan.mask.spatial or ())
+    if whole:
+        _check_whole(y, plan.mask.spatial or ())
 
 
 def _check_labels(
@@ -148,7 +173,7 @@ def _check_labels(
     if num_classes is None:
         raise ValueError(
             "num_classes is needed to turn integer labels into soft ones, got num_classes=None; pass "
-            f"MultiMix(..., num_classes=10) or give y as ({len(y)}, C) floats"
+            f"MultiMix(..., num_classes=10) or give y as ({len(y)}, C) floats; for numbers to be predicted y.float()"
         )
     if is_readable(y):
         counted = y if ignored is None else y[y != ignored]
@@ -235,15 +260,21 @@ def check_partner(x: Tensor, partner: Any, num_mixes: int) -> None:
             )
 
 
-def check_alphas(x: Tensor, alpha: Any, one_each: bool) -> None:
+def check_alphas(x: Tensor, alpha: Any, one_each: bool, shared: bool) -> None:
     """Refuse what are no shapes of Beta laws, one for each pair; they are needed on the host, so they are read there.
 
     Args:
         x: the batch.
         alpha: what was given.
         one_each: whether each pair has one partner, so that a table of pairs can be looked up.
+        shared: whether all pairs share their coefficients, so that none can have its own.
     """
     check_tensor("alpha", alpha)
+    if shared:
+        raise ValueError(
+            f'alpha must be left out where the batch shares its coefficients, got share="batch", alpha: '
+            f'{tuple(alpha.shape)}; pass MultiMix(..., share="pair")'
+        )
     shapes = [(len(x),), (len(x), len(x))][: 2 if one_each else 1]
     if tuple(alpha.shape) not in shapes or not alpha.dtype.is_floating_point:
         table = f", or {shapes[-1]} for each sample with each partner" if one_each else " where partners are fresh"

@@ -134,12 +134,12 @@ class MultiMix:
         """
         self._check_at_input()
         checks.check_batch(x, y)
-        checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
+        self._check_targets(x, y, self.num_classes)
         if out is not None:
             checks.check_out(x, out, self.num_mixes * len(x))
         plan = _eager(self._draw)(x, y, model, saliency, generator)
-        x_mix = self._mixed(plan, x, out)
-        return x_mix, self._targets(plan, x, y)
+        checks.check_plan(x, plan)
+        return self._mixed(plan, x, out), self._targets(plan, x, y)
 
     def plan(
         self,
@@ -178,7 +178,7 @@ class MultiMix:
         if y is not None:
             features = isinstance(self.partners, SimilarTargets) and y.ndim > 1  # of which no labels need be made
             num_classes = None if features else self.num_classes
-            checks.check_targets(x, y, num_classes, self.dense_targets, self.ignore_index)
+            self._check_targets(x, y, num_classes)
         if partner is not None:
             checks.check_partner(x, partner, self.num_mixes)
         if alpha is not None:
@@ -267,7 +267,7 @@ class MultiMix:
         if out is not None:
             checks.check_out(x, out, plan.num_mixes * plan.num_pairs)
         if y is not None:
-            checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
+            self._check_targets(x, y, self.num_classes)
         return self._mixed(plan, x, out), None if y is None else self._targets(plan, x, y)
 
     def targets(
@@ -300,7 +300,8 @@ class MultiMix:
             num_classes = checks.checked_count("num_classes", num_classes)
         elif isinstance(y, Tensor) and not (y.dtype.is_floating_point or y.dtype == torch.bool):
             num_classes = self.num_classes
-        checks.check_other_targets(plan, y, num_classes, dense, self.ignore_index)
+        whole = self.method.may_cut and dense_targets is None and not dense
+        checks.check_other_targets(plan, y, num_classes, dense, self.ignore_index, whole)
         return mix_targets(y, plan, num_classes, dtype, dense, self.ignore_index)
 
     def run(
@@ -334,7 +335,7 @@ class MultiMix:
         checks.check_model(model)
         checks.warn_of_validation(model)
         checks.check_batch(x, y)
-        checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index)
+        self._check_targets(x, y, self.num_classes)
         if plan is None:
             plan = _eager(self._draw)(x, y, model, saliency, generator)
         checks.check_plan(x, plan)
@@ -356,14 +357,13 @@ class MultiMix:
             if method.salient and saliency is not None:
                 checks.check_saliency(saliency, x)
 
+    def _check_targets(self, x: Tensor, y: Tensor | None, num_classes: int | None) -> None:
+        whole = self.method.may_cut and not self.dense_targets
+        checks.check_targets(x, y, num_classes, self.dense_targets, self.ignore_index, whole)
+
     def _check_alpha(self, x: Tensor, alpha: Tensor, partner: Tensor | None) -> None:
         fresh = self.partners == "fresh" if partner is None else partner.ndim == 2
-        checks.check_alphas(x, alpha, one_each=not fresh)
-        if self.share == "batch":
-            raise ValueError(
-                f'alpha must be left out where the batch shares its coefficients, got share="batch", alpha: '
-                f'{tuple(alpha.shape)}; pass MultiMix(..., share="pair")'
-            )
+        checks.check_alphas(x, alpha, one_each=not fresh, shared=self.share == "batch")
         if not any(method.has_beta_law for method in self.method.options):
             raise ValueError(
                 f"alpha must be left out for methods whose coefficients follow no Beta law, got method={self.method!r}"

@@ -58,17 +58,16 @@ class Plan:
         samples and its partners, hence twice per pair.
 
         Args:
-            n: number of parts, 1 <= n <= P. Sizes differ by at most one.
+            n: number of parts, >= 1; P parts where there are fewer pairs, as in a short last batch. Sizes differ by at
+                most one.
 
         Raises:
-            ValueError: if n is out of range.
+            ValueError: if n is no integer >= 1.
         """
         parts = as_integer(n)
-        if parts is None or not 1 <= parts <= self.num_pairs:
-            raise ValueError(
-                f"n must be an integer from 1 to the number of pairs ({self.num_pairs}), got n={n!r}; "
-                f"ask for fewer parts"
-            )
+        if parts is None or parts < 1:
+            raise ValueError(f"n must be an integer >= 1, got n={n!r}; split(1) is the plan as a whole")
+        parts = min(parts, self.num_pairs)
         devices = torch.device("cpu"), self.weight.device  # lam stays on the CPU, so no index need come back
         host, pairs = (torch.arange(self.num_pairs, device=device).tensor_split(parts) for device in devices)
         return [self._select(part, on_host) for part, on_host in zip(pairs, host, strict=True)]

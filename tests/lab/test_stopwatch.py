@@ -1,7 +1,11 @@
-"""Training time is training time only."""
+"""Training time is training time only, and says where it was measured."""
 
 from time import sleep
 
+import torch
+
+import multimix
+from multimix.lab.core.machine import environment
 from multimix.lab.core.stopwatch import Stopwatch
 
 
@@ -21,3 +25,7 @@ def test_working_and_waiting_are_told_apart():
     sleep(0.2)
     assert stopwatch.time_s >= 0.2
     assert stopwatch.cpu_time_s < 0.1
+
+
+def test_the_version_on_record_is_that_of_the_code_that_ran():
+    assert environment(torch.device("cpu"), 1)["multimix"] == multimix.__version__

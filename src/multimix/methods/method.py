@@ -25,6 +25,11 @@ class Drawn(ABC):
     def options(self) -> "list[Method]":
         """The methods that may be picked."""
 
+    @property
+    def may_cut(self) -> bool:
+        """Whether a method that cuts space may be picked."""
+        return any(method.cuts for method in self.options)
+
 
 class Method(Drawn):
     """A mixing method: hyper-parameters and a rule for masks.
@@ -33,7 +38,7 @@ class Method(Drawn):
     else is as below unless it says otherwise.
     """
 
-    alpha: float
+    alpha: float = 1.0
     """Shape of the Beta(alpha, alpha) law of the coefficients; unused where `quantile` is the method's own."""
 
     blends: ClassVar[bool] = False

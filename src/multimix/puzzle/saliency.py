@@ -44,8 +44,8 @@ def input_saliency(
         ValueError: if no gradient reaches the input, or criterion does not fit the targets.
         TypeError: if criterion cannot take what the model returns.
     """
-    if criterion is F.cross_entropy and y.is_floating_point() and y.ndim == 1:
-        raise ValueError(
+    if criterion is F.cross_entropy and y.is_floating_point() and (y.ndim == 1 or y.shape[1] == 1):
+        raise ValueError(  # over a single column it is constant, and would find nothing salient
             f"criterion must fit the targets, got F.cross_entropy and y: {tuple(y.shape)} of floats; pass the loss of "
             f"your training, for example PuzzleMix(criterion=F.mse_loss)"
         )

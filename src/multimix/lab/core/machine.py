@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,10 @@ def processor() -> str:
 
 
 def installed(package: str) -> str:
-    """Return the version of a package, or that there is none."""
+    """Return the version of a package that runs, which may hide an installed one, or that there is none."""
+    running = getattr(sys.modules.get(package), "__version__", None)
     try:
-        return version(package)
+        return str(running or version(package))
     except PackageNotFoundError:  # run from a checkout that was never installed
         return "not installed"
 
