@@ -7,6 +7,7 @@ import pytest
 
 from multimix.lab.compare.rows import Row
 from multimix.lab.report import words
+from multimix.lab.report.curves import _seconds
 from multimix.lab.report.results import Result
 from multimix.lab.report.summary import lowest, summary
 from multimix.lab.report.table import TableRow, corrected, table_row
@@ -66,8 +67,21 @@ def test_advice_follows_the_verdicts(rows, advice):
 
 def test_that_nothing_is_significant_is_said_once():
     sentence = takeaway([row("same-pairs", 0.0, 5.0), row("same-rows", 0.0)])
-    assert "K mixes of B pairs (same-pairs), at 5.0 × the training time; with K mixes" in sentence
-    assert sentence.count("significant") == 1
+    assert sentence == (
+        "Error of K = 5 against K = 1: with K mixes of a pair the differences are not significant with 3 seeds, so "
+        "keep the cheapest or run more seeds or steps. Cost: with K mixes of B pairs (same-pairs), at 5.0 × the "
+        "training time; with K mixes of B/K pairs (same-rows), at 1.0 × the training time."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "advice"), [(1, "one seed says nothing about K"), (2, "2 seeds are too few to judge K by; run five")]
+)
+def test_few_seeds_give_no_advice(seeds, advice):
+    noise = (0.0, 0.0001)[:seeds]
+    single = results(0.1, 1.0, noise)
+    worse = table_row(Row("mixup", 5, "same-rows"), results(0.2, 1.0, noise[::-1]), {}, single, single)
+    assert advice in takeaway([worse])
 
 
 def test_what_is_significant_with_one_control_is_said_though_the_advice_is_of_others():
@@ -223,3 +237,9 @@ def test_tables_show_processor_time_where_runs_waited():
     title, times = words.main_time([waiting])
     assert title == "processor time, s"
     assert times(waiting) == (waiting.cpu_time_s, waiting.cpu_time_ratio)
+
+
+def test_curves_are_drawn_over_the_time_that_the_table_shows():
+    found = row("same-pairs", 0.0, 5.0)
+    assert _seconds(found, [1.0, 5.0], found.time_s) == [1.0, 5.0]
+    assert _seconds(found, [1.0, 5.0], Interval(2.0, 0.1, 3)) == [0.4, 2.0]

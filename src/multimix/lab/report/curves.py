@@ -11,30 +11,40 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from multimix.lab.core.plots import LINES, SETTINGS, STYLES, as_svg
 from multimix.lab.report import words
 from multimix.lab.report.table import TableRow
+from multimix.lab.statistics import Interval
 
-AXES = {"step": "steps", "time_s": "seconds of training"}
+AXES = ("step", "time_s")
 FLOOR = 0.05  # percent; a logarithmic axis has no place for an error of zero
 
 
-def curve(rows: Sequence[TableRow], axis: str) -> str:
+def curve(rows: Sequence[TableRow], axis: str, main_time: words.MainTime) -> str:
     """Return one picture as SVG: a line per row, the mean over seeds, in a band from the lowest to the highest.
 
     Args:
         rows: Rows that have results.
         axis: "step" or "time_s".
+        main_time: The title of the time that the page shows, and what gives a row's.
     """
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(5.2, 3.2), layout="constrained")
         axes = figure.add_subplot()
+        title, times = main_time
         for index, row in enumerate(rows):
-            _line(axes, row, axis, index)
-        _dress(axes, AXES[axis])
+            assert row.curve is not None  # rows that have results have one
+            x = row.curve.step if axis == "step" else _seconds(row, row.curve.time_s, times(row)[0])
+            _line(axes, row, x, index)
+        _dress(axes, "steps" if axis == "step" else title)
         return as_svg(figure)
 
 
-def _line(axes: Axes, row: TableRow, axis: str, index: int) -> None:
-    assert row.curve is not None  # rows that have results have one
-    x = row.curve.step if axis == "step" else row.curve.time_s
+def _seconds(row: TableRow, by_clock: Sequence[float], whole: Interval | None) -> list[float]:
+    """Return times of a curve in the time that the table shows: the clock's, or its share that processors worked."""
+    share = whole.mean / row.time_s.mean if whole and row.time_s else 1.0
+    return [share * time_s for time_s in by_clock]
+
+
+def _line(axes: Axes, row: TableRow, x: Sequence[float], index: int) -> None:
+    assert row.curve is not None
     error, low, high = (
         np.maximum(np.array(line) * 100, FLOOR) for line in (row.curve.error, row.curve.low, row.curve.high)
     )

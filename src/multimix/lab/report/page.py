@@ -168,7 +168,8 @@ def _curves(rows: Sequence[TableRow]) -> list[tuple[str, list[Markup]]]:
             mixed.setdefault(words.method(row), []).append(row)
     pictures = [picture for title, own in mixed.items() for picture in _split(title, own)]
     pictures = pictures or ([("none", [])] if baseline else [])
-    return [(title, [Markup(curve(baseline + own, axis)) for axis in AXES]) for title, own in pictures]
+    time = words.main_time(rows)
+    return [(title, [Markup(curve(baseline + own, axis, time)) for axis in AXES]) for title, own in pictures]
 
 
 def _split(title: str, rows: list[TableRow]) -> list[tuple[str, list[TableRow]]]:

@@ -7,6 +7,8 @@ from multimix.lab.compare.rows import Row
 from multimix.lab.report import words
 from multimix.lab.report.table import TableRow
 
+FEWEST_SEEDS = 3  # of two a 95 % interval is thirteen standard errors to each side
+ONE_SEED = "one seed says nothing about K; run five or more (--seeds 5)"
 MANY = 20  # comparisons with one control; more are counted, not named
 
 
@@ -19,8 +21,9 @@ def takeaway(rows: Sequence[TableRow]) -> str:
         return f"{takeaway(compared)} {about}" if compared else about
     if not compared:
         return "There is nothing to compare yet: that takes finished runs with K = 1 and with another K."
-    judged = any(row.changes["error"].verdict != "not significant" for row in compared)  # if not, that is said once
-    return f"{question(compared)} {'; '.join(findings(compared, judged))}: {advice(compared)}."
+    if all(row.changes["error"].verdict == "not significant" for row in compared):  # said once, by the advice
+        return f"{question(compared)} {advice(compared)}. Cost: {'; '.join(findings(compared, judged=False))}."
+    return f"{question(compared)} {'; '.join(findings(compared))}: {advice(compared)}."
 
 
 def question(compared: Sequence[TableRow]) -> str:
@@ -69,6 +72,8 @@ def advice(rows: Sequence[TableRow]) -> str:
     """Return what to do: results at equal cost first, as they need no trade-off; then what more computing buys."""
     n = max(row.changes["error"].difference.n for row in rows)
     seeds = f"{n} seed{'s' * (n != 1)}"
+    if n < FEWEST_SEEDS:
+        return f"{seeds} are too few to judge K by; run five or more (--seeds 5)" if n > 1 else ONE_SEED
     equal, dearer, longer = (
         {row.changes["error"].verdict for row in rows if row.row.control == control}
         for control in ("same-rows", "same-pairs", "same-images")

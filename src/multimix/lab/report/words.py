@@ -157,7 +157,10 @@ def conditions(rows: Sequence[TableRow]) -> str:
     return f"Training times without evaluation: {found[0]}.{busy * bool(share)}"
 
 
-def main_time(rows: Sequence[TableRow]) -> tuple[str, Callable[[TableRow], tuple[Interval | None, float | None]]]:
+MainTime = tuple[str, Callable[[TableRow], tuple[Interval | None, float | None]]]
+
+
+def main_time(rows: Sequence[TableRow]) -> MainTime:
     """Return the title of the time that a table shows, and what gives a row's time and ratio: the clock's, or the
     processor's where other programs kept the runs waiting.
     """
