@@ -30,7 +30,8 @@ from multimix.lab.report.words import marked, with_interval
 from multimix.lab.statistics import paired, t_interval
 
 MIXES = 5
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results"  # what overview.py reads
+OWN = Path("runs") / "examples"  # where a trial run writes: over nothing that others rely on
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def run(
     says: str | None,
     options: Callable[[argparse.ArgumentParser], None] | None = None,
 ) -> None:
-    """Trains every row of every task for every seed; prints the tables and writes results/NAME.json and .md.
+    """Trains every row of every task for every seed; prints the tables and writes NAME.json and .md.
 
     Args:
         tasks: Makes the tasks from what was typed.
@@ -149,7 +150,7 @@ def run(
         options(parser)
     parser.add_argument("--seeds", type=int, default=5, help="default %(default)s")
     parser.add_argument("--steps", type=int, help="updates, default the example's")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to, default %(default)s")
+    parser.add_argument("--results", type=Path, default=OWN, help="folder to write to, default %(default)s")
     asked = parser.parse_args()
     if asked.seeds < 2 or (asked.steps is not None and asked.steps < 1):
         parser.error(f"seeds must be >= 2 and steps >= 1, got seeds={asked.seeds}, steps={asked.steps}")
