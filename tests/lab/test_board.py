@@ -11,7 +11,7 @@ from multimix.lab.train.settings import TrainSettings
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])
-def test_the_time_left_follows_from_the_rows_of_finished_runs(monkeypatch, tmp_path, is_terminal):
+def test_the_time_left_follows_from_the_rows_since_the_first(monkeypatch, tmp_path, is_terminal):
     now = [0.0]
     monkeypatch.setattr(boards, "monotonic", lambda: now[0])
     steps = (100, 300, 200)
@@ -24,12 +24,12 @@ def test_the_time_left_follows_from_the_rows_of_finished_runs(monkeypatch, tmp_p
             console.print(board._render())
         return console.file.getvalue().rstrip().splitlines()[-1]
 
-    for run, time_s in zip(runs, (10.0, 40.0, 50.0), strict=True):
+    for run, time_s in zip(runs, (25.0, 55.0, 75.0), strict=True):
         board.started(run)
         now[0] = time_s
         board.ended(run, None)
         said = shown()
         done = runs.index(run) + 1
-        left = {1: "50 s", 2: "20 s"}.get(done)  # 500 rows to go at 10 a second; then 200 steps at 10
+        left = {2: "20 s"}.get(done)  # 300 steps at 10 a second since the first run, which had to start; 200 to go
         assert (f", about {left} left" in said) if left else ("left" not in said)
         assert (f"{done} of 3 runs" if is_terminal else f"{done}/3  run-{done - 1}") in said

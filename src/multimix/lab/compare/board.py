@@ -59,6 +59,7 @@ class Board:
         self._active: list[TrainSettings] = []
         self._num_done = self._rows_done = 0
         self._start = monotonic()
+        self._first: tuple[float, float] | None = None  # when rows were first seen done, and how many
 
     def show(self) -> AbstractContextManager[Any]:
         """Show the board while a block runs, if there is a terminal to show it on."""
@@ -101,10 +102,15 @@ class Board:
         return Group(head, body)
 
     def _left(self, rows: float) -> str:
-        """Return how long the rest will take if it goes on as the rows so far did; nothing before the first."""
+        """Return how long the rest will take at the pace since the first rows, before which kernels are compiled."""
         if not rows or rows >= self._rows:
             return ""
-        return f", about {duration((monotonic() - self._start) / rows * (self._rows - rows))} left"
+        now = monotonic()
+        self._first = self._first or (now, rows)
+        begun, before = self._first
+        return (
+            f", about {duration((now - begun) / (rows - before) * (self._rows - rows))} left" if rows > before else ""
+        )
 
 
 def _records(run: TrainSettings) -> list[Record]:
