@@ -13,7 +13,6 @@ from experiments.frontier.records import Record, Records, wrong_of
 
 DRAWS = 2000
 LEVEL = 95  # of intervals, in percent
-FEWEST_SEEDS = 5  # with fewer nothing is claimed
 
 Errors = dict[str, dict[int, np.ndarray]]  # arm -> length -> (seeds,) errors
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from experiments.frontier.analysis import FEWEST_SEEDS
 from multimix.lab.core.atomic_files import write_atomic
-from multimix.lab.statistics import holm
+from multimix.lab.statistics import FEWEST_SEEDS, holm
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results"

@@ -3,11 +3,11 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from experiments.frontier.analysis import FEWEST_SEEDS, Difference, Findings
+from experiments.frontier.analysis import Difference, Findings
 from experiments.frontier.protocol import Protocol
 from experiments.frontier.records import Records
 from multimix.lab.core.atomic_files import write_atomic, write_json
-from multimix.lab.statistics import t_interval
+from multimix.lab.statistics import FEWEST_SEEDS, t_interval
 
 MAIN, SINGLE, SMALL = "K=5 same rows", "K=1", "small batch"
 LOCALIZATION = {

@@ -16,6 +16,7 @@ CONFIDENCE = 0.95
 RESOLUTION = 2.1e-5
 SIGNIFICANCE = 0.05
 POWER = 0.8
+FEWEST_SEEDS = 5  # for advice: with fewer hardly any difference is significant, and that says nothing
 # Of five differences, 2 of the 32 ways to sign them are as one-sided as can be: p >= 0.0625, whatever they are.
 FEWEST = 6
 

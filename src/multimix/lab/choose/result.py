@@ -11,13 +11,12 @@ from rich.table import Table
 from multimix.lab.choose.candidates import Candidate
 from multimix.lab.choose.halving import Decision, Standing
 from multimix.lab.choose.settings import ChooseSettings
-from multimix.lab.statistics import Interval, paired_difference, t_interval
+from multimix.lab.statistics import FEWEST_SEEDS, Interval, paired_difference, t_interval
 from multimix.lab.train.progress import duration
 from multimix.lab.train.settings import TrainSettings
 
 # In the order they are typed; then all others that are not as they would be anyway.
 FIRST = ("data", "model", "method", "num_mixes", "batch_size", "steps")
-FEWEST_SEEDS = 5  # with fewer hardly any difference is significant, and that says nothing
 FEWEST_FOR_INTERVAL = 3  # of two seeds a 95 % interval is thirteen standard errors to each side
 OF_THE_RACE = ("seed", "validation_share", "split_seed", "evaluations", "out")
 

@@ -6,9 +6,8 @@ from multimix.lab.compare.controls import CONTROLS
 from multimix.lab.compare.rows import Row
 from multimix.lab.report import words
 from multimix.lab.report.table import TableRow
+from multimix.lab.statistics import FEWEST_SEEDS
 
-FEWEST_SEEDS = 3  # of two a 95 % interval is thirteen standard errors to each side
-ONE_SEED = "one seed says nothing about K; run five or more (--seeds 5)"
 MANY = 20  # comparisons with one control; more are counted, not named
 
 
@@ -73,7 +72,7 @@ def advice(rows: Sequence[TableRow]) -> str:
     n = max(row.changes["error"].difference.n for row in rows)
     seeds = f"{n} seed{'s' * (n != 1)}"
     if n < FEWEST_SEEDS:
-        return f"{seeds} are too few to judge K by; run five or more (--seeds 5)" if n > 1 else ONE_SEED
+        return f"{seeds} {'is' if n == 1 else 'are'} too few for advice on K; run five or more (--seeds 5)"
     equal, dearer, longer = (
         {row.changes["error"].verdict for row in rows if row.row.control == control}
         for control in ("same-rows", "same-pairs", "same-images")
