@@ -418,11 +418,17 @@ def test_maps_are_no_whole_targets_where_positions_are_cut(channels):
         with pytest.raises(ValueError, match=r"must follow its positions where those are cut.*dense_targets=True"):
             call()
     with pytest.raises(ValueError, match="must follow its positions"):
+        plan.loss(nn.functional.mse_loss, torch.zeros(40, *y.shape[1:]), y.float())
+    with pytest.raises(ValueError, match="must follow its positions"):
         MultiMix(Choice(["mixup", "cutmix"]))(X, y)
     assert len(mixed(X, y)[1]) == 40  # a weight for all positions: both readings are one
     assert len(MultiMix("cutmix", dense_targets=True)(X, y)[1]) == 40
     whole = cut.targets(plan, y, dense_targets=False)  # asked for
     assert torch.equal(whole, cut.targets(plan, y.flatten(1)).view(whole.shape))
+
+
+def test_features_may_have_the_spatial_axes_of_x():
+    assert MultiMix("cutmix", partners=SimilarTargets(1.0)).plan(X, X).num_pairs == 8
 
 
 def test_token_numbers_are_not_divided_by_255():

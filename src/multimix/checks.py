@@ -101,15 +101,15 @@ def check_blendable(x: Tensor, method: str) -> None:
 
 
 def check_targets(
-    x: Tensor, y: Tensor | None, num_classes: int | None, dense: bool, ignored: int | None, whole: bool
+    x: Tensor, y: Tensor | None, num_classes: int | None, dense: bool, ignored: int | None, cuts: bool
 ) -> None:
-    """Refuse targets that labels cannot be made of, and where whole ones are asked for, those of x's positions."""
+    """Refuse targets that labels cannot be made of; where positions are cut, also those of positions if not dense."""
     if y is None:
         raise TypeError("y must be a torch.Tensor, got y=None; to mix x alone use mix.apply(mix.plan(x), x)")
     if dense:
         _check_dense(y, spatial_shape(x), f"x: {tuple(x.shape)}")
     _check_labels(y, num_classes, dense, ignored, spatial_shape(x))
-    if whole:
+    if cuts and not dense:
         _check_whole(y, spatial_shape(x))
 
 
@@ -124,7 +124,7 @@ def _check_whole(y: Tensor, spatial: tuple[int, ...]) -> None:
 
 
 def check_other_targets(
-    plan: Plan, y: Any, num_classes: int | None, dense: bool, ignored: int | None, whole: bool
+    plan: Plan, y: Any, num_classes: int | None, dense: bool, ignored: int | None, cuts: bool
 ) -> None:
     """Refuse targets that do not belong to a plan's batch, or as `check_targets`."""
     check_tensor("y", y)
@@ -140,7 +140,7 @@ def check_other_targets(
     if dense and plan.mask.spatial is not None:
         _check_dense(y, plan.mask.spatial, f"plan for {plan.mask.spatial}")
     _check_labels(y, num_classes, dense, ignored, plan.mask.spatial or ())
-    if whole:
+    if cuts and not dense:
         _check_whole(y, plan.mask.spatial or ())
 
 

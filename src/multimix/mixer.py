@@ -134,7 +134,7 @@ class MultiMix:
         """
         self._check_at_input()
         checks.check_batch(x, y)
-        self._check_targets(x, y, self.num_classes)
+        self._check_targets(x, y)
         if out is not None:
             checks.check_out(x, out, self.num_mixes * len(x))
         plan = _eager(self._draw)(x, y, model, saliency, generator)
@@ -176,9 +176,10 @@ class MultiMix:
         """
         checks.check_batch(x, y)
         if y is not None:
-            features = isinstance(self.partners, SimilarTargets) and y.ndim > 1  # of which no labels need be made
-            num_classes = None if features else self.num_classes
-            self._check_targets(x, y, num_classes)
+            if isinstance(self.partners, SimilarTargets) and y.ndim > 1:  # features, of which no labels need be made
+                checks.check_targets(x, y, None, self.dense_targets, self.ignore_index, cuts=False)
+            else:
+                self._check_targets(x, y)
         if partner is not None:
             checks.check_partner(x, partner, self.num_mixes)
         if alpha is not None:
@@ -267,7 +268,7 @@ class MultiMix:
         if out is not None:
             checks.check_out(x, out, plan.num_mixes * plan.num_pairs)
         if y is not None:
-            self._check_targets(x, y, self.num_classes)
+            self._check_targets(x, y)
         return self._mixed(plan, x, out), None if y is None else self._targets(plan, x, y)
 
     def targets(
@@ -300,8 +301,8 @@ class MultiMix:
             num_classes = checks.checked_count("num_classes", num_classes)
         elif isinstance(y, Tensor) and not (y.dtype.is_floating_point or y.dtype == torch.bool):
             num_classes = self.num_classes
-        whole = self.method.may_cut and dense_targets is None and not dense
-        checks.check_other_targets(plan, y, num_classes, dense, self.ignore_index, whole)
+        cuts = self.method.may_cut and dense_targets is None
+        checks.check_other_targets(plan, y, num_classes, dense, self.ignore_index, cuts)
         return mix_targets(y, plan, num_classes, dtype, dense, self.ignore_index)
 
     def run(
@@ -335,7 +336,7 @@ class MultiMix:
         checks.check_model(model)
         checks.warn_of_validation(model)
         checks.check_batch(x, y)
-        self._check_targets(x, y, self.num_classes)
+        self._check_targets(x, y)
         if plan is None:
             plan = _eager(self._draw)(x, y, model, saliency, generator)
         checks.check_plan(x, plan)
@@ -357,9 +358,8 @@ class MultiMix:
             if method.salient and saliency is not None:
                 checks.check_saliency(saliency, x)
 
-    def _check_targets(self, x: Tensor, y: Tensor | None, num_classes: int | None) -> None:
-        whole = self.method.may_cut and not self.dense_targets
-        checks.check_targets(x, y, num_classes, self.dense_targets, self.ignore_index, whole)
+    def _check_targets(self, x: Tensor, y: Tensor | None) -> None:
+        checks.check_targets(x, y, self.num_classes, self.dense_targets, self.ignore_index, self.method.may_cut)
 
     def _check_alpha(self, x: Tensor, alpha: Tensor, partner: Tensor | None) -> None:
         fresh = self.partners == "fresh" if partner is None else partner.ndim == 2

@@ -152,13 +152,19 @@ class Plan:
                 f"output must have {rows} rows (K * P) and y {self.batch_size} (the batch's), got output: "
                 f"{tuple(output.shape)}, y: {tuple(y.shape)}; pass the output of the mixed batch and the original y"
             )
-        spatial = (self.mask.spatial or ()) if dense_targets else ()
+        axes = self.mask.spatial or ()
+        spatial = axes if dense_targets else ()
         if y.shape[y.ndim - len(spatial) :] != spatial:
             raise ValueError(
                 f"dense targets must end in x's spatial axes {spatial}, got y: {tuple(y.shape)}; resize the targets or "
                 f"pass dense_targets=False"
             )
         ignored = None if ignore_index is None else _checked_ignored(ignore_index, y)
+        if axes and not dense_targets and y.ndim > 2 and y.shape[-len(axes) :] == axes:
+            raise ValueError(
+                f"targets with x's spatial axes {axes} must follow its positions where those are cut, got y: "
+                f"{tuple(y.shape)}, dense_targets=False; pass dense_targets=True"
+            )
         weight, own, other = sides(self.mask, y, self.sample, self.partner) if spatial else self._rows(y)
         criterion = _unreduced(criterion)
         kept, taken = (criterion(output, _without(side, ignored)) for side in (own, other))

@@ -75,9 +75,9 @@ class MixBatch(TakesMix, Callback):
     def before_batch(self) -> None:
         """Mix the inputs, all of them alike."""
         if self.mix.num_classes is not None:
-            whole = self.mix.method.may_cut
+            cuts = self.mix.method.may_cut
             for y in self.learn.yb:
-                check_targets(self.learn.xb[0], y.as_subclass(Tensor), self.mix.num_classes, False, None, whole)
+                check_targets(self.learn.xb[0], y.as_subclass(Tensor), self.mix.num_classes, False, None, cuts)
         inputs = [x.as_subclass(Tensor) if isinstance(x, Tensor) else x for x in self.learn.xb]
         self.plan = self.mix.plan(inputs[0])
         mixed = [self.mix.apply(self.plan, x)[0] for x in inputs]

@@ -163,5 +163,5 @@ def _check_targets(mix: MultiMix, x: Tensor, pairs: list[tuple[Tensor, Classes]]
     for y, count in pairs:
         check_batch(x, y)
         mixers = None if len(pairs) > 1 and y.dtype.is_floating_point else mix.num_classes
-        num_classes, whole = mixers if count is None else count, mix.method.may_cut and not mix.dense_targets
-        check_targets(x, y, num_classes, mix.dense_targets, mix.ignore_index, whole)
+        num_classes, cuts = mixers if count is None else count, mix.method.may_cut
+        check_targets(x, y, num_classes, mix.dense_targets, mix.ignore_index, cuts)
