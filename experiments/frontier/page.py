@@ -189,7 +189,9 @@ def _draw(found: Findings, file: Path) -> None:
         axis.tick_params(labelleft=True)
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("test error, %")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
+    figure.legend(
+        *axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2 * len(methods), frameon=False
+    )
     figure.savefig(file, dpi=130, facecolor="white")
     plt.close(figure)
 
