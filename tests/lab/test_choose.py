@@ -174,8 +174,23 @@ def test_the_cheapest_of_those_that_cannot_be_told_apart_is_named_where_seeds_ar
 
 def test_the_first_length_lets_the_halving_fit():
     length = first_length(4, most_seeds=5, time_s=1000, start_s=1, step_s=0.1)
-    # four runs; then three candidates with two seeds at twice the length, and one more at the first; and so on
-    assert 25 * 1 + (4 + 3 * (2 * 2 + 1) + 3 * (3 * 4 + 2)) * length * 0.1 == pytest.approx(1000)
+    # four runs, and four twice as long; then three candidates: two seeds at twice that, one more below; and so on
+    assert 29 * 1 + (12 + 3 * (2 * 4 + 2) + 3 * (3 * 8 + 4)) * length * 0.1 == pytest.approx(1000)
+
+
+@pytest.mark.parametrize(("before", "now", "goes_on"), [(0.9, 0.6, True), (0.7, 0.6, False), (0.5, 0.6, False)])
+def test_a_slow_starter_goes_on_if_the_like_of_its_last_gain_would_make_it_the_best(before, now, goes_on):
+    lasting = {"none": (0.40, 0.38), "a": (0.45, 0.44), "b": (0.46, 0.45), "d": (0.9, 0.89), "e": (0.9, 0.89)}
+    done = {
+        (name, length, 0): Measured(error, 1)
+        for name, each in (lasting | {"c": (before, now)}).items()
+        for length, error in zip((10, 20), each, strict=True)
+    }
+    rung = RACE.following(done, RACE.opening(), left_s=1e9)
+    assert rung.contenders == ("none", "a", "b") + ("c",) * goes_on  # 0.6 less 0.3 is below 0.38, less 0.1 is not
+    needed_s = RACE.time_s(done, rung.runs)
+    if goes_on:  # where time is short it is the first to be left out
+        assert RACE.following(done, RACE.opening(), needed_s - 1).contenders == ("none", "a", "b")
 
 
 def test_held_out_samples_stand_in_for_the_test_split():
@@ -204,7 +219,7 @@ def written_in(out):
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
-    """A race on digits, without longer runs: three candidates with two seeds each."""
+    """A race on digits, without longer runs: three candidates, and a second seed for those who go on."""
     out = tmp_path_factory.mktemp("choose") / "race"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(halving, "SETTLED", 0)
@@ -213,14 +228,15 @@ def real(tmp_path_factory):
 
 
 def test_a_race_on_digits_ends_with_a_command_that_can_be_given(real):
-    assert len(list(real.glob("*/evaluation.json"))) == 6
+    going_on = len(written_in(real)["rungs"][-1]["contenders"])
+    assert len(list(real.glob("*/evaluation.json"))) == 6 + going_on
     *_, cost, command = written_in(real)["answer"]
-    assert cost.startswith("cost: 6 runs in ")
+    assert cost.startswith(f"cost: {6 + going_on} runs in ")
     name, asked_for = parse(shlex.split(command)[1:])
     assert name == "train"
     assert (asked_for.data, asked_for.model, asked_for.validation_share) == ("digits", "mlp", 0)
     assert asked_for.out == f"{real}-trained"
-    last = json.loads((real / "mixup-k1-b20-2-s1" / "metrics.jsonl").read_text())
+    last = json.loads(next(real.glob("*-s1/metrics.jsonl")).read_text())
     assert last["error"] == last["validation_error"]  # the test split is not there
 
 
@@ -297,12 +313,12 @@ def test_a_candidate_whose_runs_fail_is_left_out_and_named(tmp_path, monkeypatch
 
     monkeypatch.setattr(race_run, "train_without_test", failing)
     failures = choose(tiny(tmp_path / "o"), "", quiet())
-    assert set(failures) == {"cutmix-k1-b20-2-s0", "mixup-k1-b20-8-s0", "mixup-k1-b20-8-s1"}
+    assert set(failures) == {"cutmix-k1-b20-2-s0", "cutmix-k1-b20-4-s0", "mixup-k1-b20-8-s0", "mixup-k1-b20-8-s1"}
     assert written_in(tmp_path / "o")["answer"][0].startswith("train with: mixup, K = 1, 20 rows per step, 4 steps")
 
 
 def test_a_budget_too_small_for_one_run_of_each_is_refused_after_the_first(tmp_path):
-    with pytest.raises(UsageError, match=r"hold one run of each of 3 candidates, got budget='0\.001s' where"):
+    with pytest.raises(UsageError, match=r"hold a run of each of 3 candidates and one twice as long, got"):
         choose(tiny(tmp_path / "o", budget="0.001s"), "", quiet())
     assert len(list((tmp_path / "o").glob("*/evaluation.json"))) == 1
 

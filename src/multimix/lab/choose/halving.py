@@ -1,8 +1,10 @@
 """Who goes on, and who has won: successive halving over complete runs. Pure functions of what was measured.
 
-In the first rung every candidate does one run of the first length. In each further rung the better half does runs of
-twice the length, with one more paired seed, and its best length so far gets that seed too; so lengths and candidates
-are compared on the same seeds. The best candidate without mixing always goes on: the others are compared with it.
+In the first rung every candidate does one run of the first length and one of twice that. In each further rung the
+better half does runs of twice the longest length, with one more paired seed, and its best length so far gets that seed
+too; so lengths and candidates are compared on the same seeds. Whoever gained so much by the last doubling that the like
+of it would make it the best goes on too: mixing and K > 1 begin slowly, and lead late. The best candidate without
+mixing always goes on: the others are compared with it.
 
 References:
     Jamieson and Talwalkar, 2016, Non-stochastic best arm identification and hyperparameter optimization; here a longer
@@ -117,16 +119,18 @@ class Race:
     jobs: int = 1
 
     def opening(self) -> Rung:
-        """Return the first rung."""
-        return Rung(self.candidates, 1, tuple((name, self.first, 0) for name in self.candidates))
+        """Return the first rung: two lengths, so that what each candidate gains by a doubling is known."""
+        lengths = self.first, 2 * self.first
+        return Rung(self.candidates, 1, tuple((name, length, 0) for length in lengths for name in self.candidates))
 
     def following(self, done: Mapping[Key, Measured], rung: Rung, left_s: float) -> Rung | None:
         """Return the rung after one whose runs are done; None if there is nothing more to find out, or no time for it.
 
-        Where time is short the worst of the half are left out; two at least go on, one of them without mixing.
+        Where time is short the worst of them are left out; two at least go on, one of them without mixing.
         """
         ranked = ranking(done, rung.contenders, rung.seeds)
         going_on = self._better_half(ranked)
+        going_on += [each for each in ranked if each not in going_on and _may_lead(done, each, ranked[0], rung.seeds)]
         needed = self._needed(going_on)
         seeds = min(rung.seeds + 1, self.most_seeds)
         while len(going_on) > 1:
@@ -203,13 +207,22 @@ def first_length(num_candidates: int, most_seeds: int, time_s: float, start_s: f
         start_s: What a run takes beside its steps.
         step_s: What a step takes.
     """
-    runs = units = left = num_candidates
-    seeds, length = 1, 1.0
+    left, seeds, length = num_candidates, 1, 2.0
+    runs, units = 2 * num_candidates, 3 * num_candidates
     while left > 3 or seeds < min(SEEDS_PLANNED, most_seeds):
         left, seeds, length = max(2, left // 2) + 1, min(seeds + 1, most_seeds), 2 * length
         runs += left * (seeds + 1)
         units += math.ceil(left * (seeds + 0.5) * length)
     return (time_s - runs * start_s) / (units * step_s)
+
+
+def _may_lead(done: Mapping[Key, Measured], standing: Standing, best: Standing, seeds: int) -> bool:
+    """Whether it would be the best if the next doubling of its length lowered its error as much as the last one did."""
+    if standing.reached:
+        return False
+    before = [done.get((standing.name, standing.length // 2, seed)) for seed in range(seeds)]
+    errors = [run.error for run in before if run is not None]
+    return bool(errors) and 2 * mean(standing.errors) - mean(errors) < mean(best.errors)
 
 
 def _standing(done: Mapping[Key, Measured], name: str, seeds: int) -> Standing | None:

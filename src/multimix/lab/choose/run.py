@@ -52,8 +52,8 @@ def choose(settings: ChooseSettings, command: str, console: PlainConsole) -> dic
         Why runs failed, by the name of their folder; empty if none did.
 
     Raises:
-        UsageError: if the budget is too small for one run of each candidate, the folder holds something else, the
-            device is missing, or the data cannot be used.
+        UsageError: if the budget is too small for the first rung, the folder holds something else, the device is
+            missing, or the data cannot be used.
         RunFailed: if another process is at work in the folder, or no candidate has a result.
     """
     check_installed(settings.trackers)
@@ -140,7 +140,7 @@ class _Race:
         """Return the length of the first rung, once the first candidate was timed.
 
         Raises:
-            UsageError: if the budget is too small for one run of each candidate.
+            UsageError: if the budget is too small for the first rung: a run of each candidate, and one twice as long.
             RunFailed: if that run fails.
         """
         settings, name = self._settings, next(iter(self._field))
@@ -151,12 +151,12 @@ class _Race:
             self._do([key], self._board([key]))
         if (found := self._measured(key)) is None:
             raise RunFailed(f"the first run must end well, got {'; '.join(self._failures.values())}")
-        needed_s = len(self._field) * found.time_s / self._slots.jobs
+        needed_s = 3 * len(self._field) * found.time_s / self._slots.jobs
         if needed_s > settings.budget_s:
             raise UsageError(
-                f"budget must hold one run of each of {len(self._field)} candidates, got budget={settings.budget!r} "
-                f"where they take about {duration(needed_s)} at {key[1]} steps; give more, fewer methods, or fewer "
-                f"--steps"
+                f"budget must hold a run of each of {len(self._field)} candidates and one twice as long, got budget="
+                f"{settings.budget!r} where they take about {duration(needed_s)} from {key[1]} steps on; give more, "
+                f"fewer methods, or fewer --steps"
             )
         self._folder.first = settings.steps or self._by_budget(key, found)
         return self._folder.first
