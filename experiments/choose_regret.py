@@ -16,7 +16,7 @@ Beside the rule stand choices made without it: no mixing, also with the small ba
 small batch, CutMix with K = 5; each at the length with the lowest validation error among those that the budget pays
 for, from the shortest on, all seeds each. "No mixing unless significantly worse" has the same runs, and keeps to no
 mixing where the lowest error does not differ significantly from it. It was the command's rule before it was replayed on
-digits with 5 labels per class; before CIFAR-10, what starts slowly was dropped. Those tables cannot confirm the changes.
+digits with 5 labels per class; before CIFAR-10, what starts slowly was dropped. Those tables confirm neither change.
 """
 
 import argparse

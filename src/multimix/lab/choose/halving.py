@@ -85,7 +85,7 @@ class Decision:
     """What is recommended, and why.
 
     The lowest mean error is recommended, significant or not: keeping to no mixing until a difference to it is
-    significant had one to nine points more test error where it was tried (experiments/choose_regret.py).
+    significant had up to nine points more test error where it was tried (experiments/choose_regret.py).
 
     Args:
         best: What to train with: the lowest mean error.
