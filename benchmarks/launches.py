@@ -20,8 +20,19 @@ from multimix import MultiMix
 PAIRS, PIXELS, NUM_MIXES = 128, 32, 5
 METHODS = ("mixup", "cutmix", "fmix", "smoothmix", "resizemix", "gridmix", "saliencymix", "topmix")
 WITH_SALIENCY = ("saliencymix", "topmix")  # given, as finding it is counted apart
-FREE = ("empty", "view", "unsafe_view", "slice", "select.int", "expand", "unsqueeze", "squeeze", "detach", "alias")
-FREE += ("as_strided", "transpose", "permute", "reshape", "t.default", "split", "unbind", "lift_fresh", "scalar_tensor")
+FREE = ("empty", "new_empty", "view", "unsafe_view", "slice", "select.int", "expand", "unsqueeze", "squeeze", "detach")
+FREE += (
+    "alias",
+    "as_strided",
+    "transpose",
+    "permute",
+    "reshape",
+    "t.default",
+    "split",
+    "unbind",
+    "lift_fresh",
+    "scalar_tensor",
+)
 
 
 class Launches(TorchDispatchMode):

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from problems import saliency
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.interpreter import patch_once
+from benchmarks.launches import Launches
 from multimix import MultiMix, Plan, PuzzleMix
 from multimix.grid import cut
 from multimix.kernels import family
@@ -27,21 +27,6 @@ from multimix.puzzle.transport import transport
 
 SHAPES = ((3, 3, 9, 7), (3, 2, 16, 16), (2, 3, 12), (4, 20))
 SCALES = ((1, 0), (1e-30, 0), (3e38, 0), (1e37, 1.2e38))
-# What makes no kernel run on a GPU: views, and memory that nobody writes.
-FREE = (
-    "empty",
-    "new_empty",
-    "view",
-    "unsafe_view",
-    "slice",
-    "expand",
-    "select",
-    "transpose",
-    "permute",
-    "detach",
-    "unsqueeze",
-    "unbind",
-)
 
 
 @contextmanager
@@ -185,22 +170,6 @@ def scales() -> int:
         with on_the_cpu():
             wrong += int((found != solve_masks(*scaled)).sum())
     return wrong
-
-
-class Launches(TorchDispatchMode):
-    """Counts operations that start a kernel on a GPU, for tensors without values stand in."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        result = function(*args, **(kwargs or {}))
-        name = str(function).removeprefix("aten.")
-        first = result[0] if isinstance(result, list | tuple) else result
-        if isinstance(first, Tensor) and first.device.type == "meta" and not name.lstrip("_").startswith(FREE):
-            self.counts[name] += 1
-        return result
 
 
 def without_values(grid: int, levels: int) -> dict[str, dict[str, int]]:
