@@ -40,7 +40,7 @@ def _few(num_mixes):
 
 def test_a_difference_fails_the_part(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.gpu.agreement.mixers", _few)
-    monkeypatch.setattr("benchmarks.gpu.agreement._ulps", lambda *_: 2.0)
+    monkeypatch.setattr("benchmarks.gpu.agreement._roundings", lambda *_: 2.0)
     monkeypatch.setattr("torch.equal", lambda *_: False)
     assert command.main(["--tiny", "--parts", "exact", "--out", str(tmp_path)]) == 1
     part = json.loads((tmp_path / "gpu.json").read_text())["parts"]["exact"]

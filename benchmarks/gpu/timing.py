@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.gpu.setting import Setting
 
-SAMPLE_S = 2e-3  # the shortest timing lasts this long: faster calls are repeated within it, all equally often
+SAMPLE_S = 2e-3  # no timing lasts less: faster calls are repeated within it
 LEAST_REPEATS = 3  # the first call of a sample also waits for its launch
 
 Contenders = Mapping[str, Callable[[], object]]
@@ -26,13 +26,15 @@ def interleave(setting: Setting, contenders: Contenders, budget_s: float, min_ro
     for contend in contenders.values():
         for _ in range(3):  # kernels are compiled, the allocator has its memory
             contend()
-    fastest = min(_seconds(contend, LEAST_REPEATS) for contend in contenders.values())
-    repeats = max(LEAST_REPEATS, min(200, math.ceil(SAMPLE_S / fastest)))
+    repeats = {
+        name: max(LEAST_REPEATS, min(200, math.ceil(SAMPLE_S / _seconds(contend, LEAST_REPEATS))))
+        for name, contend in contenders.items()
+    }
     times: dict[str, list[float]] = {name: [] for name in contenders}
     end, done = time.perf_counter() + budget_s, 0
     while done < min_rounds or time.perf_counter() < end:
         for name, contend in contenders.items():
-            times[name].append(_seconds(contend, repeats))
+            times[name].append(_seconds(contend, repeats[name]))
         done += 1
     return {name: statistics.median(values) for name, values in times.items()}
 

@@ -33,7 +33,7 @@ class Record:
         ece: Expected calibration error, 15 bins.
         brier: In [0, 2].
         wrong: Which test samples were classified wrong: packed bits in base64, the first sample the highest bit.
-        time_s: Training time by the clock, on a GPU.
+        time_s: Training time by the clock, on a GPU; where runs shared it, what their updates take alone.
         values: What the library's evaluators say of the model, by name, where they were asked.
     """
 

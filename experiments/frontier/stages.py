@@ -93,15 +93,23 @@ class Study:
         """
         if (arm.name, length, rate, seed) in self.records.all:
             return
-        if monotonic() > self.until:
+        if self.is_late():
             raise TimeoutError("no run is begun any more; the same command goes on")
-        record, logits = self._done(arm, length, rate, seed)
+        record, logits = self.trained(arm, length, rate, seed)
         if keep_logits:
             save_logits(self.folder / "logits", record, logits)
+        self.add(record)
+
+    def is_late(self) -> bool:
+        """Whether no further run is begun."""
+        return monotonic() > self.until
+
+    def add(self, record: Record) -> None:
+        """Add a finished run to the records."""
         self.records.add(record)
         self.say(
-            f"{arm.name}, {length} updates, rate {rate:g}, seed {seed}: {100 * record.error:.1f} %, "
-            f"{record.cost_s:.1f} s"
+            f"{record.arm}, {record.length} updates, rate {record.rate:g}, seed {record.seed}: "
+            f"{100 * record.error:.1f} %, {record.cost_s:.1f} s"
         )
 
     def again(self, arm: Arm, seeds: Iterable[int]) -> bool:
@@ -112,15 +120,15 @@ class Study:
         """
         same = True
         for known in self.records.of(arm.name, seeds):
-            record, _ = self._done(arm, known.length, known.rate, known.seed)
+            record, _ = self.trained(arm, known.length, known.rate, known.seed)
             same &= record.wrong == known.wrong
             verdict = "as recorded" if record.wrong == known.wrong else f"recorded {100 * known.error:.1f} %"
             self.say(f"{arm.name}, {known.length} updates, seed {known.seed}: {100 * record.error:.1f} %, {verdict}")
         return same
 
-    def _done(self, arm: Arm, length: int, rate: float, seed: int) -> tuple[Record, torch.Tensor]:
+    def trained(self, arm: Arm, length: int, rate: float, seed: int) -> tuple[Record, torch.Tensor]:
         """Train and judge: return the record and the test logits."""
-        data = self._samples(seed)
+        data = self.samples(seed)
         model, found = self._trained(arm, data, length, rate, seed)
         assert data.validation is not None
         validation, test = logits_of(model, data.validation), logits_of(model, data.test)
@@ -134,7 +142,8 @@ class Study:
             return model, {**found, "values": evaluated([Localization()], model, data)}
         return model, dict(found)
 
-    def _samples(self, seed: int) -> Data:
+    def samples(self, seed: int) -> Data:
+        """Return the splits of a seed, on the device."""
         if self._drawn is None or self._drawn[0] != seed:
             self._drawn = seed, draw(self.data, self.protocol, seed).to(self.device)
         return self._drawn[1]

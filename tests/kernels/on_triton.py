@@ -399,7 +399,7 @@ class Launches(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-BUDGETS = {"mixup": 6, "cutmix": 8, "fmix": 10, "smoothmix": 10, "resizemix": 10, "gridmix": 10, "saliencymix": 10}
+BUDGETS = {"mixup": 3, "cutmix": 3, "fmix": 9, "smoothmix": 9, "resizemix": 3, "gridmix": 5, "saliencymix": 8}
 BUDGETS |= {"topmix": 10, TopMix(grid=4): 10, TopMix(grid=3): 10}  # a cell per position, cells of one size, of several
 
 

@@ -1,7 +1,7 @@
 """What a mix keeps of its sample: one file per kind of mask."""
 
 from multimix.masks.blocks import Blocks
-from multimix.masks.boxes import Boxes
+from multimix.masks.boxes import Boxes, kept_shares
 from multimix.masks.bump import Bump
 from multimix.masks.constant import Constant, Everything
 from multimix.masks.mask import Mask
@@ -9,4 +9,16 @@ from multimix.masks.ordered import LEVELS, Ordered
 from multimix.masks.resized import Resized
 from multimix.masks.sides import sides
 
-__all__ = ["LEVELS", "Blocks", "Boxes", "Bump", "Constant", "Everything", "Mask", "Ordered", "Resized", "sides"]
+__all__ = [
+    "LEVELS",
+    "Blocks",
+    "Boxes",
+    "Bump",
+    "Constant",
+    "Everything",
+    "Mask",
+    "Ordered",
+    "Resized",
+    "kept_shares",
+    "sides",
+]

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
@@ -20,15 +21,19 @@ class Boxes:
         low: first position inside, per spatial axis.
         high: one past the last position inside; `low == high` is an empty box.
         spatial: the sizes of the images' spatial axes.
+        kept: the share of positions outside of each box, where that was found on the host with the boxes.
     """
 
     low: Int64[Tensor, "K P d"]
     high: Int64[Tensor, "K P d"]
     spatial: tuple[int, ...]
+    kept: Float32[Tensor, "K P"] | None = None
     averages: ClassVar[bool] = False
 
     def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight, rounded once."""
+        if self.kept is not None:
+            return self.kept
         positions = math.prod(self.spatial)
         kept = positions - (self.high - self.low).prod(-1)
         whole = torch.tensor(positions, dtype=widest(kept.device), device="cpu")
@@ -47,9 +52,23 @@ class Boxes:
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Boxes":
         """Return the masks of these pairs."""
-        return Boxes(self.low[:, pairs], self.high[:, pairs], self.spatial)
+        kept = None if self.kept is None else self.kept[:, pairs]
+        return Boxes(self.low[:, pairs], self.high[:, pairs], self.spatial, kept)
 
     def blend(self, x: Tensor, sample: Tensor | None, partner: Tensor, out: Tensor | None = None) -> Tensor:
         """Return the mixed rows: see `Mask.blend`."""
         inside = over_channels(self.inside(), x)
         return torch.where(inside, partners(x, partner), samples(x, sample), out=out)
+
+
+def kept_shares(
+    low: Int64[np.ndarray, "K P d"], high: Int64[np.ndarray, "K P d"], spatial: tuple[int, ...]
+) -> Float32[np.ndarray, "K P"]:
+    """Return the share of positions outside of each box: on the host it costs no launches.
+
+    The quotient of two integers below 2**24 is never so near the middle of two float32 that rounding it to float64
+    first would matter.
+    """
+    positions = math.prod(spatial)
+    share: np.ndarray = ((positions - (high - low).prod(-1)) / positions).astype(np.float32)
+    return share

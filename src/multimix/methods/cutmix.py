@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from multimix.masks import Boxes
+from multimix.masks import Boxes, kept_shares
 from multimix.methods.method import Method
 from multimix.methods.step import Step, checked_alpha
 from multimix.suggest import check_option
@@ -51,8 +51,9 @@ class CutMix(Method):
         centres = num_mixes if self.boxes == "independent" else 1
         centre = step.geometry.random((centres, columns, len(sizes))) * sizes
         low, high = box_edges(step.lam, centre, sizes, fit=self.boxes == "inside")
-        lows, highs = step.tensors(low.astype(np.int64), high.astype(np.int64))
-        return Boxes(lows, highs, step.spatial)
+        low, high = low.astype(np.int64), high.astype(np.int64)
+        lows, highs, kept = step.tensors(low, high, kept_shares(low, high, step.spatial))
+        return Boxes(lows, highs, step.spatial, kept)
 
 
 def box_edges(

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from multimix.masks import Boxes, Resized
+from multimix.masks import Boxes, Resized, kept_shares
 from multimix.methods.method import Method
 from multimix.methods.step import Step
 from multimix.scalars import as_number
@@ -62,8 +62,8 @@ class ResizeMix(Method):
         scale = (1.0 - step.lam[..., None]) ** (1.0 / len(sizes))
         sides = np.rint(scale * sizes).astype(np.int64)
         low = first_positions(sides, step.geometry.random((step.lam.shape[1], len(sizes))), sizes)
-        lows, highs = step.tensors(low, low + sides)
-        return Resized(Boxes(lows, highs, step.spatial))
+        lows, highs, kept = step.tensors(low, low + sides, kept_shares(low, low + sides, step.spatial))
+        return Resized(Boxes(lows, highs, step.spatial, kept))
 
 
 def first_positions(
