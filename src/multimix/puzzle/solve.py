@@ -23,8 +23,7 @@ def solve_masks(
     `mask[k] >= mask[k + 1]`. One solve gives all K, because the threshold shifts every block alike.
 
     Masks are exact on every device, to the bit the same. On a GPU with Triton, grids of up to 256 blocks are solved
-    there, and the host does not wait; otherwise the CPU solves them, with one copy each way. (The kernels ran in
-    Triton's interpreter only; no GPU has been used.)
+    there, and the host does not wait; otherwise the CPU solves them, with one copy each way.
 
     Args:
         gain: what is won by keeping a block, any finite numbers.

@@ -30,8 +30,10 @@ def mixed(x: Tensor, plan: Plan, work: Work, out: Tensor | None) -> Tensor:
 
 def softened(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Tensor:
     """Integer labels as those of the K * P mixed rows, (K * P, C); nan where a label is no class."""
-    labels: Tensor = _soften(y, plan.sample, plan.partner, plan.weight, num_classes, dtype)
-    return labels
+    if torch.compiler.is_compiling():
+        labels: Tensor = _soften(y, plan.sample, plan.partner, plan.weight, num_classes, dtype)
+        return labels
+    return _soft_rows(y, plan.sample, plan.partner, plan.weight, num_classes, dtype)  # in half of the host's time
 
 
 def _spelled(work: Work) -> tuple[Any, ...]:
@@ -76,12 +78,7 @@ def _spread(grad: Tensor, sample: Tensor | None, partner: Tensor, *planned: Any)
     return out
 
 
-@torch.library.custom_op(
-    "multimix::soften",
-    mutates_args=(),
-    schema="(Tensor y, Tensor? sample, Tensor partner, Tensor weight, SymInt num_classes, ScalarType dtype) -> Tensor",
-)
-def _soften(
+def _soft_rows(
     y: Tensor, sample: Tensor | None, partner: Tensor, weight: Tensor, num_classes: int, dtype: torch.dtype
 ) -> Tensor:
     from multimix.kernels.triton.labels import soften  # imports triton
@@ -89,6 +86,14 @@ def _soften(
     out = _soft_shape(y, sample, partner, weight, num_classes, dtype)
     soften(y, sample, partner, weight, out)
     return out
+
+
+_soften = torch.library.custom_op(
+    "multimix::soften",
+    _soft_rows,
+    mutates_args=(),
+    schema="(Tensor y, Tensor? sample, Tensor partner, Tensor weight, SymInt num_classes, ScalarType dtype) -> Tensor",
+)
 
 
 def _soft_shape(
