@@ -203,7 +203,7 @@ class MultiMix:
         if isinstance(self.partners, SimilarTargets) and given is None:
             self.partners.check(y)
         streams = open_streams(generator)
-        method = self.method.pick(streams.batch)
+        method = self.method.pick(streams)
         layer = None
         if method.inside:
             names = method.layer_names(model)

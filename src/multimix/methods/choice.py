@@ -9,6 +9,7 @@ import numpy as np
 from multimix.methods.method import Drawn, Method
 from multimix.methods.names import as_method
 from multimix.scalars import as_number
+from multimix.streams import Streams
 
 
 @dataclass(frozen=True, init=False)
@@ -46,10 +47,11 @@ class Choice(Drawn):
         object.__setattr__(self, "methods", tuple(as_method(method) for method in methods))
         object.__setattr__(self, "weights", chances)
 
-    def pick(self, rng: np.random.Generator) -> Method:
+    def pick(self, streams: Streams) -> Method:
         """Return the method of one batch."""
         edges = np.cumsum(self.weights)
-        return self.methods[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))].pick(rng)
+        place = streams.batch.random() * edges[-1]
+        return self.methods[int(np.searchsorted(edges, place, side="right"))].pick(streams)
 
     @property
     def options(self) -> list[Method]:

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from multimix.coefficients import beta_quantile
 from multimix.masks import Mask
 from multimix.methods.step import Step, check_axes
+from multimix.streams import Streams
 
 
 class Drawn(ABC):
     """A method, or several of which one is drawn for every batch."""
 
     @abstractmethod
-    def pick(self, rng: np.random.Generator) -> "Method":
+    def pick(self, streams: Streams) -> "Method":
         """Return the method of one batch."""
 
     @property
@@ -56,8 +57,8 @@ class Method(Drawn):
     asks_model: ClassVar[bool] = False
     """True if `find_saliency` asks the model, with the targets; else it looks at x alone."""
 
-    def pick(self, rng: np.random.Generator) -> "Method":
-        """Return the method itself: nothing is drawn."""
+    def pick(self, streams: Streams) -> "Method":
+        """Return the method itself: nothing is drawn, and no stream opened."""
         return self
 
     @property
