@@ -1,6 +1,8 @@
 """The frontier study: splits, arms and choices, where the answer is known."""
 
 import base64
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from experiments.frontier.analysis import Findings
 from experiments.frontier.choose import best_length, choose, is_done
 from experiments.frontier.overview import rows
 from experiments.frontier.page import write_page
+from experiments.frontier.passes import differences, row
 from experiments.frontier.pool import pool
 from experiments.frontier.protocol import Arm, Protocol
 from experiments.frontier.records import Record, Records, judged, wrong_of
@@ -108,6 +111,68 @@ def test_longer_runs_may_be_tried_at_the_best_rate_alone(tmp_path):
     }
     assert tried == {1e-6: {1, 2}, 0.1: {1, 2, 4}}
     assert choices["none K=1"].rate == 0.1
+
+
+TOGETHER = """
+import sys
+from pathlib import Path
+from experiments.frontier.protocol import Protocol
+from experiments.frontier.records import Records
+from experiments.frontier.stages import Study
+from experiments.gpu import Together
+from multimix.lab.data import open_data
+
+def quiet(line): pass
+
+folder, data, protocol = Path(sys.argv[1]), open_data("digits"), Protocol(**eval(sys.argv[2]))
+one = Study(protocol, data, folder / "one", quiet)
+one.finish(one.tune())
+late = Study(protocol, data, folder / "two", quiet, minutes=0)
+try:
+    Together(late, 2).tune()
+    print("was not late")
+except TimeoutError as error:
+    print(error)
+several = Together(Study(protocol, data, folder / "two", quiet), 2)
+several.tune()
+several.finish()
+first, second = (Records(folder / name).all for name in ("one", "two"))
+print(first.keys() == second.keys(), all(first[key].wrong == second[key].wrong for key in first))
+alone = several.update_s
+updates = {arm.name: arm.updates for arm in protocol.arms()}
+print(all(run.time_s == run.length * updates[run.arm] * alone[run.arm] for run in second.values()))
+kept = [sorted(file.name for file in (folder / name / "logits").iterdir()) for name in ("one", "two")]
+print(kept[0] == kept[1] != [])
+"""
+
+
+def test_several_runs_at_a_time_give_the_records_of_one_after_the_other(tmp_path):
+    settings = {**vars(TINY), "methods": ("mixup",), "kinds": ("K=1", "K=5 same rows"), "rates": (0.03, 0.1)}
+    command = [sys.executable, "-c", TOGETHER, str(tmp_path), repr(settings)]
+    done = subprocess.run(command, cwd=FOLDER.parents[1], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "no run is begun any more; the same command goes on",
+        "True True",
+        "True",
+        "True",
+    ]
+
+
+def test_differences_by_passes_take_each_arm_at_its_best_rate(tmp_path):
+    protocol = Protocol(**{**vars(TINY), "lengths": 3, "rates": (0.1, 0.3)})
+    records = Records(tmp_path)
+    for length in (1, 2, 4):
+        for rate in (0.1, 0.3):
+            records.add(record(length, 0.5 if rate == 0.1 else 0.4, rate, arm="mixup K=1"))
+            records.add(record(length, (0.6 if rate == 0.1 else 0.7) / length, rate, arm="mixup K=5 same rows"))
+            records.add(record(length, 0.9, rate, seed=100, arm="mixup K=5 same rows"))  # no tuning run
+    found = differences(protocol, records, "mixup", "K=1")
+    assert found == pytest.approx({0.5: 20.0, 1.0: -10.0, 2.0: -25.0})  # 10 rows, 20 samples
+    assert not differences(protocol, records, "mixup", "small batch")
+    assert row("here", "mixup", 3, {8.0: 5.0, 16.0: -1.0, 960.0: 2.0}) == (
+        "| here | mixup | 3 | +5.0 | -1.0 |  |  |  |  | +2.0 |"
+    )
 
 
 def test_the_bits_say_which_samples_were_wrong():
