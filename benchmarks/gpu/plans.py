@@ -12,6 +12,7 @@ from importlib.util import find_spec
 
 import torch
 
+from benchmarks.gpu import host
 from benchmarks.gpu.batches import batch, mixers, seed
 from benchmarks.gpu.setting import Rows, Setting
 from benchmarks.gpu.swaps import swapped
@@ -28,6 +29,10 @@ def measure(setting: Setting) -> Iterator[tuple[str, Rows]]:
     pairs, side = (4, 16) if setting.tiny else (128, 32)
     rows = host_times(setting, pairs, side)
     yield f"host time of a plan, {pairs} × 3 × {side}², K = {K}" + ("" if setting.cuda else ", without a device"), rows
+    yield (
+        f"where a mixed step's host time goes: mixup, {pairs} × 3 × {side}², K = {K}",
+        host.parts(setting, pairs, side),
+    )
     aims = [{"what": f"{row['method']}: host time of a plan", "aim": f"≤ {MOST_US} µs"} for row in rows]
     yield "aims", [aim | {"measured": row["µs"]} for aim, row in zip(aims, rows, strict=True)]
 
