@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from multimix.shapes import to_device
+from multimix.shapes import to_device, widest
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,14 @@ def cell_edges(axis: Axis, device: torch.device) -> Int64[Tensor, "cells1"]:
     """`axis.edges()` as a tensor, which stays on the device: nothing is copied in a later step."""
     with torch.inference_mode(False):
         return to_device(torch.tensor(axis.edges(), dtype=torch.int64, device="cpu"), device)
+
+
+@lru_cache(maxsize=256)
+def cell_counts(rows: Axis, columns: Axis, device: torch.device) -> Float[Tensor, "cells"]:
+    """Return the number of positions in each cell, in reading order: on the device, where it stays."""
+    sizes = cell_sizes((rows, columns))
+    with torch.inference_mode(False):
+        return to_device(torch.from_numpy(sizes.astype(np.float64)).to(widest(device)), device)
 
 
 def cell_of(edges: Int64[Tensor, "cells1"], size: int) -> Int64[Tensor, "size"]:

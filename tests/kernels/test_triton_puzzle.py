@@ -48,4 +48,4 @@ def test_a_plan_starts_few_kernels_on_every_grid_and_no_value_is_read(found):
     assert len(found["launches"]) == 4
     for started in found["launches"]:
         assert sum(started["kernels"].values()) == 6
-        assert sum(started["operations"].values()) <= 10  # so a step takes 18: mixing and labels are one each
+        assert sum(started["operations"].values()) <= 6  # so a step takes 14: mixing and labels are one each

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float32, Int32, Int64, UInt8
+from jaxtyping import Float, Float32, Int32, Int64, UInt8
 from torch import Tensor
 
 from multimix.grid import cell_of
@@ -25,6 +25,7 @@ class Blocks:
         source: the cell whose pixels are shown in each cell, of the sample (0) and of the partner (1); None: no cell
             moves. A cell that is one position shorter than where it goes repeats its last row or column.
         spatial: the sizes of the images' spatial axes: two, or one for a series, which is an image of one row.
+        areas: the number of positions in each block, in reading order; None: found when it is needed.
     """
 
     kept: UInt8[Tensor, "K P h w"]
@@ -33,6 +34,7 @@ class Blocks:
     columns: Int64[Tensor, "cells_across_1"]
     source: Int32[Tensor, "K P 2 cells"] | None
     spatial: tuple[int, ...]
+    areas: Float[Tensor, "blocks"] | None = None
 
     @property
     def averages(self) -> bool:
@@ -51,12 +53,15 @@ class Blocks:
 
     def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight, rounded once."""
-        heights, widths = (
-            edges[::n].diff() for edges, n in zip((self.rows, self.columns), self.per_block, strict=True)
-        )
         wide = widest(self.kept.device)
-        areas = (heights[:, None] * widths).flatten().to(wide)  # integers: the sum is exact
-        return (self.kept.flatten(2).to(wide) @ areas / (self.whole * math.prod(self.spatial))).float()
+        areas = self.areas
+        if areas is None:
+            heights, widths = (
+                edges[::n].diff() for edges, n in zip((self.rows, self.columns), self.per_block, strict=True)
+            )
+            areas = (heights[:, None] * widths).flatten().to(wide)
+        kept = self.kept.flatten(2).to(wide) @ areas  # integers: the sum is exact
+        return (kept / (self.whole * math.prod(self.spatial))).float()
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Blocks":
         """Return the masks of these pairs."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
-from multimix.grid import cell_edges, cut
+from multimix.grid import cell_counts, cell_edges, cut
 from multimix.host import in_transform
 from multimix.masks import Blocks
 from multimix.methods.method import Method
@@ -153,7 +153,8 @@ class PuzzleMix(Method):
         kept = kept.view(mixes, len(x), *kept.shape[2:])
         source = sources[0].view(mixes, len(x), 2, -1) if sources else None
         edges = cell_edges(down, x.device), cell_edges(across, x.device)
-        return Blocks(kept, self.levels - 1, *edges, source, step.spatial)
+        areas = cell_counts(rows, columns, x.device)
+        return Blocks(kept, self.levels - 1, *edges, source, step.spatial, areas)
 
     def _solved_on(self, device: torch.device, blocks: int, places: int) -> bool:
         """Whether masks and moves are found on a device, for which the host need not wait."""

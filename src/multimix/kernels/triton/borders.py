@@ -201,7 +201,7 @@ def fold_energy(
     along = next_power(cells.shape[1] * max(sizes[3], sizes[4]))
     shape = {"BLOCKS": blocks, "SUB": min(along, LANES // blocks), "PARTS": PARTS, "num_warps": 8}
     flags = {"OWN": sample is None, "CONTENTS": contents is not None}
-    launch(fold_pairs, (pairs, triton.cdiv(height * width, blocks)), *tensors, *sizes, *numbers, **flags, **shape)
+    launch(fold_pairs, (pairs, -(-height * width // blocks)), *tensors, *sizes, *numbers, **flags, **shape)
     return gain, right, down
 
 

@@ -113,7 +113,7 @@ def cell_means_and_ranges(x: Tensor, rows: Axis, columns: Axis, dtype: torch.dty
     """The means of all cells of (B, C, H, W), and (parts, 2) numbers: the range of x's finite numbers, in parts."""
     means = torch.empty((*x.shape[:2], rows.total, columns.total), dtype=dtype, device=x.device)
     sizes, shape = _sizes(rows, columns)
-    chunks = triton.cdiv(rows.total * columns.total, shape["CELLS"])
+    chunks = -(-rows.total * columns.total // shape["CELLS"])
     planes = x.shape[0] * x.shape[1]
     wide = torch.promote_types(x.dtype, torch.float32)
     ranges = torch.empty((planes * chunks, 2), dtype=wide, device=x.device)
@@ -123,7 +123,7 @@ def cell_means_and_ranges(x: Tensor, rows: Axis, columns: Axis, dtype: torch.dty
 
 def _sizes(rows: Axis, columns: Axis) -> tuple[tuple[int, ...], dict[str, int]]:
     """The axes as numbers, the positions of the largest cell, and how many of both a program looks at at once."""
-    positions = math.prod(triton.cdiv(triton.cdiv(axis.size, axis.blocks), axis.cells) for axis in (rows, columns))
+    positions = math.prod(-(-axis.size // (axis.blocks * axis.cells)) for axis in (rows, columns))
     cells = min(next_power(rows.total * columns.total), MOST_CELLS)
     sizes = (*_triple(rows), *_triple(columns), positions)
     return sizes, {"CELLS": cells, "SUB": min(next_power(positions), LANES // cells), "num_warps": 8}
