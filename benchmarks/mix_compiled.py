@@ -20,7 +20,7 @@ from triton.compiler import ASTSource
 from benchmarks.cut_compiled import assemble
 from benchmarks.timing import table
 from multimix.kernels.triton.bumps import BLOCK as BUMPS_BLOCK
-from multimix.kernels.triton.bumps import HALVINGS, fill_bumps
+from multimix.kernels.triton.bumps import HALVINGS, fill_bumps, weigh_bumps
 from multimix.kernels.triton.labels import soften_rows
 from multimix.kernels.triton.levels import levels
 from multimix.kernels.triton.mix import BUMP, mix
@@ -77,8 +77,9 @@ def variants() -> Iterator[Variant]:
         yield Variant(peak_boxes, values, boxes, around | wide)
     counted = {"values": "*fp32", "falling": "*fp32", "num_kept": "*i64", "level": "*u8", "kept": "*i64"}
     yield Variant(levels, "fp32", counted, {"STEPS": 16, "BLOCK": 1024})
-    shaped = {"share": "*fp64", "centre": "*fp64"} | dict.fromkeys(("factor0", "factor1", "factor2"), "*fp32")
+    shaped = {"share": "*fp64", "centre": "*fp64"} | dict.fromkeys(("factor0", "factor1", "factor2", "kept"), "*fp32")
     yield Variant(fill_bumps, "fp32", shaped, {"AXES": 3, "MIXES": 32, "STEPS": HALVINGS, "BLOCK": BUMPS_BLOCK})
+    yield Variant(weigh_bumps, "fp32", shaped, {"AXES": 3, "BLOCK": BUMPS_BLOCK})
 
 
 def compile_ahead(variant: Variant, architecture: int) -> dict[str, object]:

@@ -373,11 +373,13 @@ def test_saliency_that_is_a_negative_view():
 def test_bumps(spatial, monkeypatch):
     x, mix = torch.empty(3, 2, *spatial), MultiMix(SmoothMix(alpha=0.1), num_mixes=MIXES)
     with counted_launches() as launches:
-        found = mix.plan(x, generator=torch.Generator().manual_seed(1)).mask.factors
-    assert launches == {"fill_bumps": 1}
+        mask = mix.plan(x, generator=torch.Generator().manual_seed(1)).mask
+    assert launches == {"fill_bumps": 1, "weigh_bumps": 1}
+    torch.testing.assert_close(mask.weight(), replace(mask, kept=None).weight(), rtol=0, atol=6e-8)
+    assert (mask.weight().diff(dim=0) <= 0).all()
     monkeypatch.setattr("multimix.kernels.family.chosen", lambda: "cpu")
     expected = mix.plan(x, generator=torch.Generator().manual_seed(1)).mask.factors
-    for factor, wanted in zip(found, expected, strict=True):
+    for factor, wanted in zip(mask.factors, expected, strict=True):
         assert (factor.diff(dim=0) >= 0).all()
         torch.testing.assert_close(factor, wanted, rtol=0, atol=6e-8)
 
@@ -399,7 +401,7 @@ class Launches(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-BUDGETS = {"mixup": 3, "cutmix": 3, "fmix": 9, "smoothmix": 9, "resizemix": 3, "gridmix": 5, "saliencymix": 8}
+BUDGETS = {"mixup": 3, "cutmix": 3, "fmix": 9, "smoothmix": 5, "resizemix": 3, "gridmix": 5, "saliencymix": 8}
 BUDGETS |= {"topmix": 10, TopMix(grid=4): 10, TopMix(grid=3): 10}  # a cell per position, cells of one size, of several
 
 

@@ -50,4 +50,12 @@ def test_every_kernel_compiles_for_a_gpu():
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     compiled = {line.split(" | ")[0] for line in done.stdout.splitlines()[4:]}
-    assert compiled == {"| mix", "| spread", "| soften_rows", "| levels", "| peak_boxes", "| fill_bumps"}
+    assert compiled == {
+        "| mix",
+        "| spread",
+        "| soften_rows",
+        "| levels",
+        "| peak_boxes",
+        "| fill_bumps",
+        "| weigh_bumps",
+    }

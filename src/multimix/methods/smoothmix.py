@@ -52,7 +52,8 @@ class SmoothMix(Method):
             from multimix.kernels.triton.bumps import bumps  # imports triton
 
             shares, centres = step.tensors(share, centre)
-            return Bump(bumps(shares, centres, step.spatial))
+            shown, kept = bumps(shares, centres, step.spatial)
+            return Bump(shown, kept=kept)
         from multimix.kernels.cpu.bumps import widths  # numba takes half a second to import
 
         width = widths(share, centre)

@@ -17,8 +17,10 @@ ROOT_2 = tl.constexpr(math.sqrt(2))
 HALF_ROOT_PI = tl.constexpr(math.sqrt(math.pi) / 2)
 
 
-def bumps(share: Tensor, centre: Tensor, spatial: tuple[int, ...]) -> tuple[Tensor, ...]:
+def bumps(share: Tensor, centre: Tensor, spatial: tuple[int, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
     """Return a factor for each axis, (K, P, size) float32, whose products have these means; they rise along K.
+
+    And what is left of 1 beside each mean, (K, P) float32: as the factors are, rounded once.
 
     Args:
         share: (K, P), float64, non-decreasing along K.
@@ -27,19 +29,15 @@ def bumps(share: Tensor, centre: Tensor, spatial: tuple[int, ...]) -> tuple[Tens
     """
     mixes, pairs = share.shape
     factors = tuple(torch.empty((mixes, pairs, size), dtype=torch.float32, device=share.device) for size in spatial)
+    kept = torch.empty((mixes, pairs), dtype=torch.float32, device=share.device)
+    three = (*(*factors, *factors)[: 3 - len(spatial)], *factors)  # the first may be unread
+    sizes = (*(1, 1, 1), *spatial)[-3:]
     block = min(BLOCK, max(32, 1 << (max(spatial) - 1).bit_length()))
-    launch(
-        fill_bumps,
-        (pairs,),
-        *(share, centre, *(*factors, *factors)[: 3 - len(spatial)], *factors, mixes, pairs),
-        *(*(1, 1, 1), *spatial)[-3:],
-        AXES=len(spatial),
-        MIXES=max(32, 1 << (mixes - 1).bit_length()),
-        STEPS=HALVINGS,
-        BLOCK=block,
-        num_warps=max(1, block // 64),
-    )
-    return factors
+    shape = {"AXES": len(spatial), "BLOCK": block, "num_warps": max(1, block // 64)}
+    most = max(32, 1 << (mixes - 1).bit_length())
+    launch(fill_bumps, (pairs,), share, centre, *three, mixes, pairs, *sizes, MIXES=most, STEPS=HALVINGS, **shape)
+    launch(weigh_bumps, (mixes * pairs,), *three, kept, *sizes, **shape)
+    return factors, kept
 
 
 @no_type_check
@@ -52,7 +50,7 @@ def below(edge, centre, scale):
 @no_type_check
 @triton.jit
 def fill_axis(factor, size, centre, scales, pair, mixes, pairs, MIXES: tl.constexpr, BLOCK: tl.constexpr):
-    """Fill what a pair's mixes show along an axis; no mix less than the one before it."""
+    """Fill what a pair's mixes show along an axis, no mix less than the one before it."""
     lane = tl.arange(0, MIXES)
     for begin in range(0, size, BLOCK):
         at = begin + tl.arange(0, BLOCK)
@@ -111,3 +109,27 @@ def fill_bumps(
         fill_axis(factor1, height, tl.load(last - pairs), scales, pair, mixes, pairs, MIXES, BLOCK)
     if AXES > 2:
         fill_axis(factor0, depth, tl.load(centre + pair), scales, pair, mixes, pairs, MIXES, BLOCK)
+
+
+@no_type_check
+@triton.jit
+def mean_of(factor, size, item, BLOCK: tl.constexpr):
+    """Return the mean of one mix's factor of an axis."""
+    total = tl.zeros([BLOCK], tl.float64)
+    for begin in range(0, size, BLOCK):
+        at = begin + tl.arange(0, BLOCK)
+        total += tl.load(factor + item * size + at, mask=at < size, other=0.0)
+    return tl.sum(total, axis=0) / size
+
+
+@no_type_check
+@triton.jit
+def weigh_bumps(factor0, factor1, factor2, kept, depth, height, width, AXES: tl.constexpr, BLOCK: tl.constexpr):
+    """Find what a mix keeps of the sample: 1 minus the mean of its bump, which is the product of the means."""
+    item = tl.program_id(0).to(tl.int64)
+    mean = mean_of(factor2, width, item, BLOCK)
+    if AXES > 1:
+        mean *= mean_of(factor1, height, item, BLOCK)
+    if AXES > 2:
+        mean *= mean_of(factor0, depth, item, BLOCK)
+    tl.store(kept + item, (1.0 - mean).to(tl.float32))
