@@ -14,6 +14,7 @@ FIRST: Questions = {
 OF_PUZZLE_MIX: Questions = {  # too; what takes long and may be left away comes last
     "Puzzle Mix's masks beside the CPU's solver, the same energies": solver.masks,
     "the host does not wait": promises.no_wait,
+    "a captured step, replayed with new plans": promises.replays,
     "launches of a step, beside the profiler's count": promises.launches,
     "every method beside the CPU, the same plan": agreement.methods,
 }

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu.batches import CLASSES, batch, mixers, seed
+from benchmarks.gpu.graphs import captured
 from benchmarks.gpu.setting import NO_GPU, Rows, Setting
 from multimix import MultiMix, PuzzleMix, SimilarTargets
 from multimix.kernels.triton.launch import counted_launches
@@ -15,6 +16,7 @@ from multimix.kernels.triton.launch import counted_launches
 K = 5
 BUDGETS = {"mixup": 6, "cutmix": 8, "puzzlemix": 30}  # launches of plan and apply with labels
 OTHERS = 10
+REPLAYS = 3
 
 
 def no_wait(setting: Setting) -> Rows:
@@ -59,6 +61,28 @@ def _without_wait(step: Callable[[], object]) -> str:
     finally:
         torch.cuda.set_sync_debug_mode("default")
     return "yes"
+
+
+def replays(setting: Setting) -> Rows:
+    """A captured `apply`, replayed after `plan.copy_` of new plans, beside those plans applied as they are."""
+    if not setting.cuda:
+        return [{"method": "all", "holds": NO_GPU}]
+    rows: Rows = []
+    for name, mix in _single_grids(mixers(K)).items():
+        x, y, saliency = batch(32, 32, setting.device)
+        plan = mix.plan(x, y, saliency=saliency)
+        mix.apply(plan, x, y)  # compiles
+        applied: list[tuple[Tensor, Tensor | None]] = []
+        replay = captured(lambda mix=mix, plan=plan, x=x, y=y, applied=applied: applied.append(mix.apply(plan, x, y)))
+        same = True
+        for _ in range(REPLAYS):
+            new = mix.plan(x, y, saliency=saliency)
+            plan.copy_(new)
+            replay()
+            pairs = zip(applied[-1], mix.apply(new, x, y), strict=True)  # the last was captured: replays fill it
+            same &= all(a is not None and b is not None and torch.equal(a, b) for a, b in pairs)
+        rows.append({"method": name, "new plans": REPLAYS, "holds": "yes" if same else "NO"})
+    return rows
 
 
 def launches(setting: Setting) -> Rows:
