@@ -77,7 +77,7 @@ def variants() -> Iterator[Variant]:
         yield Variant(peak_boxes, values, boxes, around | wide)
     counted = {"values": "*fp32", "falling": "*fp32", "num_kept": "*i64", "level": "*u8", "kept": "*i64"}
     yield Variant(levels, "fp32", counted, {"STEPS": 16, "BLOCK": 1024})
-    shaped = {"share": "*fp64", "centre": "*fp64"} | dict.fromkeys(("factor0", "factor1", "factor2", "kept"), "*fp32")
+    shaped = {"share": "*fp64", "centre": "*fp64"} | dict.fromkeys(("factor0", "factor1", "factor2", "weight"), "*fp32")
     yield Variant(fill_bumps, "fp32", shaped, {"AXES": 3, "MIXES": 32, "STEPS": HALVINGS, "BLOCK": BUMPS_BLOCK})
     yield Variant(weigh_bumps, "fp32", shaped, {"AXES": 3, "BLOCK": BUMPS_BLOCK})
 

@@ -222,7 +222,7 @@ class MultiMix:
             checks.check_saliency(saliency, x)
         step = Step(x, partner, lam, streams, shared, saliency)
         mask = method.mask(step)
-        weight = mask.weight()
+        weight = step.weight_of(mask)
         if weight.shape[1] < len(x):  # one geometry for all
             first = torch.zeros(len(x), dtype=torch.int64, device=x.device)
             mask, weight = mask.select(first), weight[:, first]  # memory of its own, for Plan.copy_

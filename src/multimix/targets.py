@@ -69,7 +69,7 @@ def _one_hot(y: Tensor, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "
 
 def _soft_labels(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "KP C"]:
     """Two scatters into zeros: no one-hot tensor is made. Where no value can be checked, what is no class gives nan."""
-    if takes_triton(y):
+    if takes_triton(y) and not plan.weight.requires_grad:
         from multimix.kernels.triton.operators import softened
 
         return softened(y, plan, num_classes, dtype)

@@ -1,6 +1,6 @@
 """What a mix keeps of its sample: one file per kind of mask."""
 
-from multimix.masks.blocks import Blocks
+from multimix.masks.blocks import Blocks, kept_blocks
 from multimix.masks.boxes import Boxes, kept_shares
 from multimix.masks.bump import Bump
 from multimix.masks.constant import Constant, Everything
@@ -19,6 +19,7 @@ __all__ = [
     "Mask",
     "Ordered",
     "Resized",
+    "kept_blocks",
     "kept_shares",
     "sides",
 ]

@@ -25,7 +25,6 @@ class Blocks:
         source: the cell whose pixels are shown in each cell, of the sample (0) and of the partner (1); None: no cell
             moves. A cell that is one position shorter than where it goes repeats its last row or column.
         spatial: the sizes of the images' spatial axes: two, or one for a series, which is an image of one row.
-        areas: the number of positions in each block, in reading order; None: found when it is needed.
     """
 
     kept: UInt8[Tensor, "K P h w"]
@@ -34,7 +33,6 @@ class Blocks:
     columns: Int64[Tensor, "cells_across_1"]
     source: Int32[Tensor, "K P 2 cells"] | None
     spatial: tuple[int, ...]
-    areas: Float[Tensor, "blocks"] | None = None
 
     @property
     def averages(self) -> bool:
@@ -53,15 +51,12 @@ class Blocks:
 
     def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight, rounded once."""
+        heights, widths = (
+            edges[::n].diff() for edges, n in zip((self.rows, self.columns), self.per_block, strict=True)
+        )
         wide = widest(self.kept.device)
-        areas = self.areas
-        if areas is None:
-            heights, widths = (
-                edges[::n].diff() for edges, n in zip((self.rows, self.columns), self.per_block, strict=True)
-            )
-            areas = (heights[:, None] * widths).flatten().to(wide)
-        kept = self.kept.flatten(2).to(wide) @ areas  # integers: the sum is exact
-        return (kept / (self.whole * math.prod(self.spatial))).float()
+        areas = (heights[:, None] * widths).flatten().to(wide)
+        return kept_blocks(self.kept, areas, self.whole * math.prod(self.spatial))
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Blocks":
         """Return the masks of these pairs."""
@@ -110,6 +105,17 @@ class Blocks:
 
     def _cell_of(self, height: int, width: int) -> tuple[Tensor, Tensor]:
         return cell_of(self.rows, height), cell_of(self.columns, width)
+
+
+def kept_blocks(kept: UInt8[Tensor, "K P h w"], areas: Float[Tensor, "blocks"], whole: int) -> Float32[Tensor, "K P"]:
+    """Return the weights of masks of blocks of so many positions: sums of integers, which are exact, rounded once.
+
+    Args:
+        kept: as in `Blocks`.
+        areas: positions of each block, in reading order, in the widest type.
+        whole: the sum where everything is the sample's.
+    """
+    return (kept.flatten(2).to(areas.dtype) @ areas / whole).float()
 
 
 def _position(edges: Tensor, cell: Int64[Tensor, "P HW"], offset: Int64[Tensor, "HW"]) -> Int64[Tensor, "P HW"]:

@@ -21,19 +21,15 @@ class Boxes:
         low: first position inside, per spatial axis.
         high: one past the last position inside; `low == high` is an empty box.
         spatial: the sizes of the images' spatial axes.
-        kept: the share of positions outside of each box, where that was found on the host with the boxes.
     """
 
     low: Int64[Tensor, "K P d"]
     high: Int64[Tensor, "K P d"]
     spatial: tuple[int, ...]
-    kept: Float32[Tensor, "K P"] | None = None
     averages: ClassVar[bool] = False
 
     def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight, rounded once."""
-        if self.kept is not None:
-            return self.kept
         positions = math.prod(self.spatial)
         kept = positions - (self.high - self.low).prod(-1)
         whole = torch.tensor(positions, dtype=widest(kept.device), device="cpu")
@@ -52,8 +48,7 @@ class Boxes:
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Boxes":
         """Return the masks of these pairs."""
-        kept = None if self.kept is None else self.kept[:, pairs]
-        return Boxes(self.low[:, pairs], self.high[:, pairs], self.spatial, kept)
+        return Boxes(self.low[:, pairs], self.high[:, pairs], self.spatial)
 
     def blend(self, x: Tensor, sample: Tensor | None, partner: Tensor, out: Tensor | None = None) -> Tensor:
         """Return the mixed rows: see `Mask.blend`."""
@@ -64,10 +59,10 @@ class Boxes:
 def kept_shares(
     low: Int64[np.ndarray, "K P d"], high: Int64[np.ndarray, "K P d"], spatial: tuple[int, ...]
 ) -> Float32[np.ndarray, "K P"]:
-    """Return the share of positions outside of each box: on the host it costs no launches.
+    """Return the weights of such boxes: on the host they cost no launches.
 
-    The quotient of two integers below 2**24 is never so near the middle of two float32 that rounding it to float64
-    first would matter.
+    Below 2**24 positions a quotient is never so near the middle of two float32 that rounding it to float64 first
+    matters; it is the same to the bit as `Boxes.weight`.
     """
     positions = math.prod(spatial)
     share: np.ndarray = ((positions - (high - low).prod(-1)) / positions).astype(np.float32)

@@ -20,12 +20,10 @@ class Bump:
     Attributes:
         factors: what each position of an axis contributes to the partner's share, in [0, 1].
         ends: whether the partner's share may be exactly 0, and exactly 1, somewhere: as for `Constant`.
-        kept: the mean share of the sample, where it was found with the factors.
     """
 
     factors: tuple[Float32[Tensor, "K P _"], ...]
     ends: tuple[bool, bool] = (True, True)
-    kept: Float32[Tensor, "K P"] | None = None
     averages: ClassVar[bool] = True
 
     @property
@@ -35,8 +33,6 @@ class Bump:
 
     def weight(self) -> Float32[Tensor, "K P"]:
         """Mean of the mask over the positions: the label weight. A product's mean is the product of the means."""
-        if self.kept is not None:
-            return self.kept
         wide = widest(self.factors[0].device)
         means = [factor.mean(-1, dtype=wide) for factor in self.factors]
         return (1 - reduce(mul, means)).float()
@@ -51,8 +47,7 @@ class Bump:
 
     def select(self, pairs: Int64[Tensor, "P2"]) -> "Bump":
         """Return the masks of these pairs."""
-        kept = None if self.kept is None else self.kept[:, pairs]
-        return replace(self, factors=tuple(factor[:, pairs] for factor in self.factors), kept=kept)
+        return replace(self, factors=tuple(factor[:, pairs] for factor in self.factors))
 
     def blend(self, x: Tensor, sample: Tensor | None, partner: Tensor, out: Tensor | None = None) -> Tensor:
         """Return the mixed rows: see `Mask.blend`."""

@@ -52,8 +52,9 @@ class CutMix(Method):
         centre = step.geometry.random((centres, columns, len(sizes))) * sizes
         low, high = box_edges(step.lam, centre, sizes, fit=self.boxes == "inside")
         low, high = low.astype(np.int64), high.astype(np.int64)
-        lows, highs, kept = step.tensors(low, high, kept_shares(low, high, step.spatial))
-        return Boxes(lows, highs, step.spatial, kept)
+        lows, highs, weight = step.tensors(low, high, kept_shares(low, high, step.spatial))
+        step.note_weight(weight)
+        return Boxes(lows, highs, step.spatial)
 
 
 def box_edges(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from multimix.grid import cell_counts, cell_edges, cut
 from multimix.host import in_transform
-from multimix.masks import Blocks
+from multimix.masks import Blocks, kept_blocks
 from multimix.methods.method import Method
 from multimix.methods.step import Step, check_saliency_source, checked_alpha
 from multimix.puzzle.energy import block_saliency, pair_energy, thresholds
@@ -153,8 +153,9 @@ class PuzzleMix(Method):
         kept = kept.view(mixes, len(x), *kept.shape[2:])
         source = sources[0].view(mixes, len(x), 2, -1) if sources else None
         edges = cell_edges(down, x.device), cell_edges(across, x.device)
-        areas = cell_counts(rows, columns, x.device)
-        return Blocks(kept, self.levels - 1, *edges, source, step.spatial, areas)
+        whole = self.levels - 1
+        step.note_weight(kept_blocks(kept, cell_counts(rows, columns, x.device), whole * math.prod(step.spatial)))
+        return Blocks(kept, whole, *edges, source, step.spatial)
 
     def _solved_on(self, device: torch.device, blocks: int, places: int) -> bool:
         """Whether masks and moves are found on a device, for which the host need not wait."""

@@ -62,8 +62,9 @@ class ResizeMix(Method):
         scale = (1.0 - step.lam[..., None]) ** (1.0 / len(sizes))
         sides = np.rint(scale * sizes).astype(np.int64)
         low = first_positions(sides, step.geometry.random((step.lam.shape[1], len(sizes))), sizes)
-        lows, highs, kept = step.tensors(low, low + sides, kept_shares(low, low + sides, step.spatial))
-        return Resized(Boxes(lows, highs, step.spatial, kept))
+        lows, highs, weight = step.tensors(low, low + sides, kept_shares(low, low + sides, step.spatial))
+        step.note_weight(weight)
+        return Resized(Boxes(lows, highs, step.spatial))
 
 
 def first_positions(

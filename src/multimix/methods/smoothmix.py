@@ -52,8 +52,9 @@ class SmoothMix(Method):
             from multimix.kernels.triton.bumps import bumps  # imports triton
 
             shares, centres = step.tensors(share, centre)
-            shown, kept = bumps(shares, centres, step.spatial)
-            return Bump(shown, kept=kept)
+            shown, weight = bumps(shares, centres, step.spatial)
+            step.note_weight(weight)
+            return Bump(shown)
         from multimix.kernels.cpu.bumps import widths  # numba takes half a second to import
 
         width = widths(share, centre)

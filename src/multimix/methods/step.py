@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor, nn
 
-from multimix.masks import Constant
+from multimix.masks import Constant, Mask
 from multimix.scalars import as_number
 from multimix.shapes import send, spatial_shape
 from multimix.streams import Streams
@@ -64,6 +64,15 @@ class Step:
             return send(arrays, self.x.device)
         *sent, vars(self)["partner"] = send([*arrays, self.drawn], self.x.device)
         return sent
+
+    def note_weight(self, weight: Float32[Tensor, "K P1"]) -> None:
+        """Keep the label weights that were found on the way to a mask: no launch is spent on them again."""
+        vars(self)["weight"] = weight
+
+    def weight_of(self, mask: Mask) -> Float32[Tensor, "K P1"]:
+        """Return the label weights of the step's mask."""
+        noted: Tensor | None = vars(self).get("weight")
+        return mask.weight() if noted is None else noted
 
 
 def check_axes(method: str, x: Tensor) -> None:

@@ -20,7 +20,7 @@ HALF_ROOT_PI = tl.constexpr(math.sqrt(math.pi) / 2)
 def bumps(share: Tensor, centre: Tensor, spatial: tuple[int, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
     """Return a factor for each axis, (K, P, size) float32, whose products have these means; they rise along K.
 
-    And what is left of 1 beside each mean, (K, P) float32: as the factors are, rounded once.
+    And 1 minus each mean, (K, P) float32: the label weights, rounded once.
 
     Args:
         share: (K, P), float64, non-decreasing along K.
@@ -29,15 +29,15 @@ def bumps(share: Tensor, centre: Tensor, spatial: tuple[int, ...]) -> tuple[tupl
     """
     mixes, pairs = share.shape
     factors = tuple(torch.empty((mixes, pairs, size), dtype=torch.float32, device=share.device) for size in spatial)
-    kept = torch.empty((mixes, pairs), dtype=torch.float32, device=share.device)
+    weight = torch.empty((mixes, pairs), dtype=torch.float32, device=share.device)
     three = (*(*factors, *factors)[: 3 - len(spatial)], *factors)  # the first may be unread
     sizes = (*(1, 1, 1), *spatial)[-3:]
     block = min(BLOCK, max(32, 1 << (max(spatial) - 1).bit_length()))
     shape = {"AXES": len(spatial), "BLOCK": block, "num_warps": max(1, block // 64)}
     most = max(32, 1 << (mixes - 1).bit_length())
     launch(fill_bumps, (pairs,), share, centre, *three, mixes, pairs, *sizes, MIXES=most, STEPS=HALVINGS, **shape)
-    launch(weigh_bumps, (mixes * pairs,), *three, kept, *sizes, **shape)
-    return factors, kept
+    launch(weigh_bumps, (mixes * pairs,), *three, weight, *sizes, **shape)
+    return factors, weight
 
 
 @no_type_check
@@ -124,7 +124,7 @@ def mean_of(factor, size, item, BLOCK: tl.constexpr):
 
 @no_type_check
 @triton.jit
-def weigh_bumps(factor0, factor1, factor2, kept, depth, height, width, AXES: tl.constexpr, BLOCK: tl.constexpr):
+def weigh_bumps(factor0, factor1, factor2, weight, depth, height, width, AXES: tl.constexpr, BLOCK: tl.constexpr):
     """Find what a mix keeps of the sample: 1 minus the mean of its bump, which is the product of the means."""
     item = tl.program_id(0).to(tl.int64)
     mean = mean_of(factor2, width, item, BLOCK)
@@ -132,4 +132,4 @@ def weigh_bumps(factor0, factor1, factor2, kept, depth, height, width, AXES: tl.
         mean *= mean_of(factor1, height, item, BLOCK)
     if AXES > 2:
         mean *= mean_of(factor0, depth, item, BLOCK)
-    tl.store(kept + item, (1.0 - mean).to(tl.float32))
+    tl.store(weight + item, (1.0 - mean).to(tl.float32))

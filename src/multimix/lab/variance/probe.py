@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -118,19 +118,26 @@ class Probe:
 
 
 def chosen_mixes(plan: Plan, which: Tensor) -> Plan:
-    """Return the plan of some of a plan's mixes: the same pairs, partners and geometry.
+    """Return the plan of some of a plan's mixes, in their order: the same pairs, partners and geometry.
 
     Args:
         plan: The whole.
-        which: Numbers of mixes, (K, P), a choice for each pair; or (K, 1), the same for all.
+        which: Numbers of mixes, (K, P), a choice for each pair; or (K, 1), the same for all; in any order.
     """
-    shape = plan.weight.shape
+    shape, which = plan.weight.shape, which.sort(dim=0).values
 
     def choose(value: Any) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            found = {item.name: choose(getattr(value, item.name)) for item in fields(value)}
+            if isinstance(level := found.get("level"), Tensor):  # how many of the mixes keep each position
+                numbers = which.to(level.device).reshape(*which.shape, *[1] * (level.ndim - 1))
+                found["level"] = (level > numbers).sum(0, dtype=level.dtype)
+            return replace(value, **found)
+        if isinstance(value, tuple):
+            return tuple(choose(part) for part in value)
         if not isinstance(value, Tensor) or value.shape[:2] != shape:
             return value
         return value[which.to(value.device), torch.arange(shape[1], device=value.device)]
 
-    mask: Any = plan.mask
-    mask = replace(mask, **{item.name: choose(getattr(mask, item.name)) for item in fields(mask)})
-    return replace(plan, lam=choose(plan.lam), weight=choose(plan.weight), partner=choose(plan.partner), mask=mask)
+    chosen: Plan = choose(plan)
+    return chosen
