@@ -1,13 +1,16 @@
 """`python -m benchmarks.gpu` can be tried without a GPU, and needs little."""
 
 import json
+import math
 import sys
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from benchmarks.gpu import exact
 from benchmarks.gpu import main as command
+from benchmarks.gpu.agreement import numbers_that_differ
 from benchmarks.gpu.setting import NO_GPU
 
 NOT_THERE = ("rich", "jsonargparse", "lightning_fabric", "safetensors")
@@ -38,13 +41,24 @@ def _few(num_mixes):
     return {name: mix for name, mix in mixers(num_mixes).items() if name in ("mixup", "cutmix")}
 
 
-def test_a_difference_fails_the_part(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("patched", "result", "wrong"),
+    [("_roundings", 2.0, {"mixup"}), ("numbers_that_differ", (1, 0, 9), {"mixup", "cutmix"})],
+)
+def test_a_difference_fails_the_part(tmp_path, monkeypatch, patched, result, wrong):
     monkeypatch.setattr("benchmarks.gpu.agreement.mixers", _few)
-    monkeypatch.setattr("benchmarks.gpu.agreement._roundings", lambda *_: 2.0)
-    monkeypatch.setattr("torch.equal", lambda *_: False)
+    monkeypatch.setattr(f"benchmarks.gpu.agreement.{patched}", lambda *_: result)
     assert command.main(["--tiny", "--parts", "exact", "--out", str(tmp_path)]) == 1
     part = json.loads((tmp_path / "gpu.json").read_text())["parts"]["exact"]
     assert "what must hold does not" in part["error"]
+    rows = part["tables"]["every method beside the CPU, the same plan"]
+    assert {row["method"] for row in rows if row["holds"] == "NO"} == wrong
+
+
+def test_numbers_that_differ_are_told_from_rounding_and_nan_is_none():
+    first = (torch.tensor([0.5, math.nan, 0.25]), torch.tensor([1, 2]))
+    second = (torch.tensor([0.5 + 2**-23, 0.5, 0.25]), torch.tensor([1, 3]))
+    assert numbers_that_differ(first, second) == (3, 2, 5)
 
 
 def test_what_compiles_beside_a_part_ends_with_it(monkeypatch):

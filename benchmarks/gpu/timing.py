@@ -9,7 +9,8 @@ import torch
 
 from benchmarks.gpu.setting import Setting
 
-SAMPLE_S = 2e-3  # no timing lasts less: faster calls are repeated within it
+SAMPLE_S = 2e-3  # about what a timing lasts: faster calls are repeated within it, at most MOST_REPEATS times
+MOST_REPEATS = 200
 LEAST_REPEATS = 3  # the first call of a sample also waits for its launch
 
 Contenders = Mapping[str, Callable[[], object]]
@@ -27,7 +28,7 @@ def interleave(setting: Setting, contenders: Contenders, budget_s: float, min_ro
         for _ in range(3):  # kernels are compiled, the allocator has its memory
             contend()
     repeats = {
-        name: max(LEAST_REPEATS, min(200, math.ceil(SAMPLE_S / _seconds(contend, LEAST_REPEATS))))
+        name: max(LEAST_REPEATS, min(MOST_REPEATS, math.ceil(SAMPLE_S / _seconds(contend, LEAST_REPEATS))))
         for name, contend in contenders.items()
     }
     times: dict[str, list[float]] = {name: [] for name in contenders}
