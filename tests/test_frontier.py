@@ -1,6 +1,8 @@
 """The frontier study: splits, arms and choices, where the answer is known."""
 
 import base64
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from experiments.frontier.analysis import Findings
 from experiments.frontier.choose import best_length, choose, is_done
 from experiments.frontier.overview import rows
 from experiments.frontier.page import write_page
+from experiments.frontier.parallel import check
 from experiments.frontier.passes import differences, row
 from experiments.frontier.pool import pool
 from experiments.frontier.protocol import Arm, Protocol
@@ -113,50 +116,29 @@ def test_longer_runs_may_be_tried_at_the_best_rate_alone(tmp_path):
     assert choices["none K=1"].rate == 0.1
 
 
-TOGETHER = """
-import sys
-from pathlib import Path
-from experiments.frontier.protocol import Protocol
-from experiments.frontier.records import Records
-from experiments.frontier.stages import Study
-from experiments.gpu import Together
-from multimix.lab.data import open_data
-
-def quiet(line): pass
-
-folder, data, protocol = Path(sys.argv[1]), open_data("digits"), Protocol(**eval(sys.argv[2]))
-one = Study(protocol, data, folder / "one", quiet)
-one.finish(one.tune())
-late = Study(protocol, data, folder / "two", quiet, minutes=0)
-try:
-    Together(late, 2).tune()
-    print("was not late")
-except TimeoutError as error:
-    print(error)
-several = Together(Study(protocol, data, folder / "two", quiet), 2)
-several.tune()
-several.finish()
-first, second = (Records(folder / name).all for name in ("one", "two"))
-print(first.keys() == second.keys(), all(first[key].wrong == second[key].wrong for key in first))
-alone = several.update_s
-updates = {arm.name: arm.updates for arm in protocol.arms()}
-print(all(run.time_s == run.length * updates[run.arm] * alone[run.arm] for run in second.values()))
-kept = [sorted(file.name for file in (folder / name / "logits").iterdir()) for name in ("one", "two")]
-print(kept[0] == kept[1] != [])
-"""
-
-
 def test_several_runs_at_a_time_give_the_records_of_one_after_the_other(tmp_path):
-    settings = {**vars(TINY), "methods": ("mixup",), "kinds": ("K=1", "K=5 same rows"), "rates": (0.03, 0.1)}
-    command = [sys.executable, "-c", TOGETHER, str(tmp_path), repr(settings)]
-    done = subprocess.run(command, cwd=FOLDER.parents[1], capture_output=True, text=True, check=False, timeout=300)
+    settings = {**vars(TINY), "kinds": ("K=1",)}
+    command = [sys.executable, str(Path(__file__).with_name("several_runs.py")), str(tmp_path), json.dumps(settings)]
+    environment = os.environ | {"PYTHONPATH": str(FOLDER.parents[1])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        "no run is begun any more; the same command goes on",
-        "True True",
-        "True",
-        "True",
-    ]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert "the same command goes on" in found["late"]
+    assert found["same runs"]
+    assert found["same samples wrong"]
+    assert found["times of updates"]
+    assert found["logits"][0] == found["logits"][1] != []
+    assert found["timed once"]
+    assert "in the run mixup K=1" in found["failed"]
+    assert found["recorded beside the failed one"] > 0
+
+
+@pytest.mark.parametrize(
+    "settings", [{"lengths": 4}, {"rates_up_to": 1}, {"kinds": ("K=5 same rows", "repeats")}], ids=str
+)
+def test_runs_that_depend_on_each_other_are_not_done_at_a_time(settings):
+    with pytest.raises(ValueError, match="several runs at a time"):
+        check(Protocol(**{**vars(TINY), "kinds": ("K=1",), **settings}))
 
 
 def test_differences_by_passes_take_each_arm_at_its_best_rate(tmp_path):
