@@ -152,9 +152,12 @@ def test_differences_by_passes_take_each_arm_at_its_best_rate(tmp_path):
     found = differences(protocol, records, "mixup", "K=1")
     assert found == pytest.approx({0.5: 20.0, 1.0: -10.0, 2.0: -25.0})  # 10 rows, 20 samples
     assert not differences(protocol, records, "mixup", "small batch")
-    assert row("here", "mixup", 3, {8.0: 5.0, 16.0: -1.0, 960.0: 2.0}) == (
-        "| here | mixup | 3 | +5.0 | -1.0 |  |  |  |  | +2.0 |"
+    assert row("here", "mixup", 3, {7.5: 5.0, 16.0: -1.0, 960.0: 2.0}) == (
+        "| here | mixup | 3 | +5.0 |  | -1.0 |  |  |  |  | +2.0 |  |"
     )
+    for wrong in ({2000.0: 1.0}, {16.0: 1.0, 20.0: 1.0}):
+        with pytest.raises(ValueError, match="change EDGES"):
+            row("here", "mixup", 3, wrong)
 
 
 def test_the_bits_say_which_samples_were_wrong():

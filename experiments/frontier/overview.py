@@ -69,7 +69,8 @@ def main() -> None:
     )
     missing = [name for name, file in files.items() if not file.exists()]
     page = RESULTS / "frontier.md"
-    write_atomic(page, "\n".join([*HEAD, *rows(studies), "", f"Without results yet: {', '.join(missing)}.", ""]))
+    rest = [f"Without results yet: {', '.join(missing)}.", ""] if missing else []
+    write_atomic(page, "\n".join([*HEAD, *rows(studies), "", *rest]))
     print(page)
 
 
