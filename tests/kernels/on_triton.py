@@ -295,6 +295,18 @@ def test_what_is_no_class_is_no_label(strange):
     assert torch.equal(found, wrong[None, :, None].expand_as(found))
 
 
+def test_learnt_weights_get_their_gradient_from_the_labels():
+    from multimix.targets import mix_targets
+
+    plan = MultiMix("mixup", num_mixes=MIXES, num_classes=5).plan(torch.randn(7, 2))
+    y = torch.arange(7).remainder(5)
+    learnt = plan.weight.clone().requires_grad_()
+    soft = mix_targets(y, replace(plan, weight=learnt), 5, torch.float32, False)
+    assert torch.equal(soft, mix_targets(y, plan, 5, torch.float32, False))
+    (found,) = torch.autograd.grad(soft[:, 0].sum(), learnt)
+    assert torch.equal(found, ((y == 0).float() - (y[plan.partner] == 0).float()).expand_as(found))
+
+
 def test_other_targets_take_one_launch():
     x = torch.randn(5, 2, 4, 4)
     mix = MultiMix("cutmix", num_mixes=MIXES)
