@@ -1,7 +1,7 @@
 """A new method, kind of mask or data set, added from outside as CONTRIBUTING says, works like those that are here."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from multimix import Choice, MultiMix
+from multimix import Choice, CutMix, MultiMix
 from multimix.kernels.cpu import table
 from multimix.lab.command_line.main import main
 from multimix.lab.data import DATASETS, Data, HeldSplit
@@ -21,6 +21,7 @@ from multimix.lab.data.prepare import Normalise
 from multimix.lab.data.sets.published import Layout, PublishedImages
 from multimix.lab.evaluate.evaluator import Evaluator, percent
 from multimix.lab.evaluate.evaluators import EVALUATORS
+from multimix.masks import Boxes
 from multimix.masks.mask import Mask, over_channels, partners, samples
 from multimix.methods import METHODS, Method, Step
 
@@ -59,6 +60,22 @@ class Curtain(Method):
     def mask(self, step: Step) -> Top:
         (tops,) = step.tensors(np.rint(step.lam * step.spatial[0]).astype(np.int64))
         return Top(tops, step.spatial)
+
+
+class WithoutEdges(CutMix):
+    """Boxes that leave the first line to the sample: a change of another method's mask."""
+
+    def mask(self, step: Step) -> Boxes:
+        mask = super().mask(step)
+        return replace(mask, low=mask.low.clamp_min(1).minimum(mask.high))
+
+
+@pytest.mark.parametrize("share", ["pair", "batch"])
+def test_labels_follow_a_mask_that_is_not_the_one_whose_weights_are_known(share):
+    x = torch.arange(6.0).reshape(6, 1, 1, 1).expand(6, 1, 5, 4).contiguous()
+    plan = MultiMix(WithoutEdges(), num_mixes=3, share=share).plan(x)
+    assert torch.equal(plan.weight, plan.mask.weight())
+    assert not plan.mask.inside()[:, :, 0].any()
 
 
 def colour_planes() -> tuple[Tensor, Tensor]:

@@ -53,8 +53,7 @@ class CutMix(Method):
         low, high = box_edges(step.lam, centre, sizes, fit=self.boxes == "inside")
         low, high = low.astype(np.int64), high.astype(np.int64)
         lows, highs, weight = step.tensors(low, high, kept_shares(low, high, step.spatial))
-        step.note_weight(weight)
-        return Boxes(lows, highs, step.spatial)
+        return step.weighed(Boxes(lows, highs, step.spatial), weight)
 
 
 def box_edges(

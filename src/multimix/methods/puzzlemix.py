@@ -154,8 +154,8 @@ class PuzzleMix(Method):
         source = sources[0].view(mixes, len(x), 2, -1) if sources else None
         edges = cell_edges(down, x.device), cell_edges(across, x.device)
         whole = self.levels - 1
-        step.note_weight(kept_blocks(kept, cell_counts(rows, columns, x.device), whole * math.prod(step.spatial)))
-        return Blocks(kept, whole, *edges, source, step.spatial)
+        weight = kept_blocks(kept, cell_counts(rows, columns, x.device), whole * math.prod(step.spatial))
+        return step.weighed(Blocks(kept, whole, *edges, source, step.spatial), weight)
 
     def _solved_on(self, device: torch.device, blocks: int, places: int) -> bool:
         """Whether masks and moves are found on a device, for which the host need not wait."""

@@ -63,8 +63,7 @@ class ResizeMix(Method):
         sides = np.rint(scale * sizes).astype(np.int64)
         low = first_positions(sides, step.geometry.random((step.lam.shape[1], len(sizes))), sizes)
         lows, highs, weight = step.tensors(low, low + sides, kept_shares(low, low + sides, step.spatial))
-        step.note_weight(weight)
-        return Resized(Boxes(lows, highs, step.spatial))
+        return step.weighed(Resized(Boxes(lows, highs, step.spatial)), weight)
 
 
 def first_positions(

@@ -53,8 +53,7 @@ class SmoothMix(Method):
 
             shares, centres = step.tensors(share, centre)
             shown, weight = bumps(shares, centres, step.spatial)
-            step.note_weight(weight)
-            return Bump(shown)
+            return step.weighed(Bump(shown), weight)
         from multimix.kernels.cpu.bumps import widths  # numba takes half a second to import
 
         width = widths(share, centre)

@@ -4,6 +4,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
@@ -14,6 +15,7 @@ from multimix.scalars import as_number
 from multimix.shapes import send, spatial_shape
 from multimix.streams import Streams
 
+AnyMask = TypeVar("AnyMask", bound=Mask)
 MOST_COLOURS = 4  # of an image as it is stored
 
 
@@ -65,14 +67,15 @@ class Step:
         *sent, vars(self)["partner"] = send([*arrays, self.drawn], self.x.device)
         return sent
 
-    def note_weight(self, weight: Float32[Tensor, "K P1"]) -> None:
-        """Keep the label weights that were found on the way to a mask: no launch is spent on them again."""
-        vars(self)["weight"] = weight
+    def weighed(self, mask: AnyMask, weight: Float32[Tensor, "K P1"]) -> AnyMask:
+        """Return a mask whose label weights were found on the way to it: no launch is spent on them again."""
+        vars(self)["weight"] = mask, weight
+        return mask
 
     def weight_of(self, mask: Mask) -> Float32[Tensor, "K P1"]:
-        """Return the label weights of the step's mask."""
-        noted: Tensor | None = vars(self).get("weight")
-        return mask.weight() if noted is None else noted
+        """Return the label weights of a mask: those known, if it is the one that they were found with."""
+        known, weight = vars(self).get("weight", (None, None))
+        return weight if known is mask and weight is not None else mask.weight()
 
 
 def check_axes(method: str, x: Tensor) -> None:
