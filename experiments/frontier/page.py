@@ -199,4 +199,4 @@ def _draw(found: Findings, file: Path) -> None:
 def _line(axis: object, found: Findings, arm: str, label: str, colour: str, style: str) -> None:
     points = found.frontier(arm)
     times, errors = [time_s for _, time_s, _ in points], [100 * error for _, _, error in points]
-    axis.plot(times, errors, style, marker="o", markersize=3, color=colour, label=label)  # type: ignore[attr-defined]
+    axis.plot(times, errors, style, marker="o" if style == "-" else "s", markersize=3, color=colour, label=label)  # type: ignore[attr-defined]
