@@ -1,7 +1,7 @@
 """python -m experiments.gpu PROTOCOL.yaml --data-root DIR [--minutes 9] [--workers 1] [--out DIR]
 
 A data set of study F on a GPU: in bfloat16, the data on the device. It stops after some minutes, and the same command
-goes on: the records of all sessions make one study. `--workers 14` does so many runs at a time (frontier/parallel.py).
+goes on: the records of all calls make one study. `--workers 14` does so many runs at a time (frontier/parallel.py).
 `--tiny` tries the program on digits, on whatever device there is, in seconds.
 
 Protocols: frontier/cifar500labels.yaml, and frontier/cifar10gpu.yaml, all of CIFAR-10; frontier/README.md says what is

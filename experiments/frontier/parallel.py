@@ -120,7 +120,7 @@ class Together:
         return True
 
     def _times(self, card: str) -> dict[str, float]:
-        """Return the seconds of an update of each arm: as an earlier session measured them, so that all are alike."""
+        """Return the seconds of an update of each arm: as an earlier call measured them, so that all are alike."""
         file = self.study.folder / "alone.json"
         if not file.exists():
             with _processes(self.study, 1) as pool:
