@@ -1,4 +1,5 @@
-# Two commands for a newcomer: `make demo` and `make test`. What they need is installed into .venv.
+# Two commands for a newcomer: `make demo` and `make test`. What they need is installed into .venv. Bytecode of 20,000 modules,
+# most of them never imported, would double the time that takes: Python writes what it needs.
 PYTHON ?= python3
 OLDEST_PYTHON ?= python3.11
 VENV ?= .venv
@@ -11,12 +12,12 @@ BRIDGES = timm torchvision kornia hugging-face fastai skorch keras
 # What the demo needs; `installed` has that too, and everything else.
 $(VENV)/lab: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[lab]"
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[lab]"
 	touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[dev]"
 	touch $(VENV)/lab $@
 
 # The main job: no mixing, CutMix and Puzzle Mix, K = 1 and 5, where mixing matters: few labels. A table and a page.
