@@ -3,6 +3,7 @@
 import importlib.metadata
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,10 @@ torch.set_num_threads(1)
 # Programs that tests start import these sources too, installed or not.
 SOURCES = str(Path(__file__).parent.parent / "src")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
+
+# A shell's `command &` ignores Ctrl-C, and so would all that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 # Processes that read data, and those that train together, come from a server; it imports all they need once.
 multiprocessing.set_forkserver_preload(["multimix.lab.train.run", "lightning_fabric", "multimix.lab.data.streamed"])
