@@ -44,7 +44,7 @@ METHOD_ROWS = {
     "manifold-input": ManifoldMixup(layers=[""]),
     "puzzlemix": PuzzleMix(grid=(1, 2, 4), criterion=square),
     "puzzlemix-cells": PuzzleMix(grid=(1, 2, 3), transport_size=1, eta=1.0, criterion=square),
-    "puzzlemix-levels": PuzzleMix(grid=(1, 2, 4), levels=3, transport_cost=0.1, beta=0.2, criterion=square),
+    "puzzlemix-levels": PuzzleMix(grid=(1, 2, 4), levels=2, transport_cost=0.1, beta=0.2, criterion=square),
     "puzzlemix-still": PuzzleMix(grid=(1, 3), transport=False, criterion=square),
     "fmix": FMix(),
     "fmix-rough": FMix(alpha=0.4, decay=1.0),

@@ -61,10 +61,15 @@ def test_every_option_is_tried(tmp_path, monkeypatch):
     assert (trial.patience, trial.ema_decay, trial.clip_norm, trial.precision) == (2, 0.9, 1.0, "bf16")
 
 
-def test_data_that_are_here_are_opened(tmp_path):
-    layouts.cifar10_binary(tmp_path / "data", 10_000)
+@pytest.fixture
+def few_records(monkeypatch):
+    monkeypatch.setattr("multimix.lab.data.sets.cifar.Cifar10.records", {"train": 6, "test": 6})
+
+
+def test_data_that_are_here_are_opened(tmp_path, few_records):
+    layouts.cifar10_binary(tmp_path / "data", 6)
     here = settings(tmp_path, data="cifar10", data_root=str(tmp_path / "data"))
-    assert "50,000 samples to train on, 10,000 to test on" in dry_run(here)[0]
+    assert "30 samples to train on, 6 to test on" in dry_run(here)[0]
     with pytest.raises(UsageError, match=r"cifar10 must be a copy in a published layout"):
         dry_run(settings(tmp_path, data="cifar10", data_root=str(tmp_path)))
     assert dry_run(settings(tmp_path, data="digits", model="mlp", model_options={}))[0].startswith("data: digits, 898")
@@ -100,7 +105,7 @@ def test_from_the_command_line(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "write", "options"),
     [
-        ("cifar10", lambda root: layouts.cifar10_binary(root, 10_000), {}),
+        ("cifar10", lambda root: layouts.cifar10_binary(root, 6), {}),
         ("imagenet-1k", layouts.imagenet, {"size": 48}),
         ("tiny-imagenet", layouts.tiny_imagenet, {}),
         ("speech-commands", layouts.speech_commands, {"form": "waveform"}),
@@ -110,7 +115,7 @@ def test_from_the_command_line(tmp_path, capsys):
         ("fsdd", layouts.fsdd, {"form": "waveform"}),
     ],
 )
-def test_made_up_samples_have_the_shape_of_real_ones(tmp_path, name, write, options):
+def test_made_up_samples_have_the_shape_of_real_ones(tmp_path, few_records, name, write, options):
     write(tmp_path)
     real = open_data(name, options, root=tmp_path)
     made = stand_in(name, options, num=4)

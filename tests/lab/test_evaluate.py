@@ -55,6 +55,15 @@ def test_logits_do_not_depend_on_how_many_rows_pass_at_once(monkeypatch):
     model = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
     split = HeldSplit(torch.randn(10, 3), torch.arange(10))
     whole = logits_of(model, split)
-    monkeypatch.setattr("multimix.lab.metrics.CHUNK", 4)
+    monkeypatch.setattr("multimix.lab.metrics.MOST_ROWS", 4)
     torch.testing.assert_close(logits_of(model, split), whole)
     assert whole[1].tolist() == list(range(10))
+
+
+def test_large_samples_pass_fewer_at_once(monkeypatch):
+    seen = []
+    model = nn.Linear(3, 2)
+    model.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    monkeypatch.setattr("multimix.lab.metrics.MOST_NUMBERS", 13)
+    logits_of(model, HeldSplit(torch.randn(10, 3), torch.arange(10)))
+    assert seen == [4, 4, 2]

@@ -32,7 +32,6 @@ def rows_at_once(sample_shape: torch.Size) -> int:
     return max(1, min(MOST_ROWS, MOST_NUMBERS // prod(sample_shape)))
 
 
-CHUNK = 1024  # rows per forward pass: bounds the memory, costs nothing measurable
 NUM_BINS = 15
 
 
@@ -140,5 +139,5 @@ def evaluate(model: nn.Module, split: Split) -> dict[str, float]:
 def logits_of(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
     """Return the logits in evaluation mode, with the labels, and leave the model in the mode it was in."""
     with evaluation_mode(model):
-        logits, labels = zip(*((model(x), labels) for x, labels in split.chunks(CHUNK)), strict=True)
+        logits, labels = zip(*((model(x), labels) for x, labels in split.chunks(rows_at_once(split.sample_shape))), strict=True)
     return torch.cat(logits), torch.cat(labels)

@@ -14,9 +14,7 @@ from multimix.lab.evaluate.evaluator import Evaluator, percent
 from multimix.lab.evaluate.other_data import fitted, open_other
 from multimix.lab.evaluate.samples import pixels_of
 from multimix.lab.evaluate.settings import NOISE
-from multimix.lab.metrics import evaluation_mode
-
-ROWS = 1024  # per forward pass
+from multimix.lab.metrics import evaluation_mode, rows_at_once
 
 
 @dataclass(frozen=True)
@@ -60,22 +58,23 @@ class OutOfDistribution(Evaluator):
     def __call__(self, model: nn.Module, data: Data) -> dict[str, float]:
         """Return the area under the ROC curve."""
         with evaluation_mode(model):
-            inside = [_confidence(model, x) for x, _ in data.test.chunks(ROWS)]
+            inside = [_confidence(model, x) for x, _ in data.test.chunks(rows_at_once(data.test.sample_shape))]
             outside = [_confidence(model, x) for x in self._samples(data, inside[0].device)]
         return {"ood_auroc": auroc(torch.cat(inside), torch.cat(outside))}
 
     def _samples(self, data: Data, device: torch.device) -> Iterator[Tensor]:
         """Yield samples of the other kind, as this data's model gets them."""
         shape, prepare = tuple(data.test.sample_shape), pixels_of(data.test, "ood")
+        most = rows_at_once(data.test.sample_shape)
         if self.ood_data == NOISE:
             generator = torch.Generator().manual_seed(seed_of(self.seed, "noise"))
-            for first in range(0, len(data.test), ROWS):
-                rows = min(ROWS, len(data.test) - first)
+            for first in range(0, len(data.test), most):
+                rows = min(most, len(data.test) - first)
                 yield prepare.as_input(torch.rand(rows, *shape, generator=generator).to(device))
             return
         other = self._other.test.to(device)
         theirs = pixels_of(other, "ood", "ood_data")
-        for x, _ in other.chunks(ROWS):
+        for x, _ in other.chunks(most):
             yield fitted(x, theirs, prepare, shape)
 
     @property
