@@ -502,3 +502,18 @@ def test_families_of_kernels_agree(name, monkeypatch):
         assert expected[0].stride() == found[0].stride()
         torch.testing.assert_close(found[0], expected[0])
         assert torch.equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("name", [n for n in METHOD_ROWS if n not in CHOICES and not n.startswith("manifold")])
+def test_a_buffer_that_is_filled_again_is_known_to_autograd(name):
+    x, y = torch.rand(6, 4, 8, 8), torch.arange(6) % 4
+    mix, out = make(name), torch.empty(18, 4, 8, 8)
+    plan = mix.plan(x, y, model=Identity())
+    scale = torch.ones(4, 8, 8, requires_grad=True)
+    loss = (mix.apply(plan, x, out=out[: plan.num_mixes * 6])[0] * scale).sum()
+    mix.apply(plan, x + 1, out=out[: plan.num_mixes * 6])
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+    with torch.inference_mode():
+        buffer = torch.empty(plan.num_mixes * 6, 4, 8, 8)
+        assert mix.apply(plan, x, out=buffer)[0].data_ptr() == buffer.data_ptr()

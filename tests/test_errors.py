@@ -531,3 +531,45 @@ def test_mixing_where_it_looks_like_validation_is_warned_of():
     model = nn.Sequential(nn.Flatten(), nn.Linear(X[0].numel(), 4)).eval()
     with torch.no_grad(), pytest.warns(UserWarning, match=r"evaluation mode .* to validate, call model\(x\)"):
         MultiMix("mixup", num_classes=4).run(model, X, Y)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: MultiMix("fmix", num_mixes=2**15), ValueError, "num_mixes must be at most 32767, got num_mixes=32768"),
+        (lambda: MultiMix("mixup", dense_targets="no"), ValueError, "dense_targets must be True or False, got .*'no'"),
+        (lambda: MultiMix("mixup", ignore_index=2**70), ValueError, "ignore_index must be an integer, got .*64 bits"),
+        (lambda: PuzzleMix(criterion="ce"), TypeError, "criterion must be a function .*, got criterion='ce'"),
+        (lambda: TopMix(criterion=None), TypeError, "criterion must be a function .*, got criterion=None"),
+        (
+            lambda: mixed(X, torch.rand(8, 0, 6, 6), num_classes=None, dense_targets=True),
+            ValueError,
+            "must hold values",
+        ),
+        (
+            lambda: MultiMix("cutmix", dense_targets=True)(torch.rand(8, 3, 8, 8), torch.rand(8, 8)),
+            ValueError,
+            r"dense targets must end in x's spatial axes \(8, 8\)",
+        ),
+    ],
+)
+def test_what_would_be_taken_for_something_else(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize("shared", ["x", "y"])
+def test_a_buffer_that_shares_memory(shared):
+    """Also where two tensors have storages of their own over one array."""
+    array = np.zeros((24, 3, 6, 6), np.float32)
+    part = torch.from_numpy(array[:8])
+    x, y = (part, torch.rand(8, 3, 6, 6)) if shared == "x" else (torch.rand(8, 3, 6, 6), part)
+    mix = MultiMix("mixup", num_mixes=2, dense_targets=True)
+    with pytest.raises(ValueError, match=f"out must not share memory with {shared}"):
+        mix(x, y, out=torch.from_numpy(array[4:20]))
+    assert mix(x, y, out=torch.from_numpy(array[8:]))[0].shape == (16, 3, 6, 6)
+
+
+def test_methods_of_weight_0_refuse_nothing():
+    assert MultiMix(Choice(["mixup", "cutmix"], [0, 1]), num_classes=4)(X.byte(), Y)[0].dtype == torch.uint8
+    assert MultiMix(Choice(["manifold", "cutmix"], [0, 1]), num_classes=4)(X, Y)[0].shape == (40, 3, 6, 6)

@@ -1,5 +1,6 @@
 """Mixing inside a model: where it was said, exactly once, and nothing left behind."""
 
+import dataclasses
 import warnings
 from collections import OrderedDict
 
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from multimix import ManifoldMixup, MultiMix
+from multimix import GridMix, ManifoldMixup, MultiMix
 
 
 class Net(nn.Module):
@@ -359,3 +360,51 @@ def test_a_compiled_training_step_mixes_anew_each_time(batch):
 
     losses = {float(step(*batch)) for _ in range(4)}
     assert len(losses) == 4
+
+
+def test_a_layer_is_looked_at_in_every_model_it_is_part_of():
+    below, head, y = nn.Linear(6, 6), nn.Linear(6, 4), torch.arange(8) % 4
+
+    class Around(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.below, self.head, self.around = below, head, nn.Linear(6, 4)
+
+        def forward(self, x):
+            return self.head(self.below(x)) + self.around(x)
+
+    def mixer(layer):
+        return MultiMix(ManifoldMixup(layers=[layer]), num_mixes=1, num_classes=4)
+
+    mixer("1").run(nn.Sequential(below, head), torch.rand(8, 6), y)
+    with pytest.raises(RuntimeError, match='layer "head" must get all of the batch'):
+        mixer("head").run(Around(), torch.rand(8, 6), y)
+
+
+def test_masks_with_positions_must_fit_the_features():
+    @dataclasses.dataclass(frozen=True)
+    class InGrid(GridMix):
+        inside = True
+
+        def layer_names(self, model):
+            return ["1"]
+
+    x, y = torch.rand(8, 3, 8, 8), torch.arange(8) % 4
+    mix = MultiMix(InGrid(), num_mixes=2, num_classes=4)
+    for stride, fits in ((1, True), (2, False)):
+        model = nn.Sequential(
+            nn.Conv2d(3, 5, 1, stride=stride), nn.Conv2d(5, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
+        if fits:
+            assert mix.run(model, x, y)[0].shape == (16, 4)
+            continue
+        with (
+            torch.no_grad(),
+            pytest.raises(ValueError, match=r'layer "1", got masks for \(8, 8\), features: \(8, 5, 4, 4\)'),
+        ):
+            mix.run(model.train(), x, y)
+
+
+def test_layers_have_an_order():
+    with pytest.raises(ValueError, match="layers must be one or more names"):
+        ManifoldMixup(layers={"1", "2"})

@@ -206,6 +206,25 @@ class TestGivenPartners:
             mix.plan(x, partner=[1, 0, 3, 2], generator=generator)
         assert torch.equal(generator.get_state(), before)
 
+    def test_features_need_be_no_targets(self):
+        x, similar = torch.rand(8, 3, 4, 4), SimilarTargets(1.0)
+        for features, settings in (
+            (torch.rand(8, 16), {"dense_targets": True}),
+            (torch.rand(8), {"num_classes": 4}),
+            (torch.rand(8, 4, 4), {}),
+        ):
+            plan = MultiMix("cutmix", partners=similar, **settings).plan(x, features)
+            assert (plan.partner != torch.arange(8)).all()
+        with pytest.raises(ValueError, match=r"y must hold values for partners .*, got y: \(8, 0\)"):
+            MultiMix("mixup", partners=similar).plan(x, torch.rand(8, 0))
+
+    def test_large_targets_are_compared_in_parts(self, monkeypatch):
+        y = torch.randn(7, 5, dtype=torch.float64)
+        whole, scale = pairing._distances(y)
+        torch.testing.assert_close(whole / scale, torch.cdist(y, y, compute_mode="donot_use_mm_for_euclid_dist"))
+        monkeypatch.setattr(pairing, "MOST_NUMBERS", 2 * y.numel())
+        assert torch.equal(pairing._distances(y)[0], whole)
+
     def test_features_may_take_the_place_of_targets(self):
         x, y = torch.rand(6, 3), torch.arange(6)
         features = torch.tensor([[0.0, 1], [9, 1], [0, 1.1], [9, 1.1], [0, 0.9], [9, 0.9]])

@@ -103,3 +103,29 @@ def test_splitting_a_plan_reads_no_value_on_the_device():
     parts = MultiMix("cutmix", num_mixes=3).plan(x).split(4)
     assert [part.num_pairs for part in parts] == [2, 2, 1, 1]
     assert [tuple(part.lam.shape) for part in parts] == [(3, 2), (3, 2), (3, 1), (3, 1)]
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64, torch.uint8])
+def test_pairs_are_chosen_by_integers_of_any_width(dtype):
+    plan, x = draw(CUT, 2), torch.rand(6, 3, 8, 8)
+    part = plan.select(torch.tensor([4, 1], dtype=dtype))
+    rows = CUT.apply(plan, x)[0].view(plan.num_mixes, 6, 3, 8, 8)
+    assert torch.equal(CUT.apply(part, x)[0], rows[:, [4, 1]].flatten(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (
+            torch.ones(6, dtype=torch.bool),
+            r"integers of one axis, got pairs: \(6,\), torch.bool; of a mask",
+        ),
+        (torch.zeros(2, 2).long(), r"integers of one axis, got pairs: \(2, 2\)"),
+        (torch.zeros(2), "integers of one axis, got .*float32"),
+        (torch.tensor([-1, 0]), r"numbers of pairs, 0\.\.5, got -1 to 0"),
+        (torch.tensor([6]), r"numbers of pairs, 0\.\.5, got 6 to 6"),
+    ],
+)
+def test_what_are_no_pairs(pairs, message):
+    with pytest.raises(ValueError, match=message):
+        draw(CUT, 2).select(pairs)

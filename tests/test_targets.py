@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from multimix import Choice, CutMix, ManifoldMixup, MixUp, MultiMix, Plan, PuzzleMix, mixed_accuracy
-from multimix.masks import Boxes, Constant
+from multimix.masks import Boxes, Constant, sides
 from multimix.targets import mix_targets
 
 
@@ -339,6 +339,31 @@ class TestDenseLoss:
         nothing = plan.loss(F.cross_entropy, logits, torch.full_like(y, 7), dense_targets=True, ignore_index=7)
         assert nothing == 0
         assert torch.autograd.grad(nothing, logits)[0].isfinite().all()
+
+    @pytest.mark.parametrize("size", [8, 32, 64])
+    def test_a_bump_shows_each_images_own_classes_however_little_of_it(self, size):
+        y = torch.randint(4, (8, size, size))
+        y[:, 0] = 255
+        plan = MultiMix("smoothmix", num_mixes=3).plan(torch.rand(8, 1, size, size))
+        share, own, other = sides(plan.mask, y, plan.sample, plan.partner)
+        assert ((own == y.repeat(3, 1, 1)) | (share == 0)).all()
+        assert ((other == y[plan.partner].repeat(3, 1, 1)) | (share == 1)).all()
+        plan.loss(F.cross_entropy, torch.randn(24, 4, size, size), y, dense_targets=True, ignore_index=255)
+
+    def test_what_is_ignored_is_no_class_of_a_narrow_type(self):
+        x = torch.rand(8, 3, 4, 4)
+        y = torch.tensor([156, 3, 4, 5, 6, 7, 8, 0], dtype=torch.uint8)
+        for ignored in (-100, 256):
+            mix = MultiMix("mixup", num_mixes=2, num_classes=200, ignore_index=ignored)
+            plan = mix.plan(x)
+            assert mix.apply(plan, x, y)[1].sum(1).allclose(torch.ones(16))
+            logits = torch.randn(16, 200)
+            whole = plan.loss(F.cross_entropy, logits, y.long())
+            assert plan.loss(F.cross_entropy, logits, y.long(), ignore_index=ignored) == pytest.approx(float(whole))
+            hot = torch.randn(16, requires_grad=True)
+            losses = plan.loss(lambda out, y, reduction: out * y, hot, y, ignore_index=ignored)
+            losses.backward()
+            assert (hot.grad != 0).sum() >= 14  # none but class 0 counts for nothing
 
     def test_what_does_not_fit(self):
         y, plan, logits = self.drawn("cutmix", 255)

@@ -31,6 +31,8 @@ def blend(x: Tensor, plan: Plan, out: Tensor | None = None) -> Tensor:
             rows = plan.num_mixes * plan.num_pairs
             out = torch.empty((rows, *x.shape[1:]), dtype=x.dtype, device=x.device, memory_format=layout)
         kernel(x.contiguous(memory_format=layout), plan, out, layout, fresh)
+        if not fresh and not out.is_inference():  # or autograd would take what an earlier step saved for unchanged
+            torch.autograd.graph.increment_version(out)
         return out
     operator = find_operator(x, plan)
     if operator is not None:

@@ -13,6 +13,8 @@ from multimix.plan import Plan
 from multimix.scalars import as_integer
 from multimix.shapes import spatial_shape
 
+MOST_MIXES = 2**15 - 1
+
 
 def checked_count(name: str, value: object) -> int:
     """Return the integer that this is; anything but an integer >= 1 is refused."""
@@ -22,11 +24,29 @@ def checked_count(name: str, value: object) -> int:
     return count
 
 
+def checked_mixes(value: object) -> int:
+    """Return a number of mixes; more than masks can count in 16 bits are refused."""
+    num_mixes = checked_count("num_mixes", value)
+    if num_mixes > MOST_MIXES:
+        raise ValueError(f"num_mixes must be at most {MOST_MIXES}, got num_mixes={num_mixes}; 5 is the paper's")
+    return num_mixes
+
+
+def checked_flag(name: str, value: object) -> bool:
+    """Return a bool; anything else is refused, as most of it would count as True."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {name}={value!r}")
+    return value
+
+
 def checked_index(value: object) -> int:
     """Return the integer that this is, of any sign; anything else is refused."""
     index = as_integer(value)
-    if index is None:
-        raise ValueError(f"ignore_index must be an integer, got ignore_index={value!r}; leave it away to count all")
+    if index is None or not -(2**63) <= index < 2**63:
+        raise ValueError(
+            f"ignore_index must be an integer, got ignore_index={value!r}; give one of 64 bits, or leave it away to "
+            f"count all"
+        )
     return index
 
 
@@ -176,7 +196,7 @@ def _check_labels(
             f"MultiMix(..., num_classes=10) or give y as ({len(y)}, C) floats; for numbers to be predicted y.float()"
         )
     if is_readable(y):
-        counted = y if ignored is None else y[y != ignored]
+        counted = y if ignored is None else y[y.long() != ignored]
         low, high = (int(v) for v in torch.aminmax(counted)) if counted.numel() else (0, 0)
         if low < 0 or high >= num_classes:
             raise ValueError(
@@ -202,7 +222,13 @@ def _ignoring(ignored: int | None, dense: bool) -> str:
 
 def _check_dense(y: Tensor, spatial: tuple[int, ...], got: str) -> None:
     integer = not y.dtype.is_floating_point and y.dtype != torch.bool
-    if tuple(y.shape[y.ndim - len(spatial) :]) != spatial or (integer and y.ndim != len(spatial) + 1):
+    if y.numel() == 0:
+        raise ValueError(f"dense targets must hold values, got y: {tuple(y.shape)}; leave targets without any away")
+    if (
+        y.ndim <= len(spatial)
+        or tuple(y.shape[y.ndim - len(spatial) :]) != spatial
+        or (integer and y.ndim != len(spatial) + 1)
+    ):
         one_channel = tuple(y.shape[1:]) == (1, *spatial)
         remedy = "pass y.squeeze(1)" if one_channel else "resize the targets or pass dense_targets=False"
         raise ValueError(
@@ -310,7 +336,17 @@ def check_plan(x: Tensor, plan: Plan) -> None:
         check_blendable(x, "this plan")
 
 
-def check_out(x: Tensor, out: Tensor, rows: int) -> None:
+def fitting(features: Tensor, plan: Plan) -> Tensor:
+    """Return features of a layer, which must be of the size of a plan's masks, if those have one."""
+    if plan.mask.spatial not in (None, spatial_shape(features)):
+        raise ValueError(
+            f'masks must fit the features of layer "{plan.layer}", got masks for {plan.mask.spatial}, features: '
+            f"{tuple(features.shape)}; mix there with masks without positions, as ManifoldMixup does"
+        )
+    return features
+
+
+def check_out(x: Tensor, y: Tensor | None, out: Tensor, rows: int) -> None:
     """Refuse a buffer that mixes cannot be written to."""
     check_tensor("out", out, "allocate it with x.new_empty")
     if in_transform():
@@ -328,5 +364,15 @@ def check_out(x: Tensor, out: Tensor, rows: int) -> None:
         )
     if not compiling and (has_tangent(x) or has_tangent(out)):
         raise ValueError("out must not be used where tangents flow from x, got dual tensors; leave out away")
-    if not compiling and 0 != out.untyped_storage().data_ptr() == x.untyped_storage().data_ptr():
-        raise ValueError("out must not share memory with x, got a view of the same storage; allocate a buffer")
+    for name, other in (("x", x), ("y", y)):
+        if other is not None and not compiling and _overlap(out, other):
+            raise ValueError(f"out must not share memory with {name}, got one that does; allocate a buffer")
+
+
+def _overlap(a: Tensor, b: Tensor) -> bool:
+    """Whether the memory of two tensors overlaps: that of all their storages, which arrays of NumPy may share."""
+    first, second = (
+        (storage.data_ptr(), storage.data_ptr() + storage.nbytes())
+        for storage in (a.untyped_storage(), b.untyped_storage())
+    )
+    return a.device == b.device and 0 < first[0] < second[1] and 0 < second[0] < first[1]

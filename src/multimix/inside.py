@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,8 @@ from multimix.recomputation import ForwardPass, MixAgain, in_backward
 
 Mix = Callable[[Tensor], Tensor]
 
-_CHECKED: WeakSet[nn.Module] = WeakSet()  # layers that nothing was seen to go around
+_CHECKED: WeakKeyDictionary[nn.Module, WeakSet[nn.Module]] = WeakKeyDictionary()
+"""Layers that nothing was seen to go around, and in which models."""
 
 
 def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
@@ -27,7 +28,7 @@ def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
     the same mix is applied there too. A layer inside a part compiled by torch.compile is run uncompiled, with a
     warning: compiled code does not see hooks added after its first call.
 
-    The first pass with a layer looks whether anything flows around it.
+    The first pass of a model with a layer looks whether anything flows around it.
 
     Raises:
         ValueError: if the model has no such layer.
@@ -43,7 +44,7 @@ def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
     forward_pass = ForwardPass()
     hook = _MixOnce(layer, mix, len(x), forward_pass)
     handle = path[-1].register_forward_pre_hook(hook, with_kwargs=True)
-    check = None if path[-1] in _CHECKED else BypassCheck(model, path, x)
+    check = None if model in _CHECKED.get(path[-1], ()) else BypassCheck(model, path, x)
     try:
         with forward_pass, _uncompiled(layer, path, check), check or nullcontext():
             output = model(x)
@@ -57,7 +58,7 @@ def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
     tensors = _tensors(output)
     if check is not None:
         check.check_output(tensors)
-        _CHECKED.add(path[-1])
+        _CHECKED.setdefault(path[-1], WeakSet()).add(model)
     MixAgain(layer, path[-1], forward_pass, hook.mixed_inputs).watch(tensors)
     return output
 

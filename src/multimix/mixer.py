@@ -17,6 +17,7 @@ from multimix.kernels.family import chosen
 from multimix.methods import Choice, Method, Step, as_method
 from multimix.pairing import PARTNERS, SimilarTargets, draw_fresh_partners, draw_partner, given_partner, of_pairs
 from multimix.plan import Plan
+from multimix.puzzle.saliency import ignoring
 from multimix.shapes import spatial_shape
 from multimix.streams import open_streams
 from multimix.suggest import check_option
@@ -83,7 +84,7 @@ class MultiMix:
     ) -> None:
         refuse_unknown(unknown, method, [item.name for item in fields(self)])
         chosen()  # refuse kernels that are not there
-        num_mixes = checks.checked_count("num_mixes", num_mixes)
+        num_mixes = checks.checked_mixes(num_mixes)
         if num_classes is not None:
             num_classes = checks.checked_count("num_classes", num_classes)
         check_option("sampling", sampling, SAMPLINGS)
@@ -99,7 +100,7 @@ class MultiMix:
             "sampling": sampling,
             "share": share,
             "partners": partners,
-            "dense_targets": dense_targets,
+            "dense_targets": checks.checked_flag("dense_targets", dense_targets),
             "ignore_index": ignore_index,
         }
         for name, value in settings.items():
@@ -136,7 +137,7 @@ class MultiMix:
         checks.check_batch(x, y)
         self._check_targets(x, y)
         if out is not None:
-            checks.check_out(x, out, self.num_mixes * len(x))
+            checks.check_out(x, y, out, self.num_mixes * len(x))
         plan = _eager(self._draw)(x, y, model, saliency, generator)
         checks.check_plan(x, plan)
         return self._mixed(plan, x, out), self._targets(plan, x, y)
@@ -175,11 +176,8 @@ class MultiMix:
             Laws by similarity: Bouniot et al., 2025, Tailoring Mixup to Data for Calibration, arXiv 2311.01434.
         """
         checks.check_batch(x, y)
-        if y is not None:
-            if isinstance(self.partners, SimilarTargets) and y.ndim > 1:  # features, of which no labels need be made
-                checks.check_targets(x, y, None, self.dense_targets, self.ignore_index, cuts=False)
-            else:
-                self._check_targets(x, y)
+        if y is not None and not (isinstance(self.partners, SimilarTargets) and partner is None):
+            self._check_targets(x, y)  # else y may be features, of which no labels need be made
         if partner is not None:
             checks.check_partner(x, partner, self.num_mixes)
         if alpha is not None:
@@ -218,7 +216,7 @@ class MultiMix:
             quantile = partial(beta_quantile, of_pairs(alpha, partner))
         lam = draw_lam(quantile, num_mixes, columns, self.sampling, rng)
         if saliency is None and method.salient:
-            saliency = method.find_saliency(x, y, model)
+            saliency = method.find_saliency(x, ignoring(y, self.ignore_index, method), model)
             checks.check_saliency(saliency, x)
         step = Step(x, partner, lam, streams, shared, saliency)
         mask = method.mask(step)
@@ -266,7 +264,7 @@ class MultiMix:
         checks.check_batch(x, y)
         checks.check_plan(x, plan)
         if out is not None:
-            checks.check_out(x, out, plan.num_mixes * plan.num_pairs)
+            checks.check_out(x, y, out, plan.num_mixes * plan.num_pairs)
         if y is not None:
             self._check_targets(x, y)
         return self._mixed(plan, x, out), None if y is None else self._targets(plan, x, y)
@@ -389,7 +387,7 @@ def _run_inside(model: nn.Module, layer: str, x: Tensor, plan: Plan) -> Any:
     if plan.sample is not None:
         rows, plan = plan.gather()
         x = x[rows]
-    return _eager(forward_mixed)(model, layer, x, lambda features: blend(features, plan))
+    return _eager(forward_mixed)(model, layer, x, lambda features: blend(checks.fitting(features, plan), plan))
 
 
 def _eager(function: Callable[..., Any]) -> Callable[..., Any]:

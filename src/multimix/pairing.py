@@ -14,6 +14,7 @@ from multimix.scalars import as_number
 from multimix.shapes import to_device, widest
 
 PARTNERS = ("same", "fresh")
+MOST_NUMBERS = 1 << 24  # of differences of targets at a time: bounds the memory
 
 
 def draw_partner(num_samples: int, rng: np.random.Generator) -> Int64[np.ndarray, "{num_samples}"]:
@@ -102,6 +103,8 @@ class SimilarTargets:
                 f"y must be floating point for partners with similar targets, got y.dtype={y.dtype}; classes have no "
                 f'distance: use partners="same"'
             )
+        if y.numel() == 0:
+            raise ValueError(f"y must hold values for partners with similar targets, got y: {tuple(y.shape)}")
         if is_readable(y) and not y.isfinite().all():
             raise ValueError("y must be finite for partners with similar targets, got nan or infinity; correct y")
 
@@ -132,7 +135,12 @@ class SimilarTargets:
 def _distances(y: Float[Tensor, "B N"]) -> tuple[Float[Tensor, "B B"], float]:
     """Euclidean distances times a power of two that keeps them finite, and that power. Not a number is far away."""
     scale = 0.5 ** (1 + math.ceil(math.log2(y.shape[1]) / 2))
-    difference = y[:, None] * scale - y[None] * scale
+    rows = max(1, MOST_NUMBERS // y.numel())
+    return torch.cat([_distances_from(part, y * scale) for part in torch.split(y * scale, rows)]), scale
+
+
+def _distances_from(rows: Float[Tensor, "R N"], y: Float[Tensor, "B N"]) -> Float[Tensor, "R B"]:
+    difference = rows[:, None] - y
     longest = torch.linalg.vector_norm(difference, math.inf, dim=-1)
     parts = difference.div_(longest.where(longest > 0, 1.0)[..., None])  # so that no square overflows
-    return torch.nan_to_num(longest * parts.square_().sum(-1).sqrt(), nan=math.inf, posinf=math.inf), scale
+    return torch.nan_to_num(longest * parts.square_().sum(-1).sqrt(), nan=math.inf, posinf=math.inf)

@@ -22,7 +22,7 @@ class Plan:
     Attributes:
         lam: drawn coefficients, on the CPU, non-increasing along K; the weight of the sample itself.
         weight: shares really kept, on the batch's device: the label weights. Non-increasing along K, but for
-            independent boxes.
+            independent boxes, and for SaliencyMix and Puzzle Mix with fresh partners.
         partner: the sample each pair mixes with: (P,), or (K, P) with fresh partners.
         mask: what is kept, position by position; `weight` is its mean.
         batch_size: number of samples B in the batch this plan is for.
@@ -72,13 +72,30 @@ class Plan:
         host, pairs = (torch.arange(self.num_pairs, device=device).tensor_split(parts) for device in devices)
         return [self._select(part, on_host) for part, on_host in zip(pairs, host, strict=True)]
 
-    def select(self, pairs: Int64[Tensor, "P2"]) -> "Plan":
+    def select(self, pairs: Tensor) -> "Plan":
         """Return the plan of some of the pairs, applied to the whole batch like a part of `split`.
 
         Args:
-            pairs: their numbers, on the plan's device; a GPU's are waited for.
+            pairs: their numbers, (P2,) integers from 0 to P - 1, on the plan's device; a GPU's are waited for.
+
+        Raises:
+            TypeError: if pairs is no tensor.
+            ValueError: if it holds no such numbers.
         """
-        return self._select(pairs, pairs.to("cpu"))
+        if not isinstance(pairs, Tensor):
+            raise TypeError(f"pairs must be a torch.Tensor, got pairs={type(pairs).__name__}; use torch.as_tensor")
+        if pairs.ndim != 1 or pairs.dtype.is_floating_point or pairs.dtype.is_complex or pairs.dtype == torch.bool:
+            raise ValueError(
+                f"pairs must be integers of one axis, got pairs: {tuple(pairs.shape)}, {pairs.dtype}; "
+                f"of a mask give mask.nonzero()[:, 0]"
+            )
+        on_host = pairs.to("cpu", torch.int64)
+        low, high = (int(number) for number in torch.aminmax(on_host)) if len(on_host) else (0, 0)
+        if low < 0 or high >= self.num_pairs:
+            raise ValueError(
+                f"pairs must be numbers of pairs, 0..{self.num_pairs - 1}, got {low} to {high}; correct them"
+            )
+        return self._select(pairs.long(), on_host)
 
     def _select(self, pairs: Tensor, on_host: Tensor) -> "Plan":
         return replace(
@@ -154,7 +171,7 @@ class Plan:
             )
         axes = self.mask.spatial or ()
         spatial = axes if dense_targets else ()
-        if y.shape[y.ndim - len(spatial) :] != spatial:
+        if y.ndim <= len(spatial) or y.shape[y.ndim - len(spatial) :] != spatial:
             raise ValueError(
                 f"dense targets must end in x's spatial axes {spatial}, got y: {tuple(y.shape)}; resize the targets or "
                 f"pass dense_targets=False"
@@ -184,7 +201,7 @@ class Plan:
                 f"criterion must give one loss per target where some are ignored, got losses: {tuple(kept.shape)}, "
                 f'targets: {tuple(own.shape)}; build it with reduction="none"'
             )
-        shares = weight * (own != ignored), (1 - weight) * (other != ignored)
+        shares = weight * (own.long() != ignored), (1 - weight) * (other.long() != ignored)
         losses = [torch.where(share > 0, share * part, 0) for share, part in zip(shares, (kept, taken), strict=True)]
         counted = (shares[0] + shares[1]).sum()
         return (losses[0] + losses[1]).sum() / counted.clamp_min(torch.finfo(counted.dtype).tiny)
@@ -202,7 +219,7 @@ class Plan:
 
 def _checked_ignored(ignore_index: SupportsIndex, y: Tensor) -> int:
     index = as_integer(ignore_index)
-    if index is None or y.dtype.is_floating_point or y.dtype == torch.bool:
+    if index is None or not -(2**63) <= index < 2**63 or y.dtype.is_floating_point or y.dtype == torch.bool:
         raise ValueError(
             f"ignore_index must be an integer, and y integer classes, got ignore_index={ignore_index!r}, y.dtype="
             f"{y.dtype}; leave ignore_index away for other targets"
@@ -212,7 +229,7 @@ def _checked_ignored(ignore_index: SupportsIndex, y: Tensor) -> int:
 
 def _without(y: Tensor, ignored: int | None) -> Tensor:
     """Return targets with a class in place of what is ignored, which may be none."""
-    return y if ignored is None else y.masked_fill(y == ignored, 0)
+    return y if ignored is None else y.masked_fill(y.long() == ignored, 0)
 
 
 def _tensors_alike(name: str, mine: Any, its: Any) -> Iterator[tuple[Tensor, Tensor]]:

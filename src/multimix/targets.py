@@ -37,7 +37,8 @@ def mix_targets(
         y = y.to(torch.promote_types(y.dtype, torch.float32))
     elif ignored is not None:  # a class more, left away afterwards
         assert num_classes is not None
-        y = y.long().masked_fill(y == ignored, num_classes)
+        y = y.long()  # in a narrow type -100 would be a class
+        y = y.masked_fill(y == ignored, num_classes)
         return mix_targets(y, plan, num_classes + 1, dtype, dense)[:, :num_classes].contiguous()
     elif dense:
         assert num_classes is not None
@@ -74,7 +75,7 @@ def _soft_labels(y: Tensor, plan: Plan, num_classes: int, dtype: torch.dtype) ->
 
         return softened(y, plan, num_classes, dtype)
     y = y.long()
-    if type(y) is Tensor and is_readable(y) and family_of(y.device) == "cpu":
+    if type(y) is Tensor and is_readable(y) and family_of(y.device) == "cpu" and not plan.weight.requires_grad:
         return _soft_labels_compiled(y, plan, num_classes, dtype)
     weight = plan.weight.to(dtype)[..., None]
     own = (y if plan.sample is None else y[plan.sample]).expand(weight.shape[:2])[..., None]

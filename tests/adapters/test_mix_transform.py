@@ -54,3 +54,10 @@ def test_a_method_that_finds_saliency_without_a_model_is_taken():
 def test_settings_of_the_mixer_are_sent_to_it():
     with pytest.raises(TypeError, match=r"got MixTransform\(\.\.\., K=5\); pass mix=MultiMix\(\.\.\., num_mixes=5\)"):
         MixTransform("cutmix", K=5)
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 6, 6), (8, 4, 3, 6, 6)])
+def test_a_batch_it_mixed_is_known(shape):
+    transform, y = MixTransform(MultiMix("cutmix", num_mixes=1)), torch.rand(8, 4)
+    with pytest.warns(UserWarning, match="x is mixed again, MixTransform mixed it before"):
+        transform(*transform(torch.rand(shape), y))

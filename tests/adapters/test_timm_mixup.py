@@ -91,6 +91,27 @@ def test_an_alpha_of_zero_switches_off():
     assert set(kinds(Mixup(1.0, 0.0, mode="elem", **PLAIN)(x, y)[0], x)) <= {"blend", "copy"}
 
 
+@pytest.mark.parametrize("mode", ["batch", "elem"])
+def test_what_is_switched_off_refuses_nothing(mode):
+    y = torch.arange(8) % 4
+    cut = Mixup(0.0, 1.0, num_classes=4, mode=mode, num_mixes=2)
+    assert cut(torch.randint(0, 256, (8, 3, 6, 6), dtype=torch.uint8), y)[0].dtype == torch.uint8
+    assert Mixup(1.0, 0.0, num_classes=4, mode=mode)(torch.rand(8), y)[0].shape == (8,)
+
+
+def test_labels_that_are_no_classes_are_refused_before_a_draw():
+    x, before = torch.rand(8, 3, 6, 6), torch.get_rng_state()
+    with pytest.raises(ValueError, match=r"labels must lie in 0\.\.1"):
+        Mixup(num_classes=2)(x, torch.arange(8))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_batch_it_mixed_is_known():
+    mix, y = Mixup(num_classes=4), torch.rand(8, 4)
+    with pytest.warns(UserWarning, match="x is mixed again, Mixup mixed it before"):
+        mix(*mix(torch.rand(8, 3, 6, 6), y))
+
+
 def test_switched_off_it_gives_the_batch_and_soft_targets():
     mix = Mixup(num_mixes=3, num_classes=4, label_smoothing=0.2)
     mix.mixup_enabled = False

@@ -17,12 +17,13 @@ from torch import Tensor
 from benchmarks.interpreter import patch_once
 from benchmarks.launches import Launches
 from multimix import MultiMix, Plan, PuzzleMix
-from multimix.grid import cut
+from multimix.grid import Axis, cut
 from multimix.kernels import family
 from multimix.kernels.triton import auction, borders, pooling
 from multimix.kernels.triton import cut as cuts
 from multimix.kernels.triton.launch import counted_launches
 from multimix.puzzle import energy, solve_masks, where
+from multimix.puzzle.cells import cell_means
 from multimix.puzzle.transport import transport
 
 SHAPES = ((3, 3, 9, 7), (3, 2, 16, 16), (2, 3, 12), (4, 20))
@@ -72,6 +73,18 @@ def energies() -> dict[str, object]:
         worst["share"] = max(worst["share"], float((share - expected).abs().max() / np.spacing(np.float32(term))))
         worst["energy"] = max(worst["energy"], errors(found, wanted, term))
     return {**worst, "launches": launches}
+
+
+def long_series() -> float:
+    """The largest difference of the cells of series whose places, times the cells of a block, are above 2**31."""
+    worst = 0.0
+    for size, blocks, side in ((200_000, 2, 4), (1_500_000, 2_048, 512)):
+        rows, columns = Axis(1, 1).divided(side), Axis(size, blocks).divided(side)
+        x = torch.rand(1, 1, 1, size) + torch.linspace(0, 1, size)
+        found = pooling.cell_means_and_ranges(x, rows, columns, torch.float32)[0]
+        with on_the_cpu():
+            worst = max(worst, float((found - cell_means(x, rows, columns)).abs().max()))
+    return worst
 
 
 def double_precision() -> float:
@@ -225,6 +238,7 @@ def main() -> None:
     found = {
         "energies": energies(),
         "double precision": double_precision(),
+        "long series": long_series(),
         "broken pixels": broken_pixels(),
         "broken saliency": broken_saliency(),
         "auctions": auctions(),

@@ -19,6 +19,10 @@ def test_energies_are_the_cpus_up_to_rounding_in_at_most_three_launches(found):
     assert found["double precision"] < 1e-14
 
 
+def test_cells_of_long_series_are_where_they_are(found):
+    assert found["long series"] < 1e-5  # float32, sums in another order
+
+
 def test_energies_are_finite_and_the_cpus_whatever_the_pixels(found):
     assert found["broken pixels"]["finite"]
     assert found["broken pixels"]["error"] <= 4

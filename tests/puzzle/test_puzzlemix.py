@@ -4,9 +4,10 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from multimix import MultiMix, PuzzleMix
+from multimix import MultiMix, PuzzleMix, TopMix
 from multimix.errors import SaliencyNotFinite
 from multimix.puzzle.energy import thresholds
 from multimix.puzzle.solve import solve_levels
@@ -356,3 +357,47 @@ def test_complex_images_are_refused_before_a_draw():
     with pytest.raises(ValueError, match=r"x must be real, because .*got x.dtype=torch.complex64"):
         make()(torch.complex(x, x), y, saliency=saliency)
     assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("method", [PuzzleMix, TopMix])
+def test_targets_reach_the_criterion_as_mixing_takes_them(method):
+    x, y = torch.rand(8, 3, 8, 8), torch.arange(8) % 4
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 4))
+    expected = MultiMix(method(), num_mixes=2, num_classes=4).run(model, x, y, generator=seeded())[0]
+    for narrow in (torch.uint8, torch.int16, torch.int32):
+        mix = MultiMix(method(), num_mixes=2, num_classes=4)
+        assert torch.equal(mix.run(model, x, y.to(narrow), generator=seeded())[0], expected)
+    binary = MultiMix(method(criterion=F.binary_cross_entropy_with_logits), num_mixes=2)
+    truth = torch.rand(8, 4) > 0.5
+    runs = [binary.run(model, x, targets, generator=seeded())[0] for targets in (truth, truth.float())]
+    assert torch.equal(*runs)
+
+
+@pytest.mark.parametrize("method", [PuzzleMix, TopMix])
+def test_targets_that_are_ignored_have_no_part_in_saliency(method):
+    x, y = torch.rand(8, 3, 8, 8), torch.randint(4, (8, 8, 8))
+    y[:, :4] = 255
+    model = torch.nn.Conv2d(3, 4, 1)
+    seen = []
+
+    class Kept(method):
+        def find_saliency(self, x, y, model):
+            seen.append(super().find_saliency(x, y, model))
+            return seen[-1]
+
+    MultiMix(Kept(), num_mixes=2, num_classes=4, dense_targets=True, ignore_index=255).run(model, x, y)
+    (saliency,) = seen
+    assert (saliency[:, :4] == 0).all()
+    assert (saliency[:, 4:] > 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_saliency_of_half_precision(dtype):
+    x, s = torch.rand(6, 3, 8, 8), torch.rand(6, 8, 8).to(dtype)
+    mix = MultiMix("puzzlemix", num_mixes=2)
+    plans = [mix.plan(x, saliency=given, generator=seeded()) for given in (s.clone().requires_grad_(), s.float())]
+    assert torch.equal(*(mix.apply(plan, x)[0] for plan in plans))
+
+
+def seeded():
+    return torch.Generator().manual_seed(3)

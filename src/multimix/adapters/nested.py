@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
 
@@ -162,6 +163,6 @@ def _check_targets(mix: MultiMix, x: Tensor, pairs: list[tuple[Tensor, Classes]]
     """Refuse, before anything is drawn, targets that labels cannot be made of."""
     for y, count in pairs:
         check_batch(x, y)
-        mixers = None if len(pairs) > 1 and y.dtype.is_floating_point else mix.num_classes
+        mixers = None if len(pairs) > 1 and (y.dtype.is_floating_point or y.dtype == torch.bool) else mix.num_classes
         num_classes, cuts = mixers if count is None else count, mix.method.may_cut
         check_targets(x, y, num_classes, mix.dense_targets, mix.ignore_index, cuts)

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from multimix import Choice, CutMix, MixUp, MultiMix, Plan
-from multimix.checks import check_batch, checked_count
+from multimix.checks import check_batch, check_targets, checked_count
 from multimix.masks import Constant
+from multimix.once import note_mixed
 from multimix.streams import open_streams
 from multimix.suggest import check_option
 
@@ -95,7 +96,8 @@ class Mixup:
         """
         check_batch(x, target)
         self._check_target(x, target)
-        return self.apply(self.draw(x), x, target)
+        x_mix, y_mix = self.apply(self.draw(x), x, target)
+        return note_mixed(x_mix, "Mixup"), y_mix
 
     def __repr__(self) -> str:
         settings = "num_mixes", "num_classes", "mode", "prob", "cutmix_share", "label_smoothing", "multi_label"
@@ -136,8 +138,9 @@ class Mixup:
         """Each sample by its own method: the plans of both for all, of which each sample keeps one."""
         mixed, cut = torch.from_numpy(open_streams(None).pairs.random((2, len(x))))
         is_mixed, is_cut = mixed < self.prob, cut < self.cutmix_share
-        plan = self._all(self.mixup).plan(x)
-        cut_plan = replace(self._all(self.cutmix).plan(x), partner=plan.partner)
+        drawn = ([self.mixup] if self.cutmix_share < 1 else []) + ([self.cutmix] if self.cutmix_share > 0 else [])
+        plan, *_ = plans = [self._all(method).plan(x) for method in drawn]
+        cut_plan = replace(plans[-1], partner=plan.partner)
         ones = torch.ones_like(plan.weight)
         unmixed = replace(plan, lam=torch.ones_like(plan.lam), weight=ones, mask=Constant(ones))
         rows = ((plan, is_mixed & ~is_cut), (cut_plan, is_mixed & is_cut), (unmixed, ~is_mixed))
@@ -150,6 +153,8 @@ class Mixup:
                 f"target must be class indices ({len(x)},) or (batch, num_classes) = {(len(x), self.num_classes)}, got "
                 f"target: {tuple(target.shape)}, {target.dtype}; correct num_classes, multi_label or the targets"
             )
+        if not dense:
+            check_targets(x, target, self.num_classes, dense=False, ignored=None, cuts=False)
 
 
 def _check_honoured(cutmix_minmax: object, mode: object, correct_lam: object) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from multimix import MultiMix
 from multimix.adapters.batch import TakesMix, check_mix, check_pair
+from multimix.once import note_mixed, warn_of_mixed
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,12 @@ class MixTransform(TakesMix):
         for part in (images, labels):
             self._check_kind(part)
         frames = _is_kind(images, "Video")
+        warn_of_mixed(images)  # the mixer sees another tensor
         plain = images.as_subclass(Tensor)
         x_mix, y_mix = self.mix(plain.flatten(1, 2) if frames else plain, labels.as_subclass(Tensor))
         if frames:
             x_mix = x_mix.reshape(-1, *plain.shape[1:])
-        mixed = (x_mix.as_subclass(type(images)), y_mix)
+        mixed = (note_mixed(x_mix.as_subclass(type(images)), "MixTransform"), y_mix)
         return list(mixed) if isinstance(batch, list) else mixed
 
     def _check_kind(self, part: Tensor) -> None:

@@ -139,5 +139,7 @@ def evaluate(model: nn.Module, split: Split) -> dict[str, float]:
 def logits_of(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
     """Return the logits in evaluation mode, with the labels, and leave the model in the mode it was in."""
     with evaluation_mode(model):
-        logits, labels = zip(*((model(x), labels) for x, labels in split.chunks(rows_at_once(split.sample_shape))), strict=True)
+        logits, labels = zip(
+            *((model(x), labels) for x, labels in split.chunks(rows_at_once(split.sample_shape))), strict=True
+        )
     return torch.cat(logits), torch.cat(labels)

@@ -33,14 +33,16 @@ def sides(mask: Mask, y: Tensor, sample: Tensor | None, partner: Tensor) -> tupl
         return mask.blend(torch.cat([own, other]), rows, partner + len(y)).flatten(0, 1)
 
     ones = torch.ones((len(y), 1, *mask.spatial), dtype=widest(y.device), device=y.device)
-    share = mixed(ones, torch.zeros_like(ones))
+    zeros = torch.zeros_like(ones)
+    share = mixed(ones, zeros)
     if not mask.averages:
         both = mixed(flat, flat).reshape(-1, *y.shape[1:])
         return share[:, 0], both, both
     wide = flat.to(ones.dtype)
     nothing = torch.zeros_like(wide)
-    own, other = mixed(wide, nothing) / share, mixed(nothing, wide) / (1 - share)
-    own, other = torch.where(share == 0, other, own), torch.where(share == 1, own, other)
+    rest = mixed(zeros, ones)  # not 1 - share, of which rounding leaves no digit where the sample is nearly all
+    own, other = mixed(wide, nothing) / share, mixed(nothing, wide) / rest
+    own, other = torch.where(share == 0, other, own), torch.where(rest == 0, own, other)
     found = [side if y.dtype.is_floating_point else side.round() for side in (own, other)]
     own, other = (side.to(y.dtype).reshape(-1, *y.shape[1:]) for side in found)
     return share[:, 0], own, other

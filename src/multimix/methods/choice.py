@@ -55,5 +55,6 @@ class Choice(Drawn):
 
     @property
     def options(self) -> list[Method]:
-        """All that may be drawn, those of choices among them included."""
-        return [option for method in self.methods for option in method.options]
+        """All that may be drawn, those of choices among them included: none of weight 0."""
+        drawn = zip(self.methods, self.weights, strict=True)
+        return [option for method, weight in drawn if weight > 0 for option in method.options]

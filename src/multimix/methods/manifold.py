@@ -40,8 +40,8 @@ class ManifoldMixup(Method):
         object.__setattr__(self, "alpha", checked_alpha("ManifoldMixup", self.alpha))
         if self.layers is None:
             return
-        names = [self.layers] if isinstance(self.layers, str) else list(self.layers)
-        if not names or not all(isinstance(name, str) for name in names):
+        names = [self.layers] if isinstance(self.layers, str) else self.layers
+        if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
             raise ValueError(
                 f'layers must be one or more names of modules, got layers={self.layers!r}; try layers=["", "layer2"]'
             )

@@ -14,7 +14,7 @@ from multimix.grid import cell_counts, cell_edges, cut
 from multimix.host import in_transform
 from multimix.masks import Blocks, kept_blocks
 from multimix.methods.method import Method
-from multimix.methods.step import Step, check_saliency_source, checked_alpha
+from multimix.methods.step import Step, check_saliency_source, checked_alpha, checked_criterion
 from multimix.puzzle.energy import block_saliency, pair_energy, thresholds
 from multimix.puzzle.saliency import input_saliency
 from multimix.puzzle.solve import solve_levels
@@ -76,11 +76,13 @@ class PuzzleMix(Method):
     saliency_chunk: int | None = None
     saliency_resolution: float = 1.0
     blends: ClassVar[bool] = True
+    cuts: ClassVar[bool] = True
     salient: ClassVar[bool] = True
     asks_model: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("PuzzleMix", self.alpha))
+        checked_criterion(self.criterion)
         object.__setattr__(self, "grid", _as_grid(self.grid))
         for name, most in (("beta", math.inf), ("eta", math.inf), ("transport_cost", math.inf), ("gamma", 1.0)):
             object.__setattr__(self, name, _checked_number(name, getattr(self, name), most))
@@ -107,6 +109,7 @@ class PuzzleMix(Method):
                 are missing, or a transform of torch.func runs this.
         """
         self._grids(x)
+        super().check_input(x, y, model, saliency)
         if in_transform():
             raise ValueError(
                 "PuzzleMix must be planned outside of transforms of torch.func, got a call inside of one; draw "

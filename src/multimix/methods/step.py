@@ -110,6 +110,15 @@ def check_saliency_source(method: str, x: Tensor, y: Tensor | None, model: nn.Mo
         )
 
 
+def checked_criterion(criterion: object) -> None:
+    """Refuse what cannot be called with an output and targets."""
+    if not callable(criterion):
+        raise TypeError(
+            f"criterion must be a function of the model's output and the targets, got criterion={criterion!r}; give "
+            f"the loss of your training, for example F.cross_entropy"
+        )
+
+
 def checked_alpha(name: str, alpha: object) -> float:
     """Return the number that this is; one that is no shape of a Beta law is refused."""
     number = as_number(alpha)

@@ -11,14 +11,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from multimix.contrast import POOLS
 from multimix.grid import Axis, cell_numbers, cell_sizes
 from multimix.masks import LEVELS, Ordered
 from multimix.methods.method import Method
-from multimix.methods.step import Step, check_saliency_source, checked_alpha
+from multimix.methods.step import Step, check_saliency_source, checked_alpha, checked_criterion
 from multimix.puzzle.saliency import input_saliency
 from multimix.scalars import as_integer
-
-POOLS: tuple[Callable[..., Tensor], ...] = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,7 @@ class TopMix(Method):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", checked_alpha("TopMix", self.alpha))
+        checked_criterion(self.criterion)
         if self.grid is None:
             return
         grid = as_integer(self.grid)

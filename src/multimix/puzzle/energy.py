@@ -46,7 +46,9 @@ def block_saliency(saliency: Float[Tensor, "B *spatial"], rows: Axis, columns: A
         from multimix.kernels.triton.pooling import saliency_shares  # only where there is Triton
 
         return saliency_shares(as_images(saliency.detach()[:, None]).resolve_neg(), rows, columns)
-    means = cell_means(as_images(saliency[:, None]), rows, columns)[:, 0]
+    saliency = saliency.detach()
+    wide = saliency.float() if saliency.dtype.itemsize < 4 else saliency
+    means = cell_means(as_images(wide[:, None]), rows, columns)[:, 0]
     if rows.even and columns.even:
         total = means.sum((1, 2), keepdim=True)
         return torch.where(_positive(total), means / total, 1 / (rows.total * columns.total))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 Criterion = Callable[[Any, Tensor], Tensor]
+IGNORED = -100  # by F.cross_entropy
 
 
 def input_saliency(
@@ -49,12 +50,26 @@ def input_saliency(
             f"criterion must fit the targets, got F.cross_entropy and y: {tuple(y.shape)} of floats; pass the loss of "
             f"your training, for example PuzzleMix(criterion=F.mse_loss)"
         )
+    if not y.is_floating_point():  # as mixing takes them: any integers, and truth values as numbers
+        y = y.float() if y.dtype == torch.bool else y.long()
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(_untouched(model, x))
         parts = zip(torch.split(x, chunk_size or len(x)), torch.split(y, chunk_size or len(x)), strict=True)
         return torch.cat([_gradient(model, part, targets, criterion, resolution) for part, targets in parts])
+
+
+def ignoring(y: Tensor | None, ignored: int | None, method: object) -> Tensor | None:
+    """Return targets of which `F.cross_entropy` ignores what is ignored, if it is the method's criterion.
+
+    Any other gets targets as they are: its user knows which to ignore.
+    """
+    criterion = getattr(method, "criterion", None)
+    if y is None or ignored is None or y.is_floating_point() or criterion is not F.cross_entropy:
+        return y
+    y = y.long()
+    return y.masked_fill(y == ignored, IGNORED)
 
 
 def _gradient(

@@ -41,7 +41,15 @@ Takes = Callable[[Any, torch.dtype], bool]
 def find(mask: Mask, dtype: torch.dtype) -> Callable[[Tensor, Plan, Tensor, torch.memory_format, bool], None] | None:
     """Return the kernel for masks of this kind and values of this type; None: there is none."""
     write, takes = KERNELS.get(type(mask), (None, None))
-    return partial(_run, write) if write is not None and takes is not None and takes(mask, dtype) else None
+    if write is None or takes is None or not takes(mask, dtype) or _is_learnt(mask):
+        return None
+    return partial(_run, write)
+
+
+def _is_learnt(mask: Mask) -> bool:
+    """Whether a gradient is asked for by shares: other masks hold what has none."""
+    shares = [mask.share] if isinstance(mask, Constant) else mask.factors if isinstance(mask, Bump) else []
+    return any(share.requires_grad for share in shares)
 
 
 def _run(write: Write, x: Tensor, plan: Plan, out: Tensor, layout: torch.memory_format, fresh: bool) -> None:

@@ -13,12 +13,12 @@ import triton.language as tl
 @no_type_check
 @triton.jit
 def edge(number, axis):
-    """Where a cell starts."""
+    """Where a cell starts. Products of two numbers that are each below the size may be larger than 2**31."""
     size, blocks, cells = axis
     block = number // cells
-    start = block * size // blocks
-    end = (block + 1) * size // blocks
-    return start + (number % cells) * (end - start) // cells
+    start = block * (size // blocks) + block * (size % blocks) // blocks  # block * size // blocks
+    end = (block + 1) * (size // blocks) + (block + 1) * (size % blocks) // blocks
+    return start + ((number % cells).to(tl.int64) * (end - start) // cells).to(tl.int32)
 
 
 @no_type_check
