@@ -14,7 +14,7 @@ how well V × time itself is known stands beside it. They say what other seeds c
 five K in chance order, one in 60 has a Spearman correlation of 1 or −1. Least error is the test split's: it is what is
 to be predicted, nothing is chosen by it.
 
-Costs seconds. Writes results/theory_and_error.json, .md and .png beside this file.
+Costs seconds. Writes results/theory_and_error.md and .png beside this file.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from multimix.lab.core.atomic_files import write_atomic, write_json
+from multimix.lab.core.atomic_files import write_atomic
 from multimix.lab.core.errors import UsageError
 from multimix.lab.report.metrics import metric_of
 from multimix.lab.report.results import Result, Results
@@ -38,7 +38,6 @@ from multimix.lab.report.results_file import read_results
 from multimix.lab.report.words import with_limits
 from multimix.lab.statistics import Interval, paired, t_interval
 from multimix.lab.variance.designs import FEWER, MIXES
-from multimix.lab.variance.moment import finite
 
 HERE = Path(__file__).parent / "results"
 COMMAND = "python experiments/theory_and_error.py"
@@ -139,14 +138,6 @@ class Theory:
     at: str
     known: dict[str, Known]
 
-    def to_config(self) -> dict[str, Any]:
-        """Returns it for a file; null is not finite."""
-        known = {
-            name: {str(k): [finite(value) for value in values] for k, values in those.items()}
-            for name, those in self.known.items()
-        }
-        return {"method": self.method, "at": self.at, "known": known}
-
     def predictions(self, theory: str) -> Floats:
         """Returns what a theory ranks each K by, (K,); K itself ranks it too."""
         known = self.known.get(theory)
@@ -196,19 +187,6 @@ def main() -> None:
         parser.exit(2, f"{error}\n")
     found = correlations(runs, theories)
     HERE.mkdir(exist_ok=True)
-    write_json(
-        HERE / "theory_and_error.json",
-        {
-            "command": f"{COMMAND} {asked.results.name} VARIANCE...",
-            "resamples": RESAMPLES,
-            "correlations": [
-                dict(zip(("method", "at", "theory", "metric"), key, strict=True)) | asdict(correlation)
-                for key, correlation in found.items()
-            ],
-            "theory": [theory.to_config() for theory in theories],
-            "best": [_choice(theory, runs[theory.method]) for theory in theories],
-        },
-    )
     _figure(runs, theories).savefig(HERE / "theory_and_error.png", dpi=80)
     write_atomic(HERE / "theory_and_error.md", _page(results, runs, theories, found))
 

@@ -1,20 +1,18 @@
 """The page of a follow-up, from its records."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from experiments.followup.analysis import FEWEST_SEEDS, Contrast, Found
+from experiments.followup.analysis import FEWEST_SEEDS, Found
 from experiments.followup.plan import Plan
 from experiments.followup.quality_page import quality_tables
 from experiments.followup.runs import STUDIES
 from experiments.followup.why_page import draw_course, why_tables
 from experiments.frontier.records import Records
-from multimix.lab.core.atomic_files import write_atomic, write_json
+from multimix.lab.core.atomic_files import write_atomic
 
 
 def write_page(plan: Plan, folder: Path) -> Path:
-    """Write `<folder>.md` and `.json`, for study M a `.png` too, beside the folder of the records; return the page.
+    """Write `<folder>.md`, for study M a `.png` too, beside the folder of the records; return the page.
 
     Raises:
         ValueError: if no seed is finished.
@@ -25,11 +23,10 @@ def write_page(plan: Plan, folder: Path) -> Path:
     page = folder.parent / f"{folder.name}.md"
     if plan.question == "why":
         picture = page.with_suffix(".png")
-        lines, contrasts = why_tables(found, picture.name)
+        lines = why_tables(found, picture.name)
         draw_course(found, picture)
     else:
-        lines, contrasts = quality_tables(found)
-    write_json(page.with_suffix(".json"), _content(found, contrasts))
+        lines = quality_tables(found)
     write_atomic(page, "\n".join([*_head(found), *lines, ""]))
     return page
 
@@ -51,14 +48,3 @@ def _head(found: Found) -> list[str]:
         f"training, commit {', '.join(sorted({run.commit for run in runs}))}.{few}",
         "",
     ]
-
-
-def _content(found: Found, contrasts: dict[str, list[Contrast]]) -> dict[str, Any]:
-    return {
-        "plan": asdict(found.plan),
-        "seeds": found.seeds,
-        "commits": sorted({run.commit for run in found.records.all.values()}),
-        "choices": {arm: asdict(choice) for arm, choice in found.choices.items()},
-        "errors": {arm: found.of(arm).tolist() for arm in found.choices},
-        "contrasts": {title: [asdict(each) for each in group] for title, group in contrasts.items()},
-    }

@@ -1,6 +1,6 @@
 """Tables of study Q."""
 
-from experiments.followup.analysis import POINTS, Contrast, Found, error, quality_primary, quality_secondary, value
+from experiments.followup.analysis import POINTS, Found, error, quality_primary, quality_secondary, value
 from experiments.followup.plan import MAIN, SINGLE, SMALL
 from experiments.followup.tables import percent, primary_table, secondary_table
 
@@ -15,10 +15,10 @@ PERCENT = {
 PLAIN = {"NLL": "nll", "NLL, T": "nll_scaled", "Brier": "brier", "Brier, T": "brier_scaled", "T": "temperature"}
 
 
-def quality_tables(found: Found) -> tuple[list[str], dict[str, list[Contrast]]]:
-    """Return the page's lines after its head, and the contrasts that they show."""
+def quality_tables(found: Found) -> list[str]:
+    """Return the page's lines after its head."""
     first, others = quality_primary(found), quality_secondary(found)
-    lines = [
+    return [
         "Differences in points, mean over the methods named, with 95 % t-intervals over seeds. Below zero the first is",
         "better. Primary, Holm's correction over these eight:",
         "",
@@ -38,8 +38,6 @@ def quality_tables(found: Found) -> tuple[list[str], dict[str, list[Contrast]]]:
         "",
         *_corruptions(found),
     ]
-    primary = {f"primary, {title}": group for title, group in first.items()}
-    return lines, primary | {f"secondary, {title}": group for title, group in others.items()}
 
 
 def _arms(found: Found) -> list[str]:

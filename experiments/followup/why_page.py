@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.followup.analysis import POINTS, Contrast, Found, why_primary, why_secondary
+from experiments.followup.analysis import POINTS, Found, why_primary, why_secondary
 from experiments.followup.plan import MAIN, SINGLE, SMALL
 from experiments.followup.runs import SHARES
 from experiments.followup.tables import percent, primary_table, secondary_table
@@ -14,10 +14,10 @@ from experiments.followup.tables import percent, primary_table, secondary_table
 COLOURS = {SINGLE: "C0", SMALL: "C1", MAIN: "C3"}
 
 
-def why_tables(found: Found, picture: str) -> tuple[list[str], dict[str, list[Contrast]]]:
-    """Return the page's lines after its head, and the contrasts that they show."""
+def why_tables(found: Found, picture: str) -> list[str]:
+    """Return the page's lines after its head."""
     first, others = {"error": why_primary(found)}, {"error": why_secondary(found)}
-    lines = [
+    return [
         "Differences in test error, points, mean over the methods named, with 95 % t-intervals over seeds. Below zero",
         "the first has less error. Primary, Holm's correction over these four:",
         "",
@@ -37,7 +37,6 @@ def why_tables(found: Found, picture: str) -> tuple[list[str], dict[str, list[Co
         "",
         f"![Test and clean training error within a run, for K = 1, small batch and K = 5]({picture})",
     ]
-    return lines, {"primary": first["error"], "secondary": others["error"]}
 
 
 def _arms(found: Found) -> list[str]:
