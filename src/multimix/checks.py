@@ -336,7 +336,7 @@ def check_plan(x: Tensor, plan: Plan) -> None:
         check_blendable(x, "this plan")
 
 
-def fitting(features: Tensor, plan: Plan) -> Tensor:
+def checked_features(features: Tensor, plan: Plan) -> Tensor:
     """Return features of a layer, which must be of the size of a plan's masks, if those have one."""
     if plan.mask.spatial not in (None, spatial_shape(features)):
         raise ValueError(

@@ -387,7 +387,7 @@ def _run_inside(model: nn.Module, layer: str, x: Tensor, plan: Plan) -> Any:
     if plan.sample is not None:
         rows, plan = plan.gather()
         x = x[rows]
-    return _eager(forward_mixed)(model, layer, x, lambda features: blend(checks.fitting(features, plan), plan))
+    return _eager(forward_mixed)(model, layer, x, lambda features: blend(checks.checked_features(features, plan), plan))
 
 
 def _eager(function: Callable[..., Any]) -> Callable[..., Any]:
