@@ -376,6 +376,8 @@ def test_a_file_of_settings_flags_that_win_and_unknown_keys(tmp_path, capsys):
         (b"a: \x01", "a character that YAML does not allow"),
         (b"[" * 1000, "nested too deeply"),
         (b"config: other.yaml\n", "it names another one"),
+        (b"out: o\ndry_run: true\n", "it holds dry_run, which is no setting of a run; give --dry-run"),
+        (b"quiet: true\n", "it holds quiet, which is no setting of a run; give --quiet"),
         (b"seeds: 3\nseeds: 4\n", "a setting must stand once in a config, got seeds again in line 2 of "),
         (b"method_options: {alpha: 1, alpha: 2}\n", "got alpha again in line 1"),
         (b"seeds:\n", "config must be a YAML file of settings, got seeds:; write name: value"),
@@ -421,6 +423,7 @@ def test_print_config_is_a_file_of_settings(tmp_path, capsys):
     assert stop.value.code == 0
     printed = capsys.readouterr().out
     assert yaml.safe_load(printed)["num_mixes"] == [1, 3]
+    assert "dry_run" not in printed
     (tmp_path / "s.yaml").write_text(printed)
     assert parse(["compare", "--config", str(tmp_path / "s.yaml")])[1].num_mixes == (1, 3)
 

@@ -5,6 +5,7 @@ import sys
 import pytest
 import torch
 from lightning_fabric import Fabric
+from safetensors.torch import load_file
 
 from multimix.lab.command_line.main import main
 from multimix.lab.data import open_data
@@ -45,6 +46,27 @@ def frozen(sample_shape, num_classes):
 
 def lazy(sample_shape, num_classes):
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(num_classes))
+
+class Counting(Net):
+    def get_extra_state(self):
+        return {"seen": 0}
+
+    def set_extra_state(self, state):
+        pass
+
+class Tied(nn.Module):
+    def __init__(self, sample_shape, num_classes):
+        super().__init__()
+        self.first = nn.Linear(64, 64)
+        self.hidden = nn.Linear(64, 64)
+        self.again = self.hidden
+        self.head = nn.Linear(64, num_classes)
+
+    def forward(self, x):
+        return self.head(self.again(self.hidden(self.first(x.flatten(1))).relu()))
+
+def unknown_name(sample_shape, num_classes):
+    return {}["width"]
 """
 
 
@@ -68,6 +90,8 @@ CASES = {
     "empty": "must have parameters to train, got model='mine:empty' with 0",
     "frozen": "with 4, none of which takes a gradient",
     "lazy": "must know the sizes of its layers, got model='mine:lazy'",
+    "Counting": "a model's state must hold tensors alone, got model='mine:Counting' with _extra_state",
+    "unknown_name": "mine:unknown_name must fit samples of shape (1, 8, 8) and its options, got: KeyError: 'width'",
 }
 
 
@@ -82,6 +106,31 @@ def test_a_model_that_cannot_be_trained_is_refused(command, name, capsys, tmp_pa
     assert CASES[name] in written
     assert written.count("\n") == 1
     assert not list(tmp_path.glob("o/metrics.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("script", "raised"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("raise RuntimeError('no\\nway')", "RuntimeError: no way"),
+        ("1 +", "SyntaxError"),
+    ],
+)
+def test_a_script_that_ends_or_fails_when_it_is_imported_is_refused(script, raised, tmp_path, capsys):
+    (tmp_path / "theirs.py").write_text(script)
+    assert main(["train", "--model", "theirs:Net", "--steps", "2", "--out", "o"]) == 2
+    written = capsys.readouterr().err
+    assert f"got model='theirs:Net', and theirs raised {raised}" in written
+    assert written.count("\n") == 1
+
+
+def test_tied_weights_are_trained_written_and_read_again(tmp_path):
+    tied = ["--model", "mine:Tied", "--steps", "4", "--checkpoint-every", "2"]
+    assert main(["train", *tied, "--out", "first"]) == 0
+    weights = load_file(tmp_path / "first" / "model.safetensors")
+    assert torch.equal(weights["again.weight"], weights["hidden.weight"])
+    assert main(["train", *tied, "--initial-weights", "first", "--out", "second"]) == 0
+    assert main(["evaluate", "first", "second", "--allow-code", "mine:Tied"]) == 0
 
 
 def test_asking_changes_neither_weights_nor_random_state():

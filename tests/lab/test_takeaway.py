@@ -58,7 +58,7 @@ def test_gain_at_same_rows():
         ([row("same-rows", 0.02), row("same-images", -0.02)], "its gain is not due to K alone"),
         ([row("same-images", 0.02)], "by these 5 seeds, keep K = 1"),
         ([row("small-batch", -0.02), row("k-batch", -0.02)], "no row here has K > 1, so K is not judged"),
-        ([], "nothing to compare yet"),
+        ([], "K is not compared: that takes finished runs with K = 1 and with another K of the same method"),
     ],
 )
 def test_advice_follows_the_verdicts(rows, advice):

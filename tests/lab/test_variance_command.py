@@ -392,6 +392,12 @@ def test_what_was_measured_is_read_and_shown(folder, monkeypatch, capsys, tmp_pa
     (tmp_path / "variance.json").write_text("{")
     with pytest.raises(UsageError, match=r"variance\.json must be readable"):
         measure(settings(tmp_path, **AT), "")
+    (path / "variance.png").unlink()
+    assert main(["variance", *flags, "--out", str(path)]) == 0
+    assert (path / "variance.png").exists()
+    (tmp_path / "variance.json").write_text(json.dumps(result | {"moments": [{}]}))
+    with pytest.raises(UsageError, match=r"variance\.json must be readable, .*a moment of it lacks one of at, designs"):
+        measure(settings(tmp_path, **AT), "")
 
 
 def test_what_was_measured_is_drawn(folder):

@@ -175,10 +175,11 @@ class _Race:
     def _is_done(self, race: Race, rung: Rung, number: int) -> bool:
         """Do what is missing of a rung; return whether there was time for all of it."""
         missing = [key for key in rung.runs if key not in self._done and not self._failed(key)]
-        if missing:
-            time_s = duration(race.time_s(self._done, missing))
-            said = f"rung {number + 1}: {len(rung.contenders)} candidates, {rung.seeds} seed(s), {len(missing)} runs"
-            self._console.progress.print(f"{said} to do: about {time_s}", soft_wrap=True)
+        if not missing:
+            return True
+        time_s = duration(race.time_s(self._done, missing))
+        said = f"rung {number + 1}: {len(rung.contenders)} candidates, {rung.seeds} seed(s), {len(missing)} runs"
+        self._console.progress.print(f"{said} to do: about {time_s}", soft_wrap=True)
         jobs, board = self._slots.jobs, self._board(missing)
         with board.show():
             for begin in range(0, len(missing), jobs):

@@ -44,6 +44,12 @@ def check_config(name: str) -> None:
         _refuse(name, f"it holds {held}; write name: value, a line for each setting")
     if "config" in content:
         _refuse(name, "it names another one; give both on the command line")
+    for flag in ("dry_run", "quiet", "log_level"):
+        if flag in content:
+            _refuse(
+                name,
+                f"it holds {flag}, which is no setting of a run; give --{flag.replace('_', '-')} on the command line",
+            )
 
 
 def _refuse(name: str, why: str) -> NoReturn:

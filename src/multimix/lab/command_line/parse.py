@@ -90,7 +90,9 @@ def _add_settings(parser: ArgumentParser, command: Command) -> None:
         parser.add_argument(place, type=str, nargs=nargs, help=meanings[place])
     parser.add_argument("--config", action="config", help="A YAML file of settings; flags after it win.")
     if command.try_out is not None:  # taken out before the settings are parsed: it is none of them
-        parser.add_argument(DRY_RUN, action="store_true", help="Say what would be done, and write nothing.")
+        parser.add_argument(
+            DRY_RUN, action="store_true", default=SUPPRESS, help="Say what would be done, and write nothing."
+        )
     _add_log_level(parser)
     parser.add_class_arguments(command.settings, skip=set(command.positional))
     # argparse shows what was added first, and fields of base classes come first.

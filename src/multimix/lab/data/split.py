@@ -170,7 +170,7 @@ def stratified(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]
 
 def _shuffled_by_class(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """Return all indices class by class, each class in random order, and the place of each within its class."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed % 2**63)  # torch takes 64 bits
     shuffled = torch.randperm(len(labels), generator=generator)
     shuffled = shuffled[labels.cpu()[shuffled].argsort(stable=True)]
     counts = labels.cpu().bincount()

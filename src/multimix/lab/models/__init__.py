@@ -92,8 +92,11 @@ def build_model(
     build = import_model(name, options)
     try:
         model = build(shape, num_classes, **options)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UsageError(f"{name} must fit samples of shape {shape} and its options, got: {error}") from error
+    except Exception as error:  # whatever a model of somebody else's raises, it says so in one line
+        if not is_code(name) and not isinstance(error, (TypeError, ValueError, RuntimeError)):
+            raise
+        kind = f"{type(error).__name__}: " if is_code(name) else ""
+        raise UsageError(f"{name} must fit samples of shape {shape} and its options, got: {kind}{error}") from error
     if not isinstance(model, nn.Module):
         raise UsageError(f"{name} must return a torch.nn.Module, got {type(model).__name__}; let it return the model")
     if len(shape) != getattr(model, "sample_dims", len(shape)):
@@ -114,6 +117,12 @@ def _imported(name: str) -> Callable[..., nn.Module]:
     except (ImportError, AttributeError, ValueError) as error:
         raise UsageError(
             f"model must be importable, got model={name!r}: {error}; write package.module:callable"
+        ) from error
+    except (Exception, SystemExit) as error:  # a script that runs when it is imported may raise anything, or end all
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageError(
+            f"model must be importable, got model={name!r}, and {module_name} raised {what}; keep what a script does "
+            f'below if __name__ == "__main__":'
         ) from error
     if not callable(build):
         raise UsageError(f"model must be callable, got model={name!r}, a {type(build).__name__}; name a class")

@@ -19,7 +19,7 @@ def takeaway(rows: Sequence[TableRow]) -> str:
         about = f"Error with a variant against the same row without: {'; '.join(findings_of_variants(varied))}."
         return f"{takeaway(compared)} {about}" if compared else about
     if not compared:
-        return "There is nothing to compare yet: that takes finished runs with K = 1 and with another K."
+        return "K is not compared: that takes finished runs with K = 1 and with another K of the same method."
     if all(row.changes["error"].verdict == "not significant" for row in compared):  # said once, by the advice
         return f"{question(compared)} {advice(compared)}. Cost: {'; '.join(findings(compared, judged=False))}."
     return f"{question(compared)} {'; '.join(findings(compared))}: {advice(compared)}."

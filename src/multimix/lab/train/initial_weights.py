@@ -87,10 +87,10 @@ def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_w
 
 
 def check_parameters(name: str, model: nn.Module) -> None:
-    """Refuse a model that has nothing to train.
+    """Refuse a model that has nothing to train, or a state that no file of weights holds.
 
     Raises:
-        UsageError: if no parameter takes a gradient, or one has no size yet.
+        UsageError: if no parameter takes a gradient, one has no size yet, or the state holds more than tensors.
     """
     parameters = list(model.parameters())
     if any(isinstance(parameter, UninitializedParameter) for parameter in parameters):
@@ -101,6 +101,12 @@ def check_parameters(name: str, model: nn.Module) -> None:
         raise UsageError(
             f"model must have parameters to train, got model={name!r} with {len(parameters)}, none of which takes a "
             f"gradient; let the callable return a model that learns"
+        )
+    others = [key for key, value in model.state_dict().items() if not isinstance(value, torch.Tensor)]
+    if others:
+        raise UsageError(
+            f"a model's state must hold tensors alone, got model={name!r} with {others[0]}; keep what is none out of "
+            f"get_extra_state"
         )
 
 

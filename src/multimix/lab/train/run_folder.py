@@ -124,7 +124,8 @@ class RunFolder:
 
     def finish(self, model: nn.Module, evaluation: Mapping[str, float]) -> None:
         """Write the weights, then the evaluation that marks the run as finished."""
-        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+        # Copies: a file holds no memory that two names share, as tied weights do.
+        weights = {name: value.detach().contiguous().clone() for name, value in model.state_dict().items()}
         write_atomic(self.path / WEIGHTS, save(weights))
         write_json(self.path / "evaluation.json", dict(evaluation))
 

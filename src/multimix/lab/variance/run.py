@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 FILE, PICTURE = "variance.json", "variance.png"
+MOMENT = {"at", "step", "epoch", "error", "designs", "parts"}  # what is printed of a moment, at least
 
 
 def measure(
@@ -122,8 +123,8 @@ def measure(
                 moment |= measure_moment(probe, settings, partial(seen, f"measuring at {at}"))
                 result["moments"].append(moment)
                 on_moment(moment)
-            write_atomic(folder / PICTURE, variance_plot(result, "png"))
             write_json(folder / FILE, result)
+            write_atomic(folder / PICTURE, variance_plot(result, "png"))
     return result
 
 
@@ -132,11 +133,15 @@ def _measured_before(file: Path, asked: Json, on_moment: Callable[[Json], None])
         there: Json = read_json(file, dict)
         if not isinstance(there.get("settings"), dict) or not isinstance(there.get("moments"), list):
             raise Damaged("it holds no settings with moments")
+        if not all(isinstance(moment, dict) and moment.keys() >= MOMENT for moment in there["moments"]):
+            raise Damaged(f"a moment of it lacks one of {', '.join(sorted(MOMENT))}")
     except Damaged as error:
         raise UsageError(f"{FILE} must be readable, got {file}: {error}; remove it") from error
     check_same(there["settings"], asked, file.parent)
     for moment in there["moments"]:
         on_moment(moment)
+    if not (file.parent / PICTURE).exists():
+        write_atomic(file.parent / PICTURE, variance_plot(there, "png"))
     return there
 
 
