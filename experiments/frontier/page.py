@@ -18,8 +18,14 @@ LOCALIZATION = {
 
 
 def write_page(protocol: Protocol, folder: Path) -> Path:
-    """Write `<folder>.md`, `.json` and `.png` beside the folder of the records, and return the page's path."""
+    """Write `<folder>.md`, `.json` and `.png` beside the folder of the records, and return the page's path.
+
+    Raises:
+        SystemExit: if no final seed is finished.
+    """
     found = Findings(protocol, Records(folder))
+    if not found.seeds:
+        raise SystemExit(f"a final seed must have all arms finished, got none in {folder}; run the study on")
     page = folder.parent / f"{folder.name}.md"
     picture = folder.parent / f"{folder.name}.png"
     _draw(found, picture)
