@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import layouts
 import pytest
 import torch
 from filelock import FileLock
@@ -269,6 +270,7 @@ def _other_config(**values):
         (_other_config(model="lenet"), "lenet must fit samples"),
         (_other_config(model="small-cnn"), "runs must fit the model, got "),
         (_write("evaluation.json", "["), "a run's evaluation.json must be readable, got"),
+        (_write("data.json", "{}"), "a run's data.json must be readable, got"),
         (_write("model.safetensors", "no weights"), "runs must be a finished run's folder or a .safetensors file, got"),
     ],
 )
@@ -278,6 +280,26 @@ def test_a_damaged_run_is_named(harm, message, run, capsys):
     written = capsys.readouterr().err
     assert message in written
     assert written.count("\n") == 1
+
+
+def test_a_run_is_not_evaluated_on_samples_that_it_may_have_been_trained_on(run, tmp_path, capsys):
+    """A picture more in a folder without a test split, and other samples are taken for it."""
+    pictures, drift = layouts.class_folders(tmp_path / "pictures"), tmp_path / "drift"
+    assert main(["train", *TINY, "--num-mixes", "1", "--data", f"folder:{pictures}", "--out", str(drift)]) == 0
+    assert evaluate(drift, "--with", "error") == 0
+    more = shutil.copy(next(pictures.glob("*/*.png")), next(pictures.glob("*/")) / "more.png")
+    before = evaluation(run), evaluation(drift)
+    capsys.readouterr()
+    assert evaluate(run, drift) == 2
+    written = capsys.readouterr()
+    assert f"the data of a run must be those that it was trained on, got others for runs='{drift}'" in written.err
+    assert "1/2" not in written.out
+    assert (evaluation(run), evaluation(drift)) == before
+    (drift / "data.json").rename(drift / "elsewhere")  # as in a folder from before there was one
+    assert evaluate(drift, "--with", "error") == 0
+    (drift / "elsewhere").rename(drift / "data.json")
+    more.unlink()
+    assert evaluate(drift, "--with", "error") == 0
 
 
 def test_a_comparison_without_a_finished_run(folders, capsys):

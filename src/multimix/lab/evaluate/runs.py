@@ -27,10 +27,11 @@ from multimix.lab.data import Data
 from multimix.lab.evaluate.evaluators import build_evaluators
 from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.models import is_code
+from multimix.lab.train.data_digest import labels_digest
 from multimix.lab.train.initial_weights import build_model_of, load_initial_weights
 from multimix.lab.train.progress import duration
 from multimix.lab.train.run import open_data_of
-from multimix.lab.train.run_folder import CONFIG, WEIGHTS, RunFolder
+from multimix.lab.train.run_folder import CONFIG, DATA, WEIGHTS, RunFolder
 from multimix.lab.train.settings import TrainSettings
 
 COMPARISON = "compare.json"  # in a folder that holds the folders of many runs; nothing is read from it
@@ -64,8 +65,15 @@ class FinishedRun:
         """Refuse a run whose data cannot be evaluated.
 
         Raises:
-            UsageError: if an evaluator does not take them.
+            UsageError: if they are not those that it was trained on, or an evaluator does not take them.
         """
+        labels = self.folder.labels()
+        if labels not in (None, labels_digest(data)):
+            raise UsageError(
+                f"the data of a run must be those that it was trained on, got others for runs="
+                f"{str(self.folder.path)!r}: the labels of data={self.trained.data!r} differ, so samples may have "
+                f"moved from one split to another; put the files back as they were, or train it again"
+            )
         try:
             for evaluator in build_evaluators(self.asked).values():
                 evaluator.check(data)
@@ -178,16 +186,23 @@ def _finished_run(path: Path, settings: EvaluateSettings) -> FinishedRun:
             f"a run must be finished to be evaluated, got runs={str(path)!r}, which is not; "
             f"give its multimix train command again"
         )
-    try:
-        folder.evaluation()
-    except Damaged as error:
-        raise UsageError(
-            f"a run's evaluation.json must be readable, got {path}/{error}; remove it, and give the multimix train "
-            f"command again"
-        ) from error
+    _check_readable(folder)
     trained = folder.settings()
     root = settings.data_root or trained.data_root
     return FinishedRun(folder, replace(trained, data_root=root), replace(settings, data_root=root))
+
+
+def _check_readable(folder: RunFolder) -> None:
+    """Refuse a run with a damaged file that is needed later."""
+    again = "remove it, and give the multimix train command again"
+    for name, read, remedy in (
+        ("evaluation.json", folder.evaluation, again),
+        (DATA, folder.labels, "put the whole one back, or train the run again in another folder"),
+    ):
+        try:
+            read()
+        except Damaged as error:
+            raise UsageError(f"a run's {name} must be readable, got {folder.path}/{error}; {remedy}") from error
 
 
 def _names(runs: Sequence[FinishedRun]) -> list[str]:

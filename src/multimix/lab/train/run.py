@@ -22,11 +22,12 @@ from multimix.lab.core.ranks import num_processes
 from multimix.lab.core.signals import Interruption
 from multimix.lab.data import Data, check_places, open_data
 from multimix.lab.models import import_model
-from multimix.lab.train.checkpoint import Checkpoints, digest
+from multimix.lab.train.checkpoint import Checkpoints
+from multimix.lab.train.data_digest import labels_digest
 from multimix.lab.train.initial_weights import model_at_start
 from multimix.lab.train.learner import Learner
 from multimix.lab.train.loop import OnStep, Run
-from multimix.lab.train.run_folder import Record, RunFolder, to_config
+from multimix.lab.train.run_folder import LABELS, Record, RunFolder, to_config
 from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.state import Meter, State
 from multimix.lab.train.trackers.names import check_installed
@@ -91,8 +92,8 @@ def train(
         run = _prepared(settings, fabric, folder, data, on_record, on_step)
         on_rank_zero(fabric, lambda: stack.enter_context(locked(folder.path, log)))
         run.resume(log)
-        conditions = environment(fabric.device, jobs)
-        on_rank_zero(fabric, lambda: folder.start(settings, conditions, run.state.records, run.data.skipped))
+        conditions, labels = environment(fabric.device, jobs), labels_digest(data)
+        on_rank_zero(fabric, lambda: folder.start(settings, conditions, run.state.records, labels, data.skipped))
         names = settings.trackers if fabric.is_global_zero else ()
         trackers = Trackers(names, settings, run.state.records, log)
         with Interruption() as interruption, private_random_state(fabric.device), trackers as run.trackers:
@@ -124,7 +125,6 @@ def _prepared(
         models["average"] = learner.average
     if settings.patience is not None:
         models["best"] = copy.deepcopy(bare)
-    labels = digest({"train": data.train.labels, "test": data.test.labels})
     meter = Meter(math.ceil(length.steps / settings.evaluations), fabric.device)
     scaler = getattr(fabric.strategy.precision, "scaler", None)
     return Run(
@@ -134,7 +134,7 @@ def _prepared(
         data=data,
         learner=learner,
         state=State(models, learner.optimizer, meter, scaler),
-        checkpoints=Checkpoints(folder.path / "checkpoint", to_config(settings) | {"labels_sha256": labels}),
+        checkpoints=Checkpoints(folder.path / "checkpoint", to_config(settings) | {LABELS: labels_digest(data)}),
         on_record=on_record,
         on_step=on_step,
     )

@@ -3,6 +3,7 @@
 DIR/config.json       the settings
 DIR/row.json          which row of a comparison's tables it was begun for, if it was begun by one
 DIR/environment.json  the machine, versions and threads: the conditions of the training time
+DIR/data.json         a digest of the labels of all splits, which tells whether the data are still the same
 DIR/skipped_files.txt the files of the data that could not be used, and why; absent if there were none
 DIR/metrics.jsonl     one JSON object per record: step, epoch, time_s, cpu_time_s, rows, images, then name -> value
 DIR/checkpoint/       states to go on from (multimix/lab/train/checkpoint.py)
@@ -32,7 +33,8 @@ from multimix.lab.train.settings import TrainSettings
 from multimix.lab.train.stored_settings import stored_settings
 
 Record = dict[str, float]
-CONFIG, ROW, WEIGHTS = "config.json", "row.json", "model.safetensors"
+CONFIG, ROW, DATA, WEIGHTS = "config.json", "row.json", "data.json", "model.safetensors"
+LABELS = "labels_sha256"  # in DATA, and in checkpoints
 # Settings that may change between two tries at the same run: they decide how it is done, not what comes out.
 NO_PART = ("out", "checkpoint_every", "on_bad_checkpoint", "num_workers", "trackers")
 
@@ -104,15 +106,25 @@ class RunFolder:
         settings: TrainSettings,
         environment: Mapping[str, Any],
         records: list[Record],
+        labels: str,
         skipped: Sequence[object] = (),
     ) -> None:
-        """Make the folder, or bring it to the state that a run goes on from: `records` and no result."""
+        """Make the folder, or bring it to the state that a run goes on from: `records` and no result.
+
+        Args:
+            settings: What is trained.
+            environment: The conditions of the training time.
+            records: What was measured so far.
+            labels: The digest of the labels of all splits.
+            skipped: Files of the data that could not be used.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         sweep(self.path)
         for name in ("metrics.jsonl", WEIGHTS, "skipped_files.txt"):
             (self.path / name).unlink(missing_ok=True)
         write_json(self.path / CONFIG, to_config(settings))
         write_json(self.path / "environment.json", dict(environment))
+        write_json(self.path / DATA, {LABELS: labels})
         if records:
             self.write_records(records)
         if skipped:
@@ -166,6 +178,15 @@ class RunFolder:
     def environment(self) -> dict[str, Any]:
         """Return the conditions the run was made under."""
         return self._read("environment.json")
+
+    def labels(self) -> str | None:
+        """Return the digest of the labels that it was trained on; None if it was not written down."""
+        if not (self.path / DATA).exists():
+            return None
+        found = self._read(DATA).get(LABELS)
+        if not isinstance(found, str):
+            raise Damaged(f"{DATA}: {LABELS} is no text")
+        return found
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
