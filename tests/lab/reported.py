@@ -44,6 +44,7 @@ def made_up(asked: CompareSettings, more=lambda seed, error: {}) -> Path:
         lines = [_record(i, error, run.batch_size, k) for i in range(RECORDS)]
         (folder.path / "config.json").write_text(json.dumps(to_config(run)))
         (folder.path / "environment.json").write_text(json.dumps(ENVIRONMENT))
+        (folder.path / "data.json").write_text(json.dumps({"labels_sha256": "0a1b"}))
         (folder.path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
         evaluation = {"error": error, "nll": error * 3 + noise, "ece": 0.02 + noise, **more(seed, error)}
         (folder.path / "evaluation.json").write_text(json.dumps(evaluation))

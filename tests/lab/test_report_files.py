@@ -253,6 +253,25 @@ def test_what_does_not_fit_is_named(tmp_path):
     assert names == "Left out: mine, which no comparison began."
 
 
+def test_runs_on_other_data_than_most_are_left_out_and_named(tmp_path):
+    """Of each data set by itself, and without those that did not write down what they were trained on."""
+    made_up(settings(tmp_path, data=("digits", "synthetic"), methods=("mixup",), model="mlp"))
+    for file in tmp_path.glob("synthetic-*/data.json"):
+        file.write_text('{"labels_sha256": "2c3d"}')
+    assert results_of(tmp_path).notes == []
+    for name in ("digits-mixup-k1-s0", "digits-mixup-k5-same-rows-s2"):
+        (tmp_path / name / "data.json").write_text('{"labels_sha256": "ffff"}')
+    (tmp_path / "digits-mixup-k1-s1" / "data.json").unlink()
+    results = results_of(tmp_path)
+    seeds = {row.row.name: [run.seed for run in row.runs] for row in results.rows}
+    assert (seeds.pop("digits-mixup-k1"), seeds.pop("digits-mixup-k5-same-rows")) == ([1, 2], [0, 1])
+    assert set(map(tuple, seeds.values())) == {(0, 1, 2)}
+    assert results.notes == [
+        "Left out: digits-mixup-k1-s0, digits-mixup-k5-same-rows-s2, trained on other data than most runs (the labels "
+        "differ)."
+    ]
+
+
 def test_runs_from_before_alpha_or_the_data_set_was_varied_are_named(tmp_path):
     made_up(settings(tmp_path / "alpha", num_mixes=(1,), seeds=1))
     made_up(settings(tmp_path / "alpha", num_mixes=(1,), seeds=1, alphas=(0.2, 1.0)))

@@ -68,6 +68,7 @@ OTHER_TYPES = {
     "evaluation.json": [{"error": 1e300}, {f"m{i}": 1.0 for i in range(2000)}, {"reliability/07/count": 3}],
     "metrics.jsonl": [{}, {"step": "1"}, {"step": 1, "time_s": 1, "error": 0.5, "rows": 1, "images": 1}],
     "environment.json": [{}, {"device": "cpu", "processor": "", "threads": 0, "jobs": 1, "torch": "2"}],
+    "data.json": [{}, {"labels_sha256": 3}],
     "row.json": [{}, {"method": "mixup"}, {"method": "mixup", "num_mixes": 0}, {"method": "m\x1b", "num_mixes": 1}],
     "config.json": [{"method": "mixup", "data": "digits", "seed": 0, "steps": "many"}, {"method": ["mixup"]}],
 }

@@ -7,8 +7,10 @@ command; what does not fit is named.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from multimix.lab.report.results_file import read_row
 from multimix.lab.train.method_schedule import options_for
 from multimix.lab.train.run_folder import ROW, Record, RunFolder, to_config
 
+DECIDE_ON_SAMPLES = ("data", "data_options", "on_bad_file", "validation_share", "labels_per_class", "split_seed")
 MAX_NAMED = 4  # of the runs that are left out for one reason
 
 
@@ -38,6 +41,7 @@ class Found:
         config: Its settings.
         result: What came out.
         records: What was measured on the way.
+        labels: The digest of the labels that it was trained on; None if it was not written down.
     """
 
     row: Row
@@ -46,6 +50,7 @@ class Found:
     config: dict[str, Any]
     result: Result
     records: list[Record]
+    labels: str | None
 
     @classmethod
     def read(cls, folder: RunFolder) -> "Found | None":
@@ -65,7 +70,12 @@ class Found:
         records = folder.records()
         readable.curve({name: [record.get(name) for record in records] for name in CURVE})
         result = Result.of(seed, folder.evaluation(), records, folder.environment())
-        return cls(row, seed, folder, config, result, records)
+        return cls(row, seed, folder, config, result, records, folder.labels())
+
+    @property
+    def asked_of_data(self) -> str:
+        """The settings that decide on the samples; runs that share them should have the same."""
+        return json.dumps([self.config.get(name) for name in DECIDE_ON_SAMPLES], sort_keys=True)
 
     @property
     def base_steps(self) -> int:
@@ -90,6 +100,9 @@ def gather(comparison: Comparison, log: Callable[[str], None] = lambda line: Non
             left_out.setdefault(reason, []).append(run.folder.path.name)
         else:
             fitting.append(run)
+    fitting, others = _on_the_same_data(fitting)
+    if others:
+        left_out["trained on other data than most runs (the labels differ)"] = [run.folder.path.name for run in others]
     every = sorted({*planned, *(run.row for run in fitting)}, key=lambda row: _order(row, settings))
     return Results(
         name=printable(comparison.folder.resolve().name),
@@ -156,6 +169,21 @@ def _misfit(run: Found, settings: CompareSettings, base_steps: int) -> str:
         return ""
     there = ", ".join(f"{name}={run.config[name]!r}" for name in differ)
     return f"made with {there} where the comparison has {', '.join(f'{name}={wanted[name]!r}' for name in differ)}"
+
+
+def _on_the_same_data(runs: Sequence[Found]) -> tuple[list[Found], list[Found]]:
+    """Return the runs that can be averaged and compared, and those whose data had changed.
+
+    What most runs were trained on counts; of as many, what the lowest seed was. Runs that did not write it down are
+    taken as they are.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for run in runs:
+        if run.labels is not None:
+            counts.setdefault(run.asked_of_data, Counter())[run.labels] += 1
+    usual = {asked: count.most_common(1)[0][0] for asked, count in counts.items()}
+    fits = [run.labels in (None, usual.get(run.asked_of_data)) for run in runs]
+    return list(compress(runs, fits)), [run for run, is_same in zip(runs, fits, strict=True) if not is_same]
 
 
 def _base_steps(run: Found, found: Sequence[Found], planned: Sequence[Row], settings: CompareSettings) -> int:
