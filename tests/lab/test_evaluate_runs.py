@@ -302,6 +302,29 @@ def test_a_run_is_not_evaluated_on_samples_that_it_may_have_been_trained_on(run,
     assert evaluate(drift, "--with", "error") == 0
 
 
+def _cut_short(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (_cut_short, "runs must be a finished run's folder or a .safetensors file, got"),
+        (lambda file: shutil.copy(file.parents[2] / "points" / file.name, file), "runs must fit the model, got"),
+    ],
+)
+def test_bad_weights_are_found_before_any_run_is_evaluated(harm, message, folders, run, capsys):
+    last = folders / "compared" / "none-s1"
+    harm(last / "model.safetensors")
+    before = (run / "evaluation.json").read_bytes()
+    assert evaluate(run, last) == 2
+    written = capsys.readouterr()
+    assert message in written.err
+    assert str(last) in written.err
+    assert "1/2" not in written.out
+    assert (run / "evaluation.json").read_bytes() == before
+
+
 def test_a_comparison_without_a_finished_run(folders, capsys):
     for name in ("none-s0", "none-s1", "mixup-k1-s0"):
         shutil.rmtree(folders / "compared" / name)

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
+from torch import Tensor
 
 from multimix.lab.core.checks import check
 from multimix.lab.core.errors import Damaged, RunFailed, UsageError
@@ -28,7 +29,7 @@ from multimix.lab.evaluate.evaluators import build_evaluators
 from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.models import is_code
 from multimix.lab.train.data_digest import labels_digest
-from multimix.lab.train.initial_weights import build_model_of, load_initial_weights
+from multimix.lab.train.initial_weights import build_model_of, fitting_weights, load_initial_weights
 from multimix.lab.train.progress import duration
 from multimix.lab.train.run import open_data_of
 from multimix.lab.train.run_folder import CONFIG, DATA, WEIGHTS, RunFolder
@@ -140,6 +141,7 @@ def evaluate_runs(settings: EvaluateSettings, console: Console) -> dict[str, dic
         data = _opened(runs, device)
         for run in runs:
             run.check(data[run.data_settings])
+        _check_weights(runs, data)
         for number, (name, run) in enumerate(zip(_names(runs), runs, strict=True), start=1):
             start = monotonic()
             with locked(run.folder.path, warn):
@@ -203,6 +205,22 @@ def _check_readable(folder: RunFolder) -> None:
             read()
         except Damaged as error:
             raise UsageError(f"a run's {name} must be readable, got {folder.path}/{error}; {remedy}") from error
+
+
+def _check_weights(runs: Sequence[FinishedRun], data: Mapping[str, Data]) -> None:
+    """Refuse runs whose weights do not fit their models; for models that differ in their weights alone one is built.
+
+    Raises:
+        UsageError: if a model cannot be built, or a file is damaged or another model's.
+    """
+    tensors: dict[str, dict[str, Tensor]] = {}
+    for run in runs:
+        trained, samples = run.trained, data[run.data_settings]
+        kind = json.dumps((run.data_settings, trained.model, trained.model_options), sort_keys=True)
+        if kind not in tensors:
+            model = build_model_of(trained, samples.sample_shape, samples.num_classes)
+            tensors[kind] = {name: value.to("meta") for name, value in model.state_dict().items()}
+        fitting_weights(tensors[kind], str(run.folder.path), setting="runs")
 
 
 def _names(runs: Sequence[FinishedRun]) -> list[str]:

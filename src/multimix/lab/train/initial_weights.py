@@ -1,12 +1,13 @@
 """The model a run starts from: its weights, and whether it gives what is trained on, a row of logits per sample."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from multimix.lab.core.errors import UsageError
@@ -60,6 +61,20 @@ def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_w
     Raises:
         UsageError: if they are not there, cannot be read, or do not fit.
     """
+    model.load_state_dict(fitting_weights(model.state_dict(), place, setting))
+
+
+def fitting_weights(own: Mapping[str, Tensor], place: str, setting: str) -> dict[str, Tensor]:
+    """Return the weights of a file; only its header is read until they are used.
+
+    Args:
+        own: The tensors of the model that they are for.
+        place: A run's folder, or a .safetensors file.
+        setting: What names the place, for messages.
+
+    Raises:
+        UsageError: if they are not there, cannot be read, or have other names, shapes or types.
+    """
     path = Path(place).expanduser()
     path = path / WEIGHTS if path.is_dir() else path
     try:
@@ -70,7 +85,6 @@ def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_w
             f"{setting} must be a finished run's folder or a .safetensors file, got {setting}={place!r}: "
             f"{str(error).splitlines()[0]}; correct it"
         ) from error
-    own = model.state_dict()
     for name in sorted(own.keys() | weights.keys()):
         there, wanted = (tuple(some[name].shape) if name in some else None for some in (weights, own))
         if there != wanted:
@@ -83,7 +97,7 @@ def load_initial_weights(model: nn.Module, place: str, setting: str = "initial_w
                 f"{setting} must be of the model's types, got {name} of {weights[name].dtype} for {own[name].dtype} in "
                 f"{path}; convert the file"
             )
-    model.load_state_dict(weights)
+    return weights
 
 
 def check_parameters(name: str, model: nn.Module) -> None:
