@@ -98,10 +98,12 @@ def test_a_second_call_gives_the_same_numbers(run):
 
 
 def test_numbers_do_not_depend_on_what_else_is_asked(run):
-    assert evaluate(run, "--with", ALL, "--ood-data", "noise", "--num-samples", 30) == 0
+    few = ("--num-samples", 30)
+    assert evaluate(run, "--with", ALL, "--ood-data", "noise", *few) == 0
     together = evaluation(run)
     for asked in ALL.split(","):
-        assert evaluate(run, "--with", asked, "--ood-data", "noise", "--num-samples", 30) == 0
+        options = {"ood": ("--ood-data", "noise"), "adversarial": few, "linearity": few}.get(asked, ())
+        assert evaluate(run, "--with", asked, *options) == 0
     assert evaluation(run) == together
 
 
@@ -221,6 +223,18 @@ def test_both_names_of_the_list_and_a_file_of_settings(tmp_path):
         (["{run}", "--with", "ood"], "ood needs another data set, got ood_data=None; give --ood-data"),
         (["{run}", "nowhere"], "runs must be folders of runs or of comparisons, got runs='nowhere'"),
         (["{run}", "{folders}"], "runs must be folders of runs or of comparisons, got runs="),
+        (
+            ["nowhere", "--ood-data", "noise"],
+            "ood_data needs an evaluator that uses it, got ood_data='noise', evaluators='error,calibration'; add ood "
+            "to --with, or leave ood_data out",
+        ),
+        (
+            ["{run}", "--with", "error", "--num-samples", "9"],
+            "add adversarial or corruption or linearity to --with, or leave num_samples out",
+        ),
+        (["{run}", "--ood-data-options.size", "8"], "ood_data_options needs an evaluator that uses it, got"),
+        (["{run}", "--with", "adversarial", "--corruptions", "c"], "add corruption to --with, or leave corruptions"),
+        (["{run}", "--transfer-steps", "9"], "add transfer to --with, or leave transfer_steps out"),
         (["{run}", "--data-root", "nowhere"], "data_root must be a folder, got data_root='nowhere'"),
         (
             ["{run}", "{folders}/points", "--with", "error,adversarial"],

@@ -25,7 +25,7 @@ from multimix.lab.core.randomness import private_random_state, seed_device, seed
 from multimix.lab.core.ranks import num_processes
 from multimix.lab.core.warnings import warn
 from multimix.lab.data import Data
-from multimix.lab.evaluate.evaluators import build_evaluators
+from multimix.lab.evaluate.evaluators import build_evaluators, check_options_used
 from multimix.lab.evaluate.settings import EvaluateSettings
 from multimix.lab.models import is_code
 from multimix.lab.train.data_digest import labels_digest
@@ -120,10 +120,12 @@ def evaluate_runs(settings: EvaluateSettings, console: Console) -> dict[str, dic
         What was measured of each run, by the name to show it under.
 
     Raises:
-        UsageError: if a folder holds no finished run, or the data, the device or an evaluator do not fit.
+        UsageError: if a folder holds no finished run, the data, the device or an evaluator do not fit,
+            or an option is of an evaluator that is not asked for.
         RunFailed: if another process is at work in a run's folder, or a number is not finite.
     """
     build_evaluators(settings)  # wrong options are refused before a folder is read
+    check_options_used(settings)
     check_device(settings.device, "fp32")
     if num_processes() > 1:
         raise UsageError(f"runs are evaluated in one process, got {num_processes()}; give the command without torchrun")
