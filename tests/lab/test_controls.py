@@ -174,6 +174,20 @@ def test_a_variant_is_tried_with_every_row_it_fits():
         ({"a/b": {"sampling": "iid"}}, "a variant's name must be letters"),
         ({"seed": {"seed": 3}}, "variants must be one of"),
         ({"inside": {"method_options": {"boxs": "inside"}}}, "method_options must be options of mixup"),
+        ({"v": {"compile": "no"}}, "compile of variant v must be true or false, got compile='no'; correct it"),
+        (
+            {"v": {"learning_rate": "nan"}},
+            "learning_rate of variant v must be a number or null, got learning_rate='nan'",
+        ),
+        ({"v": {"batch_size": True}}, "batch_size of variant v must be a whole number, got batch_size=True"),
+        ({"v": {"data_root": 5}}, "data_root of variant v must be text or null, got data_root=5"),
+        ({"v": {"model": [1]}}, r"model of variant v must be text, got model=\[1\]"),
+        ({"v": {"unmixed_first": None}}, "unmixed_first of variant v must be a number or text, got unmixed_first=None"),
+        ({"v": {"method_options": 5}}, "method_options of variant v must be values by name, got method_options=5"),
+        ({"v": {"trackers": "mlflow"}}, "trackers of variant v must be a list, got trackers='mlflow'"),
+        ({"v": {"method_options": {1: 2}}}, "method_options must be options of mixup, got 1"),
+        ({5: {"sampling": "iid"}}, "a variant.s name must be letters.*got variants=5"),
+        ({"v": {5: 1}}, "variants must be one of .*got variants='5'"),
     ],
 )
 def test_a_bad_variant_is_refused_at_once(variants, message):

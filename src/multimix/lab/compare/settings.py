@@ -1,8 +1,7 @@
 """Many runs."""
 
 import math
-import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from multimix.lab.compare.controls import CONTROLS
@@ -57,6 +56,7 @@ class CompareSettings(Recipe):
     out: str
 
     def __post_init__(self) -> None:
+        from multimix.lab.compare.variants import check_variants
         from multimix.lab.data import check_data_option_names
         from multimix.lab.train.method_schedule import parse_list
 
@@ -88,7 +88,7 @@ class CompareSettings(Recipe):
         self._check_methods()
         for control in self.controls:
             check_name("controls", control, CONTROLS)
-        self._check_variants()
+        check_variants(self.variants, self.methods)
         check_at_least_one("seeds", self.seeds)
         self._check_executor()
         most = len(self.data) * len(self.methods) * max(1, len(self.alphas)) * len(self.num_mixes)
@@ -114,20 +114,6 @@ class CompareSettings(Recipe):
                 alphas=self.alphas,
                 method_options=self.method_options,
             )
-
-    def _check_variants(self) -> None:
-        from multimix.lab.train.method_schedule import check_option_names
-        from multimix.lab.train.settings import TrainSettings
-
-        given = {"data", "data_options", "method", "seed", "out", "epochs"}  # by the comparison's own settings
-        known = [item.name for item in fields(TrainSettings) if item.name not in given]
-        for name, changes in self.variants.items():
-            plain = re.fullmatch(r"[A-Za-z][\w.-]*", name, re.ASCII) is not None
-            check(plain, "a variant's name must be letters, digits, dots and dashes", "try iid", variants=name)
-            check(bool(changes), "a variant must change a setting", "add one or drop it", variants={name: changes})
-            for setting in changes:
-                check_name("variants", setting, known)
-            check_option_names(changes.get("method_options", {}), self.methods)
 
     def _check_executor(self) -> None:
         if self.jobs is not None:
