@@ -6,7 +6,8 @@ import pytest
 
 from multimix.lab.command_line.main import main
 from multimix.lab.compare.controls import CONTROLS
-from multimix.lab.compare.rows import Row, check_data_sets, rows, runs
+from multimix.lab.compare.preflight import check_data_sets
+from multimix.lab.compare.rows import Row, rows, runs
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.core.errors import UsageError
 

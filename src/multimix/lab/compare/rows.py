@@ -2,16 +2,13 @@
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from multimix.lab.compare.controls import CONTROLS, SINGLE, Control
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.data import Data, data_options_for, open_data
-from multimix.lab.data.stand_in import published
-from multimix.lab.train.initial_weights import build_model_of
-from multimix.lab.train.method_schedule import check_method_fits, options_for
+from multimix.lab.train.method_schedule import options_for
 from multimix.lab.train.recipe import shared
 from multimix.lab.train.settings import TrainSettings
 
@@ -156,36 +153,6 @@ def _base_steps(compare: CompareSettings, data: str) -> int:
     if compare.epochs is None:
         return compare.steps or max(compare.lengths)
     return compare.total_steps(len(_opened(compare, data).train), compare.batch_size)
-
-
-def check_data_sets(compare: CompareSettings, planned: Sequence[TrainSettings], fetch: bool = True) -> None:
-    """Open each data set once, so that what does not work with it is refused at once and not by every run.
-
-    Those of a comparison in epochs were opened to count them; those of a cluster may be on its machines only.
-
-    Args:
-        compare: The comparison.
-        planned: Its runs.
-        fetch: Whether to open those that would be downloaded, too.
-
-    Raises:
-        UsageError: if one is not there or cannot be used, or the model or a method does not fit it.
-    """
-    if compare.epochs is not None or compare.ray is not None:
-        return
-    of_data = {run.data: [other for other in planned if other.data == run.data] for run in planned}
-    for data in compare.data:
-        if data in of_data and (fetch or _is_at_hand(data, compare.data_root)):
-            opened = _opened(compare, data)
-            model = build_model_of(of_data[data][0], opened.sample_shape, opened.num_classes)
-            for run in of_data[data]:
-                check_method_fits(run, model, opened.sample_shape, opened.num_classes)
-
-
-def _is_at_hand(data: str, root: str | None) -> bool:
-    if data.startswith("hf:"):
-        return Path(data.removeprefix("hf:")).exists()
-    return published(data) is None or root is not None
 
 
 def _opened(compare: CompareSettings, data: str) -> Data:

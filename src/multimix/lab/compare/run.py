@@ -10,7 +10,8 @@ from rich.console import Console
 from multimix.lab.compare.board import Board, print_plan, print_subject
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.on_ray import check_ray_installed, ray_slots
-from multimix.lab.compare.rows import Row, check_data_sets, runs
+from multimix.lab.compare.preflight import check_data_sets, weights_to_come
+from multimix.lab.compare.rows import Row, runs
 from multimix.lab.compare.settings import CompareSettings
 from multimix.lab.compare.workers import local_slots
 from multimix.lab.core.lock import locked
@@ -35,8 +36,8 @@ def compare(settings: CompareSettings, command: str, console: Console) -> dict[s
         Why runs failed, by the name of their folder; empty if none did.
 
     Raises:
-        UsageError: if a run folder holds a run with other settings, the device or Ray is missing, or data cannot be
-            used.
+        UsageError: if a run folder holds a run with other settings, the device or Ray is missing, or a run could not
+            begin.
         RunFailed: if another process is at work in the folder.
     """
     check_installed(settings.trackers)
@@ -79,6 +80,8 @@ def show_plan(settings: CompareSettings, console: Console) -> None:
         check_data_sets(settings, missing, fetch=False)
     print_subject(settings, console)
     print_plan(planned, console)
+    for place in weights_to_come([run for _, run in planned]):
+        console.print(f"starting from {printable(place)}, which is not there yet", soft_wrap=True)
     _print_count(planned, settings.out, console)
 
 
