@@ -19,7 +19,7 @@ from multimix.lab.choose.settings import ChooseSettings
 from multimix.lab.command_line.main import main
 from multimix.lab.command_line.parse import parse
 from multimix.lab.core.atomic_files import write_json
-from multimix.lab.core.errors import Interrupted, RunFailed, UsageError
+from multimix.lab.core.errors import InterruptedByCtrlC, RunFailed, UsageError
 from multimix.lab.core.plain_console import PlainConsole
 from multimix.lab.data import open_data
 from multimix.lab.train.run_folder import RunFolder
@@ -268,7 +268,7 @@ def test_a_race_killed_after_some_runs_goes_on_to_the_same_decision(until, given
 
     def killed(settings, jobs):
         if not left[0]:
-            raise Interrupted
+            raise InterruptedByCtrlC
         left[0] -= 1
         fake(settings, jobs)
 

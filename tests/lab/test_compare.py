@@ -11,7 +11,7 @@ from multimix.lab.command_line.main import main
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.slots import Slots, ThisProcess
 from multimix.lab.compare.workers import Worker
-from multimix.lab.core.errors import Interrupted
+from multimix.lab.core.errors import Interrupted, InterruptedByCtrlC
 from multimix.lab.report.gather import gather
 from multimix.lab.report.table import table
 from multimix.lab.train.settings import TrainSettings
@@ -142,9 +142,12 @@ def test_a_dead_worker_takes_only_its_own_run_with_it():
     assert outcomes_of(go_wrong, lambda: Worker(jobs=1), 6) == FAILED | died
 
 
-def test_an_interrupted_run_in_this_process_ends_them_all():
+@pytest.mark.parametrize(
+    ("stopped", "ends_with"), [(InterruptedByCtrlC, KeyboardInterrupt), (Interrupted, Interrupted)]
+)
+def test_an_interrupted_run_in_this_process_ends_them_all(stopped, ends_with):
     def stop(settings, jobs):
-        raise Interrupted("stopped")
+        raise stopped("stopped")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ends_with):
         outcomes_of(stop, ThisProcess)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import layouts
+import pytest
 from together import end_together, run_together, start_together
 
 from multimix.lab.command_line.main import main
@@ -140,6 +142,33 @@ def test_a_terminal_that_closes_stops_a_run_unless_nohup_said_otherwise():
             assert interruption.signal is None
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+COMPARE = ["compare", "--model=mlp", "--methods=mixup", "--num-mixes=1", "--batch-size=20", "--steps=100000"]
+COMPARE += ["--evaluations=1000", "--checkpoint-every=never"]  # a state is there if the signal saved it
+MISSING = "; the same command does what is missing"
+SAVED = "; the state is saved, the same command goes on from there"
+
+
+@pytest.mark.parametrize(
+    ("number", "jobs", "to_group", "said"),
+    [
+        (signal.SIGTERM, 2, False, r"stopped by SIGTERM" + MISSING),
+        (signal.SIGHUP, 2, True, r"stopped by SIGHUP" + MISSING),
+        (signal.SIGTERM, 0, True, r"stopped by SIGTERM after step \d+ of 100000" + SAVED),
+    ],
+)
+def test_a_comparison_that_is_stopped_saves_every_run_and_says_one_line(number, jobs, to_group, said, tmp_path):
+    out = tmp_path / "out"
+    program = Program("multimix", *COMPARE, f"--seeds={jobs or 1}", f"--jobs={jobs}", f"--out={out}")
+    runs = [out / f"mixup-k1-s{seed}" for seed in range(jobs or 1)]
+    program.until(lambda: all(records(run) for run in runs))
+    program.signal_group(number) if to_group else program.process.send_signal(number)
+    code, (line,) = program.end()
+    assert code == 1
+    assert re.fullmatch(f"multimix: {said}", line)
+    for run in runs:
+        assert Snapshot.read(newest(run)).facts["step"] >= 100
 
 
 def test_ctrl_c_while_packages_are_imported_is_one_line(tmp_path):

@@ -2,10 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
-from multimix.lab.core.errors import Interrupted, RunFailed, UsageError
+from multimix.lab.core.errors import Interrupted, InterruptedByCtrlC, RunFailed, UsageError
 from multimix.lab.train.settings import TrainSettings
 
 # What is done with the settings of a run, and with how many runs share its machine.
@@ -63,9 +63,9 @@ class Slots:
         return new
 
     def close(self) -> None:
-        """End all slots."""
-        for slot in self._slots:
-            slot.end()
+        """End all slots at the same time: each may have a state to save, and who asks for the end may not wait long."""
+        with ThreadPoolExecutor(len(self._slots)) as pool:
+            list(pool.map(lambda slot: slot.end(), self._slots))
 
 
 def attempt(work: Work, run: TrainSettings, jobs: int) -> str | None:
@@ -89,14 +89,16 @@ class ThisProcess:
         """Do a run.
 
         Raises:
-            KeyboardInterrupt: if a signal asked for the end; that is meant for all runs.
+            KeyboardInterrupt, Interrupted: if Ctrl-C or another signal asked for the end; that is meant for all runs.
         """
         done: Future[str | None] = Future()
         try:
             work(run, 1)
             done.set_result(None)
-        except Interrupted as error:
+        except InterruptedByCtrlC as error:
             raise KeyboardInterrupt from error
+        except Interrupted:
+            raise
         except Exception as error:  # whatever it is, other runs may do better
             done.set_result(reason(error))
         return done

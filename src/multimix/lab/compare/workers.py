@@ -10,7 +10,7 @@ from multiprocessing import get_context, set_forkserver_preload
 from multimix.lab.compare.slots import Slots, ThisProcess, Work, attempt
 from multimix.lab.core.children import end_with_parent, signals_held_back, start_method
 from multimix.lab.core.machine import cores, threads_each
-from multimix.lab.core.signals import STOPPING
+from multimix.lab.core.signals import STOPPING, ended_like_ctrl_c
 from multimix.lab.core.warnings import logger
 from multimix.lab.train.settings import TrainSettings
 
@@ -43,7 +43,7 @@ class Worker:
             return self._pool.submit(attempt, work, run, self._jobs)
 
     def end(self) -> None:
-        """End the process, and whatever it is still doing."""
+        """End the process, and whatever it is still doing; a run that has begun its steps saves its state first."""
         for process in list((self._pool._processes or {}).values()):
             process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -56,16 +56,20 @@ def local_slots(jobs: int | None, num_runs: int) -> Iterator[tuple[Slots, str]]:
     Args:
         jobs: Processes; None for one per core, 0 for this process.
         num_runs: How many runs there are; there are no more slots.
+
+    Raises:
+        Interrupted: if SIGTERM or SIGHUP asked for the end; runs that had begun their steps have saved their state.
     """
-    if jobs == 0:
-        yield Slots(ThisProcess, 1), "one after the other in this process"
-        return
-    jobs = min(jobs or cores(), num_runs)
-    slots = Slots(lambda: Worker(jobs), jobs)
-    try:
-        yield slots, f"{jobs} at a time with {threads_each(jobs)} thread(s) each"
-    finally:
-        slots.close()
+    with ended_like_ctrl_c():
+        if jobs == 0:
+            yield Slots(ThisProcess, 1), "one after the other in this process"
+            return
+        jobs = min(jobs or cores(), num_runs)
+        slots = Slots(lambda: Worker(jobs), jobs)
+        try:
+            yield slots, f"{jobs} at a time with {threads_each(jobs)} thread(s) each"
+        finally:
+            slots.close()
 
 
 @contextmanager

@@ -2,9 +2,12 @@
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
+
+from multimix.lab.core.errors import Interrupted
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 
@@ -33,6 +36,35 @@ class Interruption:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number).name
+
+
+@contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """Let the first SIGTERM or SIGHUP end the block as Ctrl-C would, by `KeyboardInterrupt`; ignore later ones.
+
+    Raises:
+        Interrupted: in place of that `KeyboardInterrupt`, after the block.
+    """
+    heard: list[str] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        heard.append(signal.Signals(number).name)
+        if len(heard) == 1:
+            raise KeyboardInterrupt
+
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = [number for number in STOPPING if number != signal.SIGINT and not _is_nohup(number)]
+        before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if not heard:
+            raise
+        raise Interrupted(f"stopped by {heard[0]}; the same command does what is missing") from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _is_nohup(number: int) -> bool:
