@@ -22,6 +22,8 @@ KINDS = {
     "bool": ("true or false", "true"),
     "tuple[int, ...]": ("whole numbers, comma separated", "1,5"),
     "tuple[float, ...]": ("finite numbers, comma separated", "0.2,1"),
+    "tuple[str, ...]": ("text, comma separated", "a,b"),
+    "tuple[float | str, ...]": ("numbers or text, comma separated", "0,50%"),
 }
 
 
@@ -44,6 +46,8 @@ def explained(message: str, arguments: Sequence[str]) -> str:
         return f"a command must be given, one of {', '.join(COMMANDS)}; see multimix --help"
     for pattern, explain in EXPLANATIONS.items():
         if found := re.search(pattern, message, re.DOTALL):
+            if explain is _wrong_value and _is_list_in_file(name, found[1], arguments):
+                explain = _wrong_list
             return explain(name, *found.groups())
     return " ".join(message.split())
 
@@ -91,16 +95,61 @@ def _stray(name: str, word: str) -> str:
 
 
 def _wrong_value(name: str, setting: str, value: str) -> str:
-    item = next(item for item in fields(COMMANDS[name].settings) if item.name == setting)
-    written = item.type.__name__ if isinstance(item.type, type) and "[" not in str(item.type) else str(item.type)
-    written = written.removesuffix(" | None")
+    item, written = _field(name, setting)
     value = " ".join(value.split())
     if written.startswith("dict"):
         return _wrong_options(setting, value)
+    if written == "str":  # only in a file: of a flag every value is text
+        quoted = f'"{_as_yaml(value)}"' if re.fullmatch(r"[\w.+-]+", value) else '"..."'
+        return f"{setting} must be text, got {setting}={value}; quote it in a file, {setting}: {quoted}"
     if setting in list_settings(COMMANDS[name]):
         value = value.removeprefix("[").removesuffix("]")
     meaning, example = KINDS.get(written, ("a single value", "5"))
     return f"{setting} must be {meaning}, got {setting}={value}; try {_default(item) or example}"
+
+
+def _wrong_list(name: str, setting: str, value: str) -> str:
+    """Explain a list in a file, where it stands in brackets; what is in there may be of the wrong kind, too."""
+    item, written = _field(name, setting)
+    value = " ".join(value.split())
+    parts = [part.strip() for part in value.split(",")]
+    fit = all(_is_one(part, written) for part in parts)
+    listed = parts if fit else (_default(item) or KINDS[written][1]).split(",")
+    kind = KINDS[written][0].removesuffix(", comma separated")
+    return f"{setting} must be a list of {kind}, got {setting}={value}; write {setting}: [{', '.join(listed)}]"
+
+
+def _is_list_in_file(name: str, setting: str, arguments: Sequence[str]) -> bool:
+    flags = {argument.partition("=")[0].replace("_", "-") for argument in arguments}
+    in_file = "--config" in flags and f"--{setting.replace('_', '-')}" not in flags
+    return in_file and setting in list_settings(COMMANDS[name])
+
+
+def _field(name: str, setting: str) -> "tuple[Field[Any], str]":
+    """Return a setting, and how its type is written."""
+    item = next(item for item in fields(COMMANDS[name].settings) if item.name == setting)
+    written = item.type.__name__ if isinstance(item.type, type) and "[" not in str(item.type) else str(item.type)
+    return item, written.removesuffix(" | None")
+
+
+def _is_one(text: str, written: str) -> bool:
+    """Whether a word can stand, without quotes, in a list of such a type."""
+    if "str" not in written:
+        return _is_number(text, int if "int" in written else float)
+    is_word = re.fullmatch(r"True|False|None|.*[][{}].*|", text) is None
+    return is_word and ("float" in written or not _is_number(text, float))
+
+
+def _is_number(text: str, kind: Callable[[str], float]) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _as_yaml(value: str) -> str:
+    return value.lower() if value in ("True", "False") else value
 
 
 def _wrong_options(setting: str, value: str) -> str:
