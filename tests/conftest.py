@@ -31,8 +31,9 @@ torch.set_num_threads(1)
 SOURCES = str(Path(__file__).parent.parent / "src")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
 
-# A shell's `command &` ignores Ctrl-C, and so would all that tests start and interrupt.
+# A shell's `command &` ignores Ctrl-C, nohup a terminal that closes; and so would all that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # Processes that read data, and those that train together, come from a server; it imports all they need once.
