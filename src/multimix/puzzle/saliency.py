@@ -66,7 +66,9 @@ def ignoring(y: Tensor | None, ignored: int | None, method: object) -> Tensor | 
     Any other gets targets as they are: its user knows which to ignore.
     """
     criterion = getattr(method, "criterion", None)
-    if y is None or ignored is None or y.is_floating_point() or criterion is not F.cross_entropy:
+    if y is None or ignored is None or criterion is not F.cross_entropy:
+        return y
+    if y.is_floating_point() or y.dtype == torch.bool:  # no classes
         return y
     y = y.long()
     return y.masked_fill(y == ignored, IGNORED)
