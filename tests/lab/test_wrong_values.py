@@ -58,3 +58,19 @@ def test_every_list_setting_is_explained_in_a_file():
             said = explained(f'Parser key "{setting}": value: {{}}', [name, "--config", "f"])
             assert said.startswith(f"{setting} must be a list of ")
             assert said.endswith("]")
+
+
+def test_a_single_value_for_what_stands_side_by_side_is_explained(tmp_path):
+    places = {name: command.positional for name, command in COMMANDS.items() if command.positional}
+    together = {name: set(place) & set(list_settings(COMMANDS[name])) for name, place in places.items()}
+    assert any(together.values())
+    for name, settings in together.items():
+        for setting in settings:
+            file = tmp_path / "settings.yaml"
+            file.write_text(f"{setting}: a\n")
+            with pytest.raises(UsageError) as error:
+                parse([name, "--config", str(file)])
+            proposed = f"{setting}: [a, b]"
+            assert str(error.value) == f"{setting} must be a list of text, got a single value in a file; write {proposed}"
+            file.write_text(f"{proposed}\n")
+            assert getattr(parse([name, "--config", str(file)])[1], setting) == ("a", "b")

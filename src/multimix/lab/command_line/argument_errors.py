@@ -94,6 +94,12 @@ def _stray(name: str, word: str) -> str:
     return f"{name} takes {takes}, got {word!r}; leave it out, or join values by commas, as in --flag a,b"
 
 
+def _one_place(name: str) -> str:
+    """Return what a file must have where it has a single value for what stands side by side on a command line."""
+    (place,) = COMMANDS[name].positional
+    return f"{place} must be a list of text, got a single value in a file; write {place}: [a, b]"
+
+
 def _wrong_value(name: str, setting: str, value: str) -> str:
     item, written = _field(name, setting)
     value = " ".join(value.split())
@@ -181,6 +187,7 @@ EXPLANATIONS: dict[str, Callable[..., str]] = {
         f"a flag must be followed by its value, got {flag.replace('_', '-')} alone; see multimix {name} --help"
     ),
     r'Parser key "(\w+)".*value: (.*)': _wrong_value,
+    r"does not support item assignment": _one_place,
     r"Unexpected config: (.*)": lambda name, content: (
         f"config must be a YAML file of settings, got {' '.join(content.split())}; write name: value, one a line"
     ),

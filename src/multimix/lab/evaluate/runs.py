@@ -36,6 +36,7 @@ from multimix.lab.train.run_folder import CONFIG, DATA, WEIGHTS, RunFolder
 from multimix.lab.train.settings import TrainSettings
 
 COMPARISON = "compare.json"  # in a folder that holds the folders of many runs; nothing is read from it
+RACE = "choose.json"  # as well; its runs had no test samples, so they cannot be evaluated on them
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,11 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def _finished_run(path: Path, settings: EvaluateSettings) -> FinishedRun:
     folder = RunFolder(path)
+    if (path / RACE).exists() or (path.parent / RACE).exists():
+        raise UsageError(
+            f"runs must be folders of runs or of comparisons, got runs={str(path)!r} of multimix choose, which keeps the "
+            f"test samples out; train with the command that it printed, and evaluate that run"
+        )
     is_run = (path / CONFIG).exists()
     remedy = "give the --out of a multimix train or compare"
     check(is_run, "runs must be folders of runs or of comparisons", remedy, runs=str(path))
