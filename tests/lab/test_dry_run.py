@@ -80,6 +80,10 @@ def test_data_that_are_here_are_opened(tmp_path, few_records):
     [
         ({"schedule": "multistep:400"}, r"moments must lie within the run, got 400 epochs"),
         ({"unmixed_first": "300"}, r"some steps must be mixed"),
+        (
+            {"data": "digits", "model": "mlp", "model_options": {}, "patience": 3},
+            r"stopping early needs held-out samples",
+        ),
         ({"model": "vgg-11", "model_options": {}, "data_options": {"padding": 1, "flop": 1}}, r"got 'flop'"),
     ],
 )

@@ -277,7 +277,10 @@ def _other_config(**values):
         (_remove("evaluation.json"), "a run must be finished to be evaluated, got runs="),
         (_remove("model.safetensors"), "a run must be finished to be evaluated, got runs="),
         (_remove("config.json"), "runs must be folders of runs or of comparisons, got runs="),
-        (_write("../choose.json", "{}"), " of multimix choose, which keeps the test samples out; train with the command"),
+        (
+            _write("../choose.json", "{}"),
+            " of multimix choose, which keeps the test samples out; train with the command",
+        ),
         (_write("choose.json", "{}"), " of multimix choose, which keeps the test samples out; train with the command"),
         (_write("config.json", "{"), "a run's config.json must be readable, got"),
         (_other_config(steps="4"), "config.json: its steps is '4', which is of another type"),

@@ -25,6 +25,7 @@ STEPS = ["--steps", "5"]
             [*STEPS, "--labels-per-class", "1", "--batch-size", "240", "--controls", "k-batch"],
             "a step must hold every sample 100 times at most, got batch_size=1,200, num_mixes=1 with 10 samples",
         ),
+        ([*STEPS, "--patience", "3"], "stopping early needs held-out samples, never the test split, got patience=3"),
         ([*STEPS, "--schedule", "multistep:100"], "a schedule's moments must lie within the run, got 100 epochs"),
     ],
 )

@@ -71,6 +71,8 @@ def test_a_single_value_for_what_stands_side_by_side_is_explained(tmp_path):
             with pytest.raises(UsageError) as error:
                 parse([name, "--config", str(file)])
             proposed = f"{setting}: [a, b]"
-            assert str(error.value) == f"{setting} must be a list of text, got a single value in a file; write {proposed}"
+            assert (
+                str(error.value) == f"{setting} must be a list of text, got a single value in a file; write {proposed}"
+            )
             file.write_text(f"{proposed}\n")
             assert getattr(parse([name, "--config", str(file)])[1], setting) == ("a", "b")

@@ -48,6 +48,7 @@ def _check_runs(runs: Runs, opened: Data, fetch: bool) -> None:
     for split in _alike(runs, lambda run: (run.validation_share, run.labels_per_class, run.split_seed)):
         data = opened.with_splits(split[0].validation_share, split[0].labels_per_class, split[0].split_seed)
         for run in split:
+            run.check_held_out(data.validation is not None)
             run.repeated_samples(len(data.train))
             check_within(parse_schedule(run.schedule), run.length(len(data.train)))
     for same_model in _alike(runs, lambda run: (run.model, run.model_options, run.initial_weights)):

@@ -84,6 +84,7 @@ def _data(settings: TrainSettings) -> tuple[Data, int, str]:
         )
     data = open_data_of(settings, sharing=1)
     data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
+    settings.check_held_out(data.validation is not None)
     num_train = len(data.train)
     few = replace(data, train=_few(data.train), test=_few(data.test), validation=_few(data.validation or data.test))
     return (

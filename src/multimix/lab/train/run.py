@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multimix.lab.core.errors import UsageError
 from multimix.lab.core.lock import locked
 from multimix.lab.core.machine import check_device, cores, environment
 from multimix.lab.core.own_folder import check_no_file
@@ -112,11 +111,7 @@ def _prepared(
     on_record: Callable[[Record], None],
     on_step: OnStep,
 ) -> Run:
-    if settings.patience is not None and data.validation is None:
-        raise UsageError(
-            f"stopping early needs held-out samples, never the test split, got patience={settings.patience}, "
-            f"validation_share={settings.validation_share}; give --validation-share 0.1 too"
-        )
+    settings.check_held_out(data.validation is not None)
     bare = model_at_start(settings, data, fabric)
     length = settings.length(len(data.train))
     learner = Learner.build(settings, fabric, bare, data.num_classes, length)

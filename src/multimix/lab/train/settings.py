@@ -121,6 +121,18 @@ class TrainSettings(Recipe, OneMethod):
         per_step = SampleOrder.of(num_samples, self.samples(steps), self.seed).start(steps) / steps
         return Length(steps, num_samples / per_step)
 
+    def check_held_out(self, are_there: bool) -> None:
+        """Refuse to stop early without held-out samples.
+
+        Raises:
+            UsageError: if the run would, and there are none.
+        """
+        if self.patience is not None and not are_there:
+            raise UsageError(
+                f"stopping early needs held-out samples, never the test split, got patience={self.patience}, "
+                f"validation_share={self.validation_share}; give --validation-share 0.1 too"
+            )
+
     def repeated_samples(self, num_samples: int) -> str | None:
         """Return a line for a run whose steps hold more samples than there are to train on; None for others.
 
