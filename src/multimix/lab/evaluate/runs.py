@@ -185,8 +185,8 @@ def _finished_run(path: Path, settings: EvaluateSettings) -> FinishedRun:
     folder = RunFolder(path)
     if (path / RACE).exists() or (path.parent / RACE).exists():
         raise UsageError(
-            f"runs must be folders of runs or of comparisons, got runs={str(path)!r} of multimix choose, which keeps the "
-            f"test samples out; train with the command that it printed, and evaluate that run"
+            f"runs must be folders of runs or of comparisons, got runs={str(path)!r} of multimix choose, which keeps "
+            f"the test samples out; train with the command that it printed, and evaluate that run"
         )
     is_run = (path / CONFIG).exists()
     remedy = "give the --out of a multimix train or compare"
