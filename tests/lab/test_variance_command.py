@@ -443,6 +443,13 @@ def test_bad_settings_are_refused(changes, message):
         settings("o", **changes)
 
 
+def test_more_gradients_than_memory_holds_are_refused(tmp_path, capsys):
+    flags = ["--model", "mlp", "--steps", "2", "--replicates", str(10**9), "--out", str(tmp_path / "o")]
+    assert main(["variance", *flags]) == 2
+    assert "must fit in memory, got replicates=1,000,000,000 with 85,002 weights" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
 def test_a_moment_after_the_end_is_refused(tmp_path):
     assert main(["variance", "--at", "150%", "--out", str(tmp_path / "o")]) == 2
     assert not (tmp_path / "o").exists()

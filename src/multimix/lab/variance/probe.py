@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from multimix import MultiMix, Plan
 from multimix.lab.core.randomness import seed_device, seed_of
+from multimix.lab.core.errors import UsageError
 from multimix.lab.data import Batch, Data, SampleOrder, Split
 from multimix.lab.train.learner import Learner, in_parts
 from multimix.lab.train.settings import TrainSettings
@@ -57,6 +58,21 @@ class Probe:
         """Return room for gradients, (rows, D), on the device."""
         size = sum(parameter.numel() for parameter in self.parameters)
         return torch.empty(rows, size, device=self.fabric.device)
+
+    def check_room(self, replicates: int) -> None:
+        """Refuse more gradients than memory holds; the most at a time are two for each replicate.
+
+        Raises:
+            UsageError: if there is no room for them.
+        """
+        try:
+            self.empty(2 * replicates)
+        except RuntimeError as error:  # of torch, for memory of any device
+            size = sum(parameter.numel() for parameter in self.parameters)
+            raise UsageError(
+                f"two gradients for each replicate must fit in memory, got replicates={replicates:,} with "
+                f"{size:,} weights of model={self.settings.model!r}; give fewer replicates"
+            ) from error
 
     def set_norm(self, norm: str) -> None:
         """Have batch norm use the statistics of the batch, as in training ("batch"), or the kept ones ("kept")."""

@@ -113,6 +113,7 @@ def measure(
         at_first = [0, *(step for step, _ in stops)]
         learners = trained(settings.run, fabric, data, at_first, lambda: seen("training", settings.batch_size))
         start = Probe.of(next(learners), data)  # what does not fit is refused here, before there is a folder
+        start.check_room(settings.replicates)
         with locked(folder, log):
             total = _forecast(start, settings, stops[-1][0], log)
             for (step, at), learner in zip(stops, learners, strict=True):
