@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from multimix import MultiMix, Plan
-from multimix.lab.core.randomness import seed_device, seed_of
 from multimix.lab.core.errors import UsageError
+from multimix.lab.core.randomness import seed_device, seed_of
 from multimix.lab.data import Batch, Data, SampleOrder, Split
 from multimix.lab.train.learner import Learner, in_parts
 from multimix.lab.train.settings import TrainSettings
