@@ -175,6 +175,13 @@ def test_a_layer_whose_first_input_cannot_be_mixed(batch, call, got):
     assert hooks(model) == 0
 
 
+def test_a_sequence_as_long_as_the_batch_is_not_taken_for_it(batch):
+    x, y = batch
+    model = Odd(lambda layer, x: layer(x[:, :5].T).mean(0)[:, None])  # 5 moments first, then 5 samples
+    with pytest.raises(RuntimeError, match=r"a row for each of 15 mixed rows, got output: \(5, 1\); choose a layer"):
+        manifold("layer").run(model, x, y)
+
+
 def test_a_layer_called_by_keyword_is_mixed(batch):
     output, _ = manifold("layer").run(Odd(lambda layer, x: layer(features=x, other=None)), *batch)
     assert len(output) == 15

@@ -29,12 +29,65 @@ def test_integer_labels_survive_half_precision_inputs():
         assert set(rows[:, 1].tolist()) == set(y.tolist())
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])
-def test_integer_labels_of_any_width(x, dtype):
-    y = torch.arange(8, dtype=dtype) % 4
-    generators = [torch.Generator().manual_seed(0) for _ in range(2)]
-    mix = MultiMix("mixup", num_classes=4)
-    assert torch.equal(mix(x, y, generator=generators[0])[1], mix(x, y.long(), generator=generators[1])[1])
+WIDTHS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.uint16, torch.uint32, torch.uint64]
+
+
+@pytest.mark.parametrize("ignored", [None, 3])
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("dtype", WIDTHS)
+def test_integer_labels_of_any_width(dtype, dense, ignored):
+    x, y = torch.rand(8, 3, 5, 4), torch.randint(4, (8, 5, 4) if dense else (8,))
+    narrow, logits = y.to(dtype), torch.randn(16, 4, *y.shape[1:])
+    mix = MultiMix("cutmix", num_mixes=2, num_classes=4, dense_targets=dense, ignore_index=ignored)
+    plan = mix.plan(x, narrow)
+    assert torch.equal(mix.apply(plan, x, narrow)[1], mix.apply(plan, x, y)[1])
+    assert torch.equal(mix.targets(plan, narrow), mix.targets(plan, y))
+    options = {"dense_targets": dense, "ignore_index": ignored}
+    assert plan.loss(F.cross_entropy, logits, narrow, **options) == plan.loss(F.cross_entropy, logits, y, **options)
+    with pytest.raises(ValueError, match=r"labels must lie in 0\.\.3 .* got labels from 0 to 9"):
+        mix.apply(plan, x, y.index_fill(0, torch.tensor(0), 0).index_fill(0, torch.tensor(1), 9).to(dtype))
+
+
+@pytest.mark.parametrize("dtype", WIDTHS)
+def test_partners_of_any_width(x, dtype):
+    partner = torch.arange(8).flip(0)
+    assert torch.equal(MultiMix("mixup").plan(x, partner=partner.to(dtype)).partner, partner)
+    with pytest.raises(ValueError, match=r"partner must be integers of shape .*complex64"):
+        MultiMix("mixup").plan(x, partner=partner.to(torch.complex64))
+
+
+def test_labels_of_eight_bit_floats_are_float32():
+    x, y = torch.rand(4, 3, 8, 8).to(torch.float8_e4m3fn), torch.arange(4)
+    x_mix, y_mix = MultiMix("cutmix", num_classes=4)(x, y)
+    assert (x_mix.dtype, y_mix.dtype) == (x.dtype, torch.float32)
+
+
+@pytest.mark.unchecked
+def test_what_is_no_tensor_or_plan_is_named(x):
+    mix, model, y = MultiMix("mixup", num_classes=4), torch.nn.Identity(), torch.arange(8) % 4
+    plan = mix.plan(x)
+    for call, told in (
+        (lambda: mix.apply(x, x), "plan must be a Plan, got plan=Tensor; make one with mix.plan"),
+        (lambda: mix.run(model, x, y, plan="x"), "plan must be a Plan, got plan=str"),
+        (lambda: mix.targets(x, y), "plan must be a Plan, got plan=Tensor"),
+        (lambda: plan.loss(F.cross_entropy, torch.rand(40, 4), [1]), "y must be a torch.Tensor, got y=list"),
+        (lambda: plan.loss(F.cross_entropy, [1], y), "output must be a torch.Tensor, got output=list"),
+        (lambda: mixed_accuracy([1], y), "logits must be a torch.Tensor, got logits=list"),
+    ):
+        with pytest.raises(TypeError, match=told):
+            call()
+    with pytest.raises(ValueError, match=r"same shape, a row per mix, got logits: \(\), y_mix: \(\)"):
+        mixed_accuracy(torch.tensor(1.0), torch.tensor(1.0))
+    with pytest.raises(ValueError, match=r"left out beside a plan, .* got plan, saliency=NoneType, generator=Gen"):
+        mix.run(model, x, y, plan=plan, generator=torch.Generator())
+
+
+@pytest.mark.unchecked
+def test_a_loss_is_compiled_in_one_graph(x):
+    y, logits = torch.arange(8) % 4, torch.randn(40, 4)
+    plan = MultiMix("mixup", num_classes=4).plan(x)
+    compiled = torch.compile(lambda o, y: plan.loss(F.cross_entropy, o, y), fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(logits, y), plan.loss(F.cross_entropy, logits, y))
 
 
 @pytest.mark.parametrize("shape", [(8,), (8, 1), (8, 5), (8, 2, 3)], ids=["(B,)", "(B,1)", "multi-label", "matrix"])

@@ -11,7 +11,7 @@ from multimix.host import has_tangent, in_transform, is_readable
 from multimix.once import warn_of_mixed
 from multimix.plan import Plan
 from multimix.scalars import as_integer
-from multimix.shapes import spatial_shape
+from multimix.shapes import comparable, spatial_shape
 
 MOST_MIXES = 2**15 - 1
 
@@ -147,6 +147,7 @@ def check_other_targets(
     plan: Plan, y: Any, num_classes: int | None, dense: bool, ignored: int | None, cuts: bool
 ) -> None:
     """Refuse targets that do not belong to a plan's batch, or as `check_targets`."""
+    _check_is_plan(plan)
     check_tensor("y", y)
     if y.ndim == 0 or len(y) != plan.batch_size:
         raise ValueError(
@@ -196,6 +197,7 @@ def _check_labels(
             f"MultiMix(..., num_classes=10) or give y as ({len(y)}, C) floats; for numbers to be predicted y.float()"
         )
     if is_readable(y):
+        y = comparable(y)
         counted = y if ignored is None else y[y.long() != ignored]
         low, high = (int(v) for v in torch.aminmax(counted)) if counted.numel() else (0, 0)
         if low < 0 or high >= num_classes:
@@ -268,7 +270,8 @@ def check_partner(x: Tensor, partner: Any, num_mixes: int) -> None:
     """Refuse what is no choice of partners for a batch; values are looked at on the CPU only."""
     check_tensor("partner", partner)
     shapes = (len(x),), (num_mixes, len(x))
-    if tuple(partner.shape) not in shapes or partner.dtype.is_floating_point or partner.dtype == torch.bool:
+    other = partner.dtype.is_floating_point or partner.dtype.is_complex or partner.dtype == torch.bool
+    if tuple(partner.shape) not in shapes or other:
         raise ValueError(
             f"partner must be integers of shape {shapes[0]}, or {shapes[1]} for one per mix, got partner: "
             f"{tuple(partner.shape)}, {partner.dtype}; give the row of the batch that each sample mixes with"
@@ -279,7 +282,7 @@ def check_partner(x: Tensor, partner: Any, num_mixes: int) -> None:
             f"partner.to(x.device)"
         )
     if is_readable(partner):
-        low, high = (int(v) for v in torch.aminmax(partner))
+        low, high = (int(v) for v in torch.aminmax(partner.long()))
         if low < 0 or high >= len(x):
             raise ValueError(
                 f"partner must hold rows of the batch, 0..{len(x) - 1}, got values from {low} to {high}; correct them"
@@ -316,8 +319,23 @@ def check_alphas(x: Tensor, alpha: Any, one_each: bool, shared: bool) -> None:
         )
 
 
+def check_not_both(plan: Plan, saliency: Tensor | None, generator: torch.Generator | None) -> None:
+    """Refuse what a plan is drawn with, beside a plan."""
+    if saliency is not None or generator is not None:
+        raise ValueError(
+            f"saliency and generator must be left out beside a plan, which is drawn already, got plan, saliency="
+            f"{type(saliency).__name__}, generator={type(generator).__name__}; give them to mix.plan"
+        )
+
+
+def _check_is_plan(plan: Any) -> None:
+    if not isinstance(plan, Plan):
+        raise TypeError(f"plan must be a Plan, got plan={type(plan).__name__}; make one with mix.plan(x)")
+
+
 def check_plan(x: Tensor, plan: Plan) -> None:
-    """Refuse a plan made for another batch size, device or kind of numbers."""
+    """Refuse what is no plan, and one made for another batch size, device or kind of numbers."""
+    _check_is_plan(plan)
     if len(x) != plan.batch_size:
         raise ValueError(
             f"plan must be made for this batch size, got plan for {plan.batch_size} samples, x: {tuple(x.shape)}; "

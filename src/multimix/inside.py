@@ -33,7 +33,7 @@ def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
     Raises:
         ValueError: if the model has no such layer.
         RuntimeError: if the layer did not run exactly once, or got no tensor with one row per sample; if features flow
-            around it; or if a checkpoint recomputes this call.
+            around it, or the output has the batch's rows, not the mixed ones; or if a checkpoint recomputes this call.
     """
     if in_backward():
         raise RuntimeError(
@@ -55,6 +55,12 @@ def forward_mixed(model: nn.Module, layer: str, x: Tensor, mix: Mix) -> Any:
             f'layer "{layer}" must run exactly once in a forward pass to be mixed, got {hook.calls} runs; choose a '
             f"layer that every forward pass calls once, as a module (not through its functions or weights)"
         )
+    if isinstance(output, Tensor) and output.shape[:1] == (len(x),) and hook.mixed_rows not in output.shape:
+        raise RuntimeError(
+            f"the model must return a row for each of {hook.mixed_rows} mixed rows, got output: {tuple(output.shape)}; "
+            f'choose a layer whose input has the samples along its first axis, which that of "{layer}" seems not to '
+            f"have"
+        )
     tensors = _tensors(output)
     if check is not None:
         check.check_output(tensors)
@@ -75,7 +81,7 @@ class _MixOnce:
 
     def __init__(self, layer: str, mix: Mix, rows: int, forward_pass: ForwardPass) -> None:
         self.layer, self.mix, self.rows, self.forward_pass = layer, mix, rows, forward_pass
-        self.calls = 0
+        self.calls, self.mixed_rows = 0, 0
 
     def __call__(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -106,7 +112,9 @@ class _MixOnce:
                 f'layer "{self.layer}" must get floating point features to be mixed, got {features.dtype}; choose a '
                 f"layer above the embedding"
             )
-        return self.mix(features)
+        mixed = self.mix(features)
+        self.mixed_rows = len(mixed)
+        return mixed
 
 
 def _is_compiled(path: list[nn.Module]) -> bool:

@@ -257,12 +257,12 @@ class MultiMix:
         Raises:
             ValueError: if the plan mixes inside the model, or plan, x, y and out do not fit.
         """
+        checks.check_batch(x, y)
+        checks.check_plan(x, plan)
         if plan.layer:
             raise ValueError(
                 f'plan must mix at the input, got plan.layer="{plan.layer}"; use logits, y_mix = mix.run(model, x, y)'
             )
-        checks.check_batch(x, y)
-        checks.check_plan(x, plan)
         if out is not None:
             checks.check_out(x, y, out, plan.num_mixes * plan.num_pairs)
         if y is not None:
@@ -337,6 +337,8 @@ class MultiMix:
         self._check_targets(x, y)
         if plan is None:
             plan = _eager(self._draw)(x, y, model, saliency, generator)
+        else:
+            checks.check_not_both(plan, saliency, generator)
         checks.check_plan(x, plan)
         y_mix = self._targets(plan, x, y)
         if plan.layer:

@@ -161,10 +161,14 @@ class Plan:
                 does not see it. 0 if nothing counts.
 
         Raises:
+            TypeError: if output or y is no tensor.
             ValueError: if rows or positions do not match, or the criterion reduces its losses.
         """
+        for name, value in {"output": output, "y": y}.items():
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{name} must be a torch.Tensor, got {name}={type(value).__name__}")
         rows = self.num_mixes * self.num_pairs
-        if output.shape[0] != rows or y.shape[0] != self.batch_size:
+        if output.shape[:1] != (rows,) or y.shape[:1] != (self.batch_size,):
             raise ValueError(
                 f"output must have {rows} rows (K * P) and y {self.batch_size} (the batch's), got output: "
                 f"{tuple(output.shape)}, y: {tuple(y.shape)}; pass the output of the mixed batch and the original y"
@@ -183,6 +187,8 @@ class Plan:
                 f"{tuple(y.shape)}, dense_targets=False; pass dense_targets=True"
             )
         weight, own, other = sides(self.mask, y, self.sample, self.partner) if spatial else self._rows(y)
+        if not (y.dtype.is_floating_point or y.dtype.is_complex or y.dtype == torch.bool):
+            own, other = own.long(), other.long()  # the only classes that torch's losses take
         criterion = _unreduced(criterion)
         kept, taken = (criterion(output, _without(side, ignored)) for side in (own, other))
         if kept.ndim == 0 or kept.shape[0] != rows or kept.shape[kept.ndim - len(spatial) :] != spatial:
@@ -201,7 +207,7 @@ class Plan:
                 f"criterion must give one loss per target where some are ignored, got losses: {tuple(kept.shape)}, "
                 f'targets: {tuple(own.shape)}; build it with reduction="none"'
             )
-        shares = weight * (own.long() != ignored), (1 - weight) * (other.long() != ignored)
+        shares = weight * (own != ignored), (1 - weight) * (other != ignored)
         losses = [torch.where(share > 0, share * part, 0) for share, part in zip(shares, (kept, taken), strict=True)]
         counted = (shares[0] + shares[1]).sum()
         return (losses[0] + losses[1]).sum() / counted.clamp_min(torch.finfo(counted.dtype).tiny)
@@ -229,7 +235,7 @@ def _checked_ignored(ignore_index: SupportsIndex, y: Tensor) -> int:
 
 def _without(y: Tensor, ignored: int | None) -> Tensor:
     """Return targets with a class in place of what is ignored, which may be none."""
-    return y if ignored is None else y.masked_fill(y.long() == ignored, 0)
+    return y if ignored is None else y.masked_fill(y == ignored, 0)
 
 
 def _tensors_alike(name: str, mine: Any, its: Any) -> Iterator[tuple[Tensor, Tensor]]:
@@ -258,12 +264,14 @@ def _described(value: object) -> object:
 
 def _unreduced(criterion: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return the criterion, with `reduction="none"` passed where it is a plain function that takes it."""
-    if isinstance(criterion, torch.nn.Module):
-        return criterion
-    try:
-        takes_reduction = "reduction" in inspect.signature(criterion).parameters
-    except (TypeError, ValueError):  # some builtins have no signature
-        takes_reduction = False
-    if not takes_reduction:
+    if isinstance(criterion, torch.nn.Module) or not _takes_reduction(criterion):
         return criterion
     return lambda output, y: criterion(output, y, reduction="none")
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # a signature is not traced
+def _takes_reduction(criterion: Callable[..., Tensor]) -> bool:
+    try:
+        return "reduction" in inspect.signature(criterion).parameters
+    except (TypeError, ValueError):  # some builtins have no signature
+        return False

@@ -1,4 +1,4 @@
-"""How a batch is laid out: its spatial axes, its memory format, and what its device can hold."""
+"""How a batch is laid out: its spatial axes, its memory format, and which types of numbers can be worked with."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -73,6 +73,11 @@ def unpacked(together: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
 
 def _room(host: Tensor) -> int:
     return -(-host.nbytes // ALIGNED) * ALIGNED
+
+
+def comparable(y: Tensor) -> Tensor:
+    """Return integers that torch can compare, which it cannot with unsigned ones of more than 8 bits."""
+    return y.long() if y.dtype in (torch.uint16, torch.uint32, torch.uint64) else y
 
 
 def widest(device: torch.device) -> torch.dtype:

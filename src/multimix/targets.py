@@ -12,6 +12,7 @@ from multimix.kernels.family import family_of, takes_triton
 from multimix.masks import Constant
 from multimix.masks.mask import lerp
 from multimix.plan import Plan
+from multimix.shapes import comparable
 
 
 def mix_targets(
@@ -42,10 +43,10 @@ def mix_targets(
         return mix_targets(y, plan, num_classes + 1, dtype, dense)[:, :num_classes].contiguous()
     elif dense:
         assert num_classes is not None
-        y = _one_hot(y, num_classes, _soft_dtype(dtype))
+        y = _one_hot(comparable(y), num_classes, _soft_dtype(dtype))
     else:
         assert num_classes is not None
-        return _soft_labels(y, plan, num_classes, _soft_dtype(dtype))
+        return _soft_labels(comparable(y), plan, num_classes, _soft_dtype(dtype))
     if dense and plan.mask.spatial is not None:
         spatial = y.shape[y.ndim - len(plan.mask.spatial) :]
         return blend(y.reshape(len(y), -1, *spatial), plan).reshape(-1, *y.shape[1:])
@@ -58,7 +59,7 @@ def mix_targets(
 
 
 def _soft_dtype(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32) if dtype.is_floating_point else torch.float32
+    return dtype if dtype == torch.float64 else torch.float32
 
 
 def _one_hot(y: Tensor, num_classes: int, dtype: torch.dtype) -> Float[Tensor, "B C *spatial"]:
@@ -111,11 +112,15 @@ def mixed_accuracy(logits: Tensor, y_mix: Tensor) -> Float[Tensor, ""]:
         A scalar on the logits' device; reading it is left to the caller.
 
     Raises:
-        ValueError: if shapes differ.
+        TypeError: if either is no tensor.
+        ValueError: if shapes differ, or have no axis.
     """
-    if logits.shape != y_mix.shape:
+    for name, value in {"logits": logits, "y_mix": y_mix}.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got {name}={type(value).__name__}")
+    if logits.shape != y_mix.shape or logits.ndim == 0:
         raise ValueError(
-            f"logits and y_mix must have the same shape, got logits: {tuple(logits.shape)}, y_mix: "
+            f"logits and y_mix must have the same shape, a row per mix, got logits: {tuple(logits.shape)}, y_mix: "
             f"{tuple(y_mix.shape)}; pass the mixed labels, not class indices"
         )
     if logits.ndim == 1 or logits.shape[1] == 1:

@@ -2,7 +2,7 @@
 
 import pickle
 import warnings
-from collections import namedtuple
+from collections import OrderedDict, UserDict, namedtuple
 
 import pytest
 import torch
@@ -207,12 +207,28 @@ class TestBatchesOfManyParts:
             MixCollate(MIX, collate_fn=lambda samples: batch)([])
 
 
+def test_a_dictionary_with_numbers_for_names_is_no_sequence():
+    batch = MixCollate(MultiMix("mixup", num_classes=4))([{0: torch.rand(3), 2: torch.rand(2), "y": 1}] * 2)
+    assert {name: tuple(value.shape) for name, value in batch.items()} == {0: (10, 3), 2: (10, 2), "y": (10, 4)}
+
+
+@pytest.mark.parametrize("kind", [dict, OrderedDict, UserDict])
+def test_a_dictionary_keeps_its_type(kind):
+    loaded = kind(x=torch.rand(6, 3), y=torch.arange(6) % 4)
+    before = {name: value.clone() for name, value in loaded.items()}
+    batch = MixCollate(MIX, collate_fn=lambda samples: loaded)([])
+    assert type(batch) is kind
+    assert all(len(value) > 6 for value in batch.values())
+    assert all(torch.equal(value, before[name]) for name, value in loaded.items())
+
+
 def test_what_is_no_mixer_and_no_batch_is_refused():
     with pytest.raises(TypeError, match="mix must be a MultiMix, got mix='mixup'"):
         MixCollate("mixup")
     for batch, told in (
         (torch.zeros(3), "lists, tuples or dictionaries of inputs and targets, got batch=Tensor; mix in the training"),
-        ([], "got batch=list"),
+        ([], r"got batch=\[\]; mix"),
+        ({}, r"got batch=\{\}; mix"),
         ({"x": torch.zeros(2), "n": [1.0, None], "y": torch.zeros(2)}, r"got batch\['n'\]\[0\]=float; leave it out"),
         ([torch.zeros(2), ("a", "b")], r"mixes targets that are tensors, got batch\[1\]\[0\]=str; number the classes"),
     ):

@@ -99,6 +99,22 @@ def test_what_is_switched_off_refuses_nothing(mode):
     assert Mixup(1.0, 0.0, num_classes=4, mode=mode)(torch.rand(8), y)[0].shape == (8,)
 
 
+@pytest.mark.parametrize("mode", ["batch", "elem"])
+def test_unmixed_samples_beside_cut_ones_may_be_integers(mode):
+    x, y = torch.randint(0, 256, (8, 3, 6, 6), dtype=torch.uint8), torch.arange(8)
+    for _ in range(10):
+        x_mix, y_mix = Mixup(0.0, 1.0, prob=0.5, num_classes=8, mode=mode, label_smoothing=0)(x, y)
+        whole = y_mix.diagonal() == 1
+        assert torch.equal(x_mix[whole], x[whole])
+
+
+def test_the_memory_format_is_the_batchs():
+    x, y = torch.rand(40, 3, 8, 8).contiguous(memory_format=torch.channels_last), torch.arange(40) % 4
+    for mode in ("batch", "elem"):
+        x_mix, _ = Mixup(1.0, 1.0, num_classes=4, mode=mode, num_mixes=2)(x, y)
+        assert x_mix.is_contiguous(memory_format=torch.channels_last), mode
+
+
 def test_labels_that_are_no_classes_are_refused_before_a_draw():
     x, before = torch.rand(8, 3, 6, 6), torch.get_rng_state()
     with pytest.raises(ValueError, match=r"labels must lie in 0\.\.1"):
@@ -180,6 +196,8 @@ def test_it_says_what_it_does():
         ({"mixup_alpha": 0.0}, "mixup_alpha and cutmix_alpha must be >= 0 and not both 0, got mixup_alpha=0.0"),
         ({"cutmix_alpha": -1.0}, "must be >= 0 and not both 0, got mixup_alpha=1.0, cutmix_alpha=-1.0"),
         ({"mixup_alpha": float("nan")}, "alpha must be a finite number > 0, got alpha=nan"),
+        ({"mixup_alpha": None}, "must be >= 0 and not both 0, got mixup_alpha=None, cutmix_alpha=0.0"),
+        ({"prob": "a"}, r"prob must lie in \[0, 1\], got prob='a'"),
         ({"prob": 1.5}, r"prob must lie in \[0, 1\], got prob=1.5"),
         ({"label_smoothing": -0.1}, r"label_smoothing must lie in \[0, 1\]"),
         ({"multi_label": 5}, "multi_label must be True or False, got multi_label=5; .* by name, num_mixes=5"),

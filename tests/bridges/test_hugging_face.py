@@ -241,6 +241,39 @@ def test_label_smoothing_composes(tmp_path):
     torch.testing.assert_close(t.losses[0], expected.detach())
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_ignored_labels_count_as_without_mixing(tmp_path, smoothing):
+    data = Images(8)
+    data.y = data.y.masked_fill(torch.arange(8) % 3 == 1, -100)
+    mix = MultiMix("none", num_classes=4, ignore_index=-100)
+    t = trainer(tmp_path, mix=mix, data=data, label_smoothing_factor=smoothing, gradient_accumulation_steps=2)
+    t.train()
+    expected = F.cross_entropy(vit()(data.x).logits, data.y, label_smoothing=smoothing)  # -100 is torch's own
+    torch.testing.assert_close(sum(t.losses), expected.detach())
+
+
+def test_batches_without_a_label_are_nothing(tmp_path):
+    data = Images(8)
+    data.y = data.y.masked_fill(torch.arange(8) < 4, -100)
+    mix = MultiMix("mixup", num_mixes=2, num_classes=4, ignore_index=-100)
+
+    class InOrder(Watched):
+        def _get_train_sampler(self, *args):
+            return torch.utils.data.SequentialSampler(data)
+
+    t = trainer(tmp_path, mix=mix, data=data, cls=InOrder, logging_steps=2)
+    t.train()
+    assert t.losses[0] == 0 < t.losses[1]
+    assert 0 <= logged(t, "mixed_accuracy")[0] <= 1
+
+
+@pytest.mark.parametrize("problem", ["multi_label_classification", "regression"])
+def test_integer_labels_beside_another_problem_are_refused(tmp_path, problem):
+    told = f"must be None or single_label_classification for integer labels, got problem_type='{problem}' and labels"
+    with pytest.raises(ValueError, match=told):
+        trainer(tmp_path, vit(problem_type=problem)).train()
+
+
 def test_a_loss_of_ones_own(tmp_path):
     def total(outputs, labels, num_items_in_batch=None):
         return F.cross_entropy(outputs.logits, labels, reduction="sum") / num_items_in_batch

@@ -13,10 +13,18 @@ from multimix.adapters.batch import TakesMix
 
 Loss = Callable[[Tensor, Tensor, float], Tensor]
 
+
+def _cross_entropy(logits: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    """Return the mean over label mass: rows of ignored labels have less, or none, and are smoothed as little."""
+    mass = y.sum(1, keepdim=True)
+    smoothed = torch.lerp(y, (mass / y.shape[1]).expand_as(y), smoothing) if smoothing else y
+    return F.cross_entropy(logits, smoothed, reduction="sum") / mass.sum().clamp_min(torch.finfo(mass.dtype).tiny)
+
+
 # By `config.problem_type`: the loss of logits and mixed targets, a mean over rows. Transformers' own choice for
 # float targets is binary cross-entropy, and its cross-entropy takes no soft labels at all.
 LOSSES: dict[str, Loss] = {
-    "single_label_classification": lambda logits, y, smoothing: F.cross_entropy(logits, y, label_smoothing=smoothing),
+    "single_label_classification": _cross_entropy,
     "multi_label_classification": lambda logits, y, smoothing: F.binary_cross_entropy_with_logits(logits, y),
     "regression": lambda logits, y, smoothing: F.mse_loss(logits, y.view_as(logits)),
 }
@@ -66,8 +74,8 @@ class MixTrainer(TakesMix, transformers.Trainer):
         """Return the Trainer's own in evaluation; in training the loss of the mixed batch.
 
         Raises:
-            ValueError: if the batch holds more than one input, no labels, or float labels of an unknown kind, or the
-                model has another number of classes.
+            ValueError: if the batch holds more than one input, no labels, or float labels of an unknown kind, integer
+                labels do not fit `model.config.problem_type`, or the model has another number of classes.
         """
         if not model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -83,7 +91,9 @@ class MixTrainer(TakesMix, transformers.Trainer):
         # This batch's share of all that is accumulated before a step, counted as the Trainer counts; without a count
         # the Trainer divides by the number of batches.
         self.loss_is_scaled_for_ga = num_items_in_batch is not None
-        share = 1.0 if num_items_in_batch is None else y.ne(-100).sum() * self._replicas() / num_items_in_batch
+        share: Tensor | float = 1.0
+        if num_items_in_batch is not None:  # which is 0 where no label counts
+            share = y.ne(-100).sum() * self._replicas() / torch.as_tensor(num_items_in_batch).clamp_min(1)
         if self.compute_loss_func is not None:
             items = None if num_items_in_batch is None else num_items_in_batch * len(y_mix) / len(y)
             loss = self.compute_loss_func(outputs, y_mix, num_items_in_batch=items)
@@ -97,7 +107,7 @@ class MixTrainer(TakesMix, transformers.Trainer):
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Add `mixed_accuracy` to the training loss."""
         if "loss" in logs and self._accuracies:
-            logs["mixed_accuracy"] = float(torch.stack(self._accuracies).mean())
+            logs["mixed_accuracy"] = float(torch.stack(self._accuracies).nanmean())  # nan: no label counted
             self._accuracies.clear()
         super().log(logs, *args, **kwargs)
 
@@ -125,6 +135,12 @@ class MixTrainer(TakesMix, transformers.Trainer):
                 f"model.config.problem_type must say what float labels are, got problem_type=None and labels: "
                 f"{tuple(y.shape)}, {y.dtype}; set it to one of {', '.join(LOSSES)}, or, if a collator has mixed them "
                 f"already, take it out: MixTrainer mixes"
+            )
+        integer = not (y.is_floating_point() or y.dtype == torch.bool)
+        if integer and problem not in (None, "single_label_classification"):
+            raise ValueError(
+                f"model.config.problem_type must be None or single_label_classification for integer labels, got "
+                f"problem_type={problem!r} and labels: {tuple(y.shape)}, {y.dtype}; correct it, or give float labels"
             )
         return problem or "single_label_classification"
 

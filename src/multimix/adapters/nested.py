@@ -1,6 +1,7 @@
 """Batches of several inputs and targets, in tuples, lists and dictionaries: all of them mixed by one plan."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def mix_batch(mix: MultiMix, batch: Any, targets: Targets, owner: str) -> Any:
         ValueError: if there are no inputs or no targets, or they do not fit each other.
     """
     items = _items(batch, owner)
-    classes = _classes(items, targets, owner)
+    classes = _classes(items, targets, owner, has_places=not isinstance(batch, Mapping))
     parts = {key: _tensors(key, item, key in classes, owner) for key, item in items.items()}
     inputs = {name: x for key, (found, _) in parts.items() if key not in classes for name, x in found.items()}
     counts = {key: _counts(key, classes[key], len(parts[key][0])) for key in classes}
@@ -58,6 +59,10 @@ def mix_batch(mix: MultiMix, batch: Any, targets: Targets, owner: str) -> Any:
         else:
             mixed = [note_mixed(mix.apply(plan, each)[0], owner) for each in found.values()]
         values[key] = rebuilt(mixed)
+    if isinstance(batch, MutableMapping):
+        mixed_batch = copy(batch)  # of its own type: transformers' batches can move to a device
+        mixed_batch.update(values)
+        return mixed_batch
     if isinstance(batch, Mapping):
         return values
     return type(batch)(*values.values()) if hasattr(batch, "_fields") else type(batch)(values.values())
@@ -65,20 +70,21 @@ def mix_batch(mix: MultiMix, batch: Any, targets: Targets, owner: str) -> Any:
 
 def _items(batch: Any, owner: str) -> dict[Key, Any]:
     """Return the items of a batch by their names, or by their places."""
+    if not isinstance(batch, (Mapping, list, tuple)) or not batch:
+        got = type(batch).__name__ if not isinstance(batch, (Mapping, list, tuple)) else repr(batch)
+        raise TypeError(
+            f"{owner} mixes batches that are lists, tuples or dictionaries of inputs and targets, got batch={got}; mix "
+            f"in the training step instead, with mix(x, y)"
+        )
     if isinstance(batch, Mapping):
         return dict(batch)
-    if not isinstance(batch, (list, tuple)) or not batch:
-        raise TypeError(
-            f"{owner} mixes batches that are lists, tuples or dictionaries of inputs and targets, got batch="
-            f"{type(batch).__name__}; mix in the training step instead, with mix(x, y)"
-        )
     return dict(enumerate(batch))
 
 
-def _classes(items: dict[Key, Any], targets: Targets, owner: str) -> dict[Key, Any]:
+def _classes(items: dict[Key, Any], targets: Targets, owner: str, has_places: bool) -> dict[Key, Any]:
     """Return which items are targets, and how many classes each has; None: as the mixer says."""
     if targets is None:
-        found = [len(items) - 1] if 0 in items else [name for name in NAMES if name in items]
+        found = [len(items) - 1] if has_places else [name for name in NAMES if name in items]
         if len(found) != 1:
             hint = (found or [name for name, item in items.items() if _counts_classes(item)] or list(items))[-1]
             raise ValueError(

@@ -7,8 +7,10 @@ from torch import Tensor
 
 from multimix import Choice, CutMix, MixUp, MultiMix, Plan
 from multimix.checks import check_batch, check_targets, checked_count
-from multimix.masks import Constant
+from multimix.masks import Boxes, Constant
 from multimix.once import note_mixed
+from multimix.scalars import as_number
+from multimix.shapes import memory_format
 from multimix.streams import open_streams
 from multimix.suggest import check_option
 
@@ -62,9 +64,11 @@ class Mixup:
     ) -> None:
         _check_honoured(cutmix_minmax, mode, correct_lam)
         for name, value in {"prob": prob, "switch_prob": switch_prob, "label_smoothing": label_smoothing}.items():
-            if not 0 <= value <= 1:
+            share = as_number(value)
+            if share is None or not 0 <= share <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {name}={value!r}")
-        if min(mixup_alpha, cutmix_alpha) < 0 or mixup_alpha == cutmix_alpha == 0:
+        alphas = [number for alpha in (mixup_alpha, cutmix_alpha) if (number := as_number(alpha)) is not None]
+        if len(alphas) < 2 or min(alphas) < 0 or max(alphas) == 0:
             raise ValueError(
                 f"mixup_alpha and cutmix_alpha must be >= 0 and not both 0, got mixup_alpha={mixup_alpha!r}, "
                 f"cutmix_alpha={cutmix_alpha!r}; set mixup_enabled=False to switch mixing off"
@@ -142,7 +146,9 @@ class Mixup:
         plan, *_ = plans = [self._all(method).plan(x) for method in drawn]
         cut_plan = replace(plans[-1], partner=plan.partner)
         ones = torch.ones_like(plan.weight)
-        unmixed = replace(plan, lam=torch.ones_like(plan.lam), weight=ones, mask=Constant(ones))
+        mask = plan.mask  # of boxes: empty ones, as values that are not averaged may be integers
+        mask = replace(mask, high=mask.low) if isinstance(mask, Boxes) else Constant(ones)
+        unmixed = replace(plan, lam=torch.ones_like(plan.lam), weight=ones, mask=mask)
         rows = ((plan, is_mixed & ~is_cut), (cut_plan, is_mixed & is_cut), (unmixed, ~is_mixed))
         return [p if mine.all() else p.select(mine.nonzero()[:, 0].to(x.device)) for p, mine in rows if mine.any()]
 
@@ -179,8 +185,11 @@ def _in_order(plans: list[Plan], parts: list[Tensor], batch_size: int) -> Tensor
     """Return the rows of each plan in one tensor, mix-major over the whole batch."""
     if plans[0].sample is None:
         return parts[0]
-    out = parts[0].new_empty((plans[0].num_mixes, batch_size, *parts[0].shape[1:]))
+    first, num_mixes = parts[0], plans[0].num_mixes
+    shape = (num_mixes * batch_size, *first.shape[1:])
+    out = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=memory_format(first))
+    by_mix = out.view(num_mixes, batch_size, *first.shape[1:])
     for plan, rows in zip(plans, parts, strict=True):
         assert plan.sample is not None
-        out[:, plan.sample] = rows.view(plan.num_mixes, plan.num_pairs, *rows.shape[1:])
-    return out.flatten(0, 1)
+        by_mix[:, plan.sample] = rows.view(num_mixes, plan.num_pairs, *first.shape[1:])
+    return out
