@@ -6,6 +6,7 @@ from dataclasses import replace
 import layouts
 import pytest
 import torch
+from PIL import Image
 
 from multimix.lab.core.errors import RunFailed, UsageError
 from multimix.lab.data import SampleOrder, open_data
@@ -452,3 +453,34 @@ def test_streamed_a_chunk_without_any_usable_file_is_left_out_in_testing(tmp_pat
     only = data.test.subset(torch.tensor([2]))
     with pytest.raises(RunFailed, match=r"a split must hold at least one usable file, got none"):
         list(only.chunks(1))
+
+
+def test_folders_one_level_too_deep_are_named(tmp_path):
+    for name in ("ant", "bee"):
+        layouts.class_folders(tmp_path / name)
+    with pytest.raises(UsageError, match=r"every file of folder .* must be usable, got \d+ bad: .*/ant/ant \(its name"):
+        open_data(f"folder:{tmp_path}")
+    with pytest.raises(UsageError, match=r"must have samples to train on"):
+        open_data(f"folder:{tmp_path}", on_bad_file="skip")
+
+
+def test_too_few_samples_for_a_test_split_are_no_fault_of_the_files(tmp_path):
+    layouts.class_folders(tmp_path, per_class=2)
+    with pytest.raises(UsageError, match=r"test_share must leave samples on both sides, got test_share=0\.2 of 4 samp"):
+        open_data(f"folder:{tmp_path}")
+    assert len(open_data(f"folder:{tmp_path}", {"test_share": 0.5}).test) == 2
+
+
+def test_grey_and_coloured_images_of_one_size_have_one_size(tmp_path):
+    layouts.class_folders(tmp_path, per_class=6)
+    for file in (tmp_path / "ant").iterdir():
+        Image.open(file).convert("L").save(file)
+    assert open_data(f"folder:{tmp_path}").sample_shape == (3, 12, 12)
+
+
+def test_an_empty_class_is_named_where_labels_are_counted(tmp_path):
+    layouts.class_folders(tmp_path, per_class=6)
+    (tmp_path / "cat").mkdir()
+    data = open_data(f"folder:{tmp_path}", on_bad_file="skip")
+    with pytest.raises(UsageError, match=r"every class must have samples to train on .* got none of class cat; take"):
+        data.with_splits(0.0, 2, 0)

@@ -219,11 +219,47 @@ def test_out_that_is_a_file_is_refused_before_anything_is_begun(command, tmp_pat
     assert f"must be a folder, got the file {tmp_path / 'file'}; choose another --out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["train", "compare", "choose"])
+def test_a_dry_run_says_where_nothing_could_be_written(command, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    flags = [command, *(["--budget", "1min"] if command == "choose" else []), "--dry-run", "--out"]
+    assert main([*flags, f"{tmp_path}/file/deep/run"]) == 2
+    told = f"the folder of multimix {command} must be a folder, got the file {tmp_path}/file; choose another --out"
+    assert told in capsys.readouterr().err
+    monkeypatch.setattr("os.access", lambda place, mode: Path(place) != tmp_path)  # root may write everywhere
+    assert main([*flags, f"{tmp_path}/run"]) == 2
+    assert f"must be in a writable place, got {tmp_path}/run in {tmp_path}" in capsys.readouterr().err
+
+
+def test_the_home_folder_is_found_wherever_a_place_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "file.yaml").write_text("out: ~/runs/a\n")
+    assert parse(["train", "--config", "~/file.yaml"])[1].out == f"{tmp_path}/runs/a"
+    assert parse(["compare", "--out=~/b"])[1].out == f"{tmp_path}/b"
+    report = parse(["report", "~/c", "d", "-o", "~/e.md,f.md"])[1]
+    assert (report.sources, report.output) == ((f"{tmp_path}/c", "d"), (f"{tmp_path}/e.md", "f.md"))
+
+
+def test_a_run_goes_on_when_nobody_reads_its_output(tmp_path):
+    command = [sys.executable, "-m", "multimix", "train", "--model", "mlp", "--steps", "40", "--evaluations", "20"]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path / "run")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.readline()
+        run.stdout.close()
+        said = run.stderr.read()
+    assert run.returncode == 0, said
+    assert said.count("nobody reads the output any more; going on without it") == 1
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
 def test_a_folder_that_cannot_be_made_is_not_called_unwritable(tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     assert main(["train", "--steps", "1", "--out", str(tmp_path / "file" / "run")]) == 1
     assert capsys.readouterr().err.endswith(
-        f"got not a directory for {tmp_path / 'file' / 'run'}; choose another --out\n"
+        f"got not a directory for {tmp_path / 'file' / 'run'}; choose another folder\n"
     )
 
 

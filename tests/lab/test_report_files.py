@@ -14,12 +14,14 @@ from multimix.lab.command_line.main import main
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.compare.rows import Row, rows
 from multimix.lab.core.errors import UsageError
+from multimix.lab.core.plain_console import PlainConsole
 from multimix.lab.report.gather import gather
 from multimix.lab.report.grids import grids
 from multimix.lab.report.latex import escaped
 from multimix.lab.report.markdown import escaped as in_markdown
 from multimix.lab.report.results_file import read_results, write_results
 from multimix.lab.report.table import table
+from multimix.lab.report.terminal import print_tables
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +166,35 @@ def test_markdown_has_all_tables(folder, tmp_path):
     assert "AUROC of other data (▲ better), %" in text
     assert "sharpness" in text
     assert "linearity/" not in text
+
+
+def test_comparisons_of_one_name_are_told_apart_and_none_is_counted_twice(folder, tmp_path, capsys):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    same = [shutil.copytree(folder, tmp_path / place / "same") for place in "ab"]
+    output = tmp_path / "both.csv"
+    assert main(["report", *map(str, same), "-o", str(output)]) == 0
+    with output.open() as file:
+        assert {line["source"] for line in csv.DictReader(file)} == {"a/same", "b/same"}
+    saved = tmp_path / "a" / "same.json"
+    assert main(["report", str(same[0]), "-o", str(saved)]) == 0
+    assert main(["report", str(same[0]), str(saved), "-o", str(output)]) == 0
+    with output.open() as file:
+        assert len({line["source"] for line in csv.DictReader(file)}) == 2
+    capsys.readouterr()
+    assert main(["report", str(same[0]), f"{same[0]}/../same"]) == 2
+    assert "sources must differ, got sources=" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("width", "left_out"), [(160, ""), (70, "images; rows; vs K=1"), (40, "NLL")])
+def test_a_narrow_terminal_does_without_columns_and_says_so(width, left_out, folder, capsys):
+    rows = table(results_of(folder))
+    console = PlainConsole(width=width, force_terminal=False)
+    print_tables(rows, console)
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("Columns left out, as the terminal is narrow" in said) == bool(left_out)
+    assert left_out in said
+    assert "…" not in said
 
 
 def test_markdown_is_escaped():

@@ -223,6 +223,14 @@ def test_costs_are_processor_time_where_runs_waited():
     assert "at 5.0 × the training time" in takeaway([row("same-pairs", 0.0, 5.0)])
 
 
+def test_threads_that_had_no_work_are_no_wait_for_others():
+    idle = row("same-pairs", 0.0, 5.0)
+    for run in idle.results:
+        run.cost["cpu_time_s"] = run.cost["time_s"] * 1.2
+        run.environment.update(device="cpu", threads=4)
+    assert words.waited([idle]) == 0
+
+
 def test_tables_show_processor_time_where_runs_waited():
     quiet = row("same-pairs", 0.0, 5.0)
     title, times = words.main_time([quiet])

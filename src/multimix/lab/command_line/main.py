@@ -6,6 +6,7 @@ What a command needs is imported inside `main`, where Ctrl-C and a package that 
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from multimix import __version__
 from multimix.lab.core.errors import FailedAlone, RunFailed, UsageError
@@ -34,7 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fail(str(error), alone=isinstance(error, FailedAlone))
         return error.exit_code
     except OSError as error:  # disk full, no permission, a file where a folder should be
-        fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        where = f" for {error.filename}" if error.filename else ""
+        fail(
+            f"files must be readable, and places writable, got {(error.strerror or str(error)).lower()}{where}; "
+            f"mend that, or name another place"
+        )
         return 1
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in PACKAGES:
@@ -51,6 +56,7 @@ def _call(given: Sequence[str]) -> int:
     from multimix.lab.command_line.commands import COMMANDS
     from multimix.lab.command_line.log_level import without_log_level
     from multimix.lab.command_line.parse import DRY_RUN, parse
+    from multimix.lab.core.own_folder import check_writable
     from multimix.lab.core.plain_console import PlainConsole
 
     given, level = without_log_level(given)
@@ -65,4 +71,6 @@ def _call(given: Sequence[str]) -> int:
     call = COMMANDS[name].try_out if DRY_RUN in given else COMMANDS[name].call
     if call is None:
         raise UsageError(f"{name} has nothing to try out, got {DRY_RUN}; leave it out")
+    if DRY_RUN in given:
+        check_writable(Path(settings.out), f"multimix {name}")
     return call(settings, console) or 0

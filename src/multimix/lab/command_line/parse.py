@@ -1,5 +1,6 @@
 """From a command line to settings."""
 
+import os
 import re
 from argparse import SUPPRESS, HelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Sequence
@@ -19,6 +20,11 @@ from multimix.lab.command_line.log_level import LOG_LEVEL, QUIET
 from multimix.lab.core.errors import UsageError
 
 DRY_RUN = "--dry-run"
+PLACES = (
+    "out",
+    "output",
+    "sources",
+)  # other places are expanded where they are read
 OPTION = re.compile(r"--\w+_options\.\w+")  # of a data set, a model or a method
 ABOUT = """\
 Mixup with K ordered interpolations per pair. To begin with:
@@ -45,7 +51,15 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any]:
     name = str(parsed.subcommand)
     command = COMMANDS[name]
     values = {item.name: parsed[name][item.name] for item in fields(command.settings)}
-    return name, command.settings(**values | {place: tuple(values[place]) for place in list_settings(command)})
+    values |= {place: tuple(values[place]) for place in list_settings(command)}
+    return name, command.settings(**values | {place: _at_home(values[place]) for place in PLACES if place in values})
+
+
+def _at_home(place: Any) -> Any:
+    """Return a place with the home folder for ~, which no shell puts there in a file, in quotes or after --out=."""
+    if isinstance(place, tuple):
+        return tuple(_at_home(each) for each in place)
+    return os.path.expanduser(place) if isinstance(place, str) else place  # Path's own raises where a user is unknown
 
 
 class _LinesAsWritten(RawDescriptionHelpFormatter, DefaultHelpFormatter):

@@ -35,7 +35,7 @@ def locked(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
     except Timeout as error:
         raise RunFailed(
             f"only one process can write a folder, got {folder}, which another one is writing; wait until it ends, "
-            f"end it, or choose another --out"
+            f"end it, or choose another folder"
         ) from error
     except OSError as error:
         if error.errno in UNSUPPORTED:
@@ -44,7 +44,7 @@ def locked(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
             remedy = "make it writable, or choose" if error.errno in UNWRITABLE else "choose"
             raise RunFailed(
                 f"a run must be able to write its folder, got {(error.strerror or str(error)).lower()} for {folder}; "
-                f"{remedy} another --out"
+                f"{remedy} another folder"
             ) from error
     try:
         yield

@@ -1,5 +1,6 @@
 """Is a folder one that multimix may write into? Other files are neither written over nor removed."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,6 +48,21 @@ def check_no_file(folder: Path, what: str) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"the folder of {what} must be a folder, got the file {folder}; choose another --out")
+
+
+def check_writable(folder: Path, what: str) -> None:
+    """Refuse, without writing anything, a place where a folder could not be made or written.
+
+    Raises:
+        UsageError: if it is one.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"the folder of {what} must be a folder, got the file {there}; choose another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"the folder of {what} must be in a writable place, got {folder} in {there}; choose another --out"
+        )
 
 
 def check_no_links(folder: Path) -> None:

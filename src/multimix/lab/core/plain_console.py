@@ -1,11 +1,14 @@
 """A terminal on which text is only text."""
 
+import os
+import sys
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from multimix.lab.core.printable import printable_lines
+from multimix.lab.core.warnings import warn
 
 
 class PlainConsole(Console):
@@ -22,6 +25,13 @@ class PlainConsole(Console):
         super().__init__(markup=False, emoji=False, highlight=False, **options)
         # Where what is under way is shown; results are printed on the console itself.
         self.progress = PlainConsole(**options | {"quiet": True}) if results_only else self
+
+    def on_broken_pipe(self) -> None:
+        """Go on without output where nobody reads it any more; rich would end the process, and a run with it."""
+        self.quiet = True
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        warn("nobody reads the output any more; going on without it")
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Make the text of any string that is printed."""

@@ -75,6 +75,11 @@ def _named_splits(
     if len(splits) == 1:
         (whole,) = splits.values()
         kept, taken = stratified(whole.labels, test_share, SPLIT_SEED)
+        if len(whole) and not (len(kept) and len(taken)):
+            raise UsageError(
+                f"{name} has no test split, so test_share must leave samples on both sides, got test_share="
+                f"{test_share} of {len(whole)} samples; give more, a folder test, or --data-options.test_share 0.5"
+            )
         note = f"{name} has no test split: {len(taken)} of {len(whole)} samples were taken, the same in every run"
         return {"train": whole.subset(kept), "test": whole.subset(taken)}, (note,)
     validation = next((other for other in VALIDATION_NAMES if other in splits), None)
@@ -100,11 +105,13 @@ def _usual_image(blobs: Blobs, what: str, any_size: bool = False) -> images.Whol
         UsageError: if no size is that of most.
     """
     counts = _glances(blobs, images.header, f"{what} must hold images")
-    (channels, height, width), count = counts.most_common(1)[0]
-    if any_size:
-        channels = Counter(channels for channels, _, _ in counts.elements()).most_common(1)[0][0]
-    elif count * 2 <= counts.total():
-        sizes = ", ".join(f"{wide} × {high}" for _, high, wide in list(counts)[:3])
+    # Each by itself: colour may vary where the size does not. Of as many grey and coloured ones colour is kept.
+    modes = Counter(channels for channels, _, _ in counts.elements())
+    channels = max(modes, key=lambda channels: (modes[channels], channels))
+    of_size = Counter((height, width) for _, height, width in counts.elements())
+    (height, width), count = of_size.most_common(1)[0]
+    if not any_size and count * 2 <= counts.total():
+        sizes = ", ".join(f"{wide} × {high}" for high, wide in list(of_size)[:3])
         raise UsageError(
             f"images of {what} must have one size unless they are to be cropped and scaled, got {sizes}, …; "
             f"pass --data-options.size, such as 224"

@@ -152,6 +152,13 @@ class Data:
         """
         shuffled, place = _shuffled_by_class(self.train.labels, seed)
         fewest = int(self.train.labels.cpu().bincount(minlength=self.num_classes).min())
+        if fewest == 0:
+            empty = int(self.train.labels.cpu().bincount(minlength=self.num_classes).argmin())
+            which = self.classes[empty] if self.classes else f"number {empty}"
+            raise UsageError(
+                f"every class must have samples to train on for labels_per_class, got none of class {which}; take this "
+                f"class out of the data"
+            )
         if not 1 <= per_class <= fewest:
             raise UsageError(
                 f"labels_per_class must be at least 1 and no more than the smallest class has, {fewest}, "

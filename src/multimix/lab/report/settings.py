@@ -38,6 +38,8 @@ class ReportSettings:
         )
         for source in self.sources:
             check_place("sources", source)
+        differ = len({Path(source).resolve() for source in self.sources}) == len(self.sources)
+        check(differ, "sources must differ", "drop one", sources=self.sources)
         check_place("data_root", self.data_root)
         for name in self.output:
             known = Path(name).suffix in SUFFIXES

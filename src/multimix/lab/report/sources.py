@@ -1,12 +1,14 @@
 """From what a user names to what was measured."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from multimix.lab.compare.folder import FILE as COMPARISON
 from multimix.lab.compare.folder import Comparison
 from multimix.lab.core.errors import UsageError
+from multimix.lab.core.printable import printable
 from multimix.lab.report.gather import gather
 from multimix.lab.report.results import Results
 from multimix.lab.report.results_file import read_results
@@ -36,6 +38,7 @@ class Sources:
             UsageError: if one is none of what can be reported, or all are damaged.
         """
         sources = cls()
+        places: list[Path] = []  # of each comparison
         for path, kind in [(Path(name), kind) for name in names for kind in _kinds(name)]:
             try:
                 if kind == COMPARISON:
@@ -46,9 +49,21 @@ class Sources:
                     sources.comparisons.extend(read_results(path))
             except UsageError as error:
                 sources.left_out.append(str(error))
+            places += [path] * (len(sources.comparisons) - len(places))
         if not sources.comparisons and not sources.variances:
             raise UsageError("; ".join(sources.left_out))
-        return sources
+        return replace(sources, comparisons=_told_apart(sources.comparisons, places))
+
+
+def _told_apart(comparisons: Sequence[Results], places: Sequence[Path]) -> list[Results]:
+    """Return comparisons of which no two have one name: with the folder above before it, or else a number behind."""
+    names = [each.name for each in comparisons]
+    often = Counter(names)
+    above = [printable(place.resolve().parent.name) for place in places]
+    names = [f"{place}/{name}" if often[name] > 1 else name for place, name in zip(above, names, strict=True)]
+    often = Counter(names)
+    names = [f"{name} ({number})" if often[name] > 1 else name for number, name in enumerate(names, start=1)]
+    return [replace(each, name=name) for each, name in zip(comparisons, names, strict=True)]
 
 
 def _kinds(name: str) -> list[str]:

@@ -16,7 +16,7 @@ from multimix.lab.report.takeaway import takeaway
 
 COLOURS = {"worse": "red", "better": "green", "not significant": ""}
 # What a narrow terminal does without, in this order; the page has all of it.
-DISPENSABLE = ("images", "rows", "vs K=1", "difference")
+DISPENSABLE = ("images", "rows", "vs K=1", "difference", "ECE, %", "NLL", "processor time, s", "time, s")
 
 Cell = Callable[[TableRow], str | Text]
 
@@ -25,16 +25,20 @@ def print_tables(rows: Sequence[TableRow], console: Console) -> None:
     """Print a table for each data set and what it means, and how the times were measured."""
     cells = _cells(rows)
     groups = by_data(rows)
-    for dispensable in DISPENSABLE:
+    left_out = []
+    for dispensable in [*DISPENSABLE, f"× {rows[0].row.label}"]:
         if (
             dispensable in cells
             and max(width_needed(_table(group, cells), console) for _, group in groups) > console.width
         ):
             del cells[dispensable]
+            left_out.append(dispensable)
     for data, group in groups:
         if data:
             console.print(data, style="bold underline")
         _print_table(group, cells, console)
+    if left_out:
+        console.print(f"Columns left out, as the terminal is narrow; the report has them: {'; '.join(left_out)}.\n")
     console.print(words.note(rows))
     console.print(words.conditions(rows))
 

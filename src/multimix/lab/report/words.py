@@ -174,6 +174,7 @@ def waited(rows: Sequence[TableRow]) -> float:
     results = [run for row in rows for run in row.results]
     if not results or any(run.environment.get("device") != "cpu" for run in results):
         return 0.0
-    time_s = sum(run.cost["time_s"] * run.environment["threads"] for run in results)
+    # With several threads this sees less than there is: one that sleeps may have no work, or no core.
+    time_s = sum(run.cost["time_s"] for run in results)
     share = 1 - sum(run.cost["cpu_time_s"] for run in results) / time_s
     return share if share > MAX_WAITED else 0.0

@@ -85,6 +85,8 @@ def train(
         if on_rank_zero(fabric, lambda: folder.holds_result(settings)):
             return False
         data = (data or open_data_of(settings, jobs * fabric.world_size)).to(fabric.device)
+        if settings.validation_share and data.validation is not None:
+            log(f"validation_share is not used: the data have a validation split, of {len(data.validation):,} samples")
         data = data.with_splits(settings.validation_share, settings.labels_per_class, settings.split_seed)
         if line := settings.repeated_samples(len(data.train)):
             log(line)

@@ -48,6 +48,8 @@ class Folder(GenericOptions):
             )
         suffixes = kind_of(homes.get("train", folder), classes)
         found = {name: class_folders(home, classes, bad_files, suffixes) for name, home in homes.items()}
+        if not any(len(split) for split in found.values()):
+            bad_files.settle(f"folder {folder}")  # they say why there is no sample
         return generic_data(f"folder {folder}", found, classes, self, is_sound=suffixes is audio.SUFFIXES)
 
 
