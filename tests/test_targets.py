@@ -78,8 +78,6 @@ def test_what_is_no_tensor_or_plan_is_named(x):
             call()
     with pytest.raises(ValueError, match=r"same shape, a row per mix, got logits: \(\), y_mix: \(\)"):
         mixed_accuracy(torch.tensor(1.0), torch.tensor(1.0))
-    with pytest.raises(ValueError, match=r"left out beside a plan, .* got plan, saliency=NoneType, generator=Gen"):
-        mix.run(model, x, y, plan=plan, generator=torch.Generator())
 
 
 @pytest.mark.unchecked

@@ -319,15 +319,6 @@ def check_alphas(x: Tensor, alpha: Any, one_each: bool, shared: bool) -> None:
         )
 
 
-def check_not_both(plan: Plan, saliency: Tensor | None, generator: torch.Generator | None) -> None:
-    """Refuse what a plan is drawn with, beside a plan."""
-    if saliency is not None or generator is not None:
-        raise ValueError(
-            f"saliency and generator must be left out beside a plan, which is drawn already, got plan, saliency="
-            f"{type(saliency).__name__}, generator={type(generator).__name__}; give them to mix.plan"
-        )
-
-
 def _check_is_plan(plan: Any) -> None:
     if not isinstance(plan, Plan):
         raise TypeError(f"plan must be a Plan, got plan={type(plan).__name__}; make one with mix.plan(x)")

@@ -320,8 +320,8 @@ class MultiMix:
             x: the batch.
             y: its targets.
             plan: what to do; None: draw one.
-            saliency: for methods that need it.
-            generator: as in `plan`.
+            saliency: for methods that need it; not looked at if there is a plan.
+            generator: as in `plan`; likewise.
 
         Returns:
             The model's output for the K * B mixed rows, and their targets, both mix-major.
@@ -337,8 +337,6 @@ class MultiMix:
         self._check_targets(x, y)
         if plan is None:
             plan = _eager(self._draw)(x, y, model, saliency, generator)
-        else:
-            checks.check_not_both(plan, saliency, generator)
         checks.check_plan(x, plan)
         y_mix = self._targets(plan, x, y)
         if plan.layer:
