@@ -80,14 +80,6 @@ def test_what_is_no_tensor_or_plan_is_named(x):
         mixed_accuracy(torch.tensor(1.0), torch.tensor(1.0))
 
 
-@pytest.mark.unchecked
-def test_a_loss_is_compiled_in_one_graph(x):
-    y, logits = torch.arange(8) % 4, torch.randn(40, 4)
-    plan = MultiMix("mixup", num_classes=4).plan(x)
-    compiled = torch.compile(lambda o, y: plan.loss(F.cross_entropy, o, y), fullgraph=True, backend="eager")
-    torch.testing.assert_close(compiled(logits, y), plan.loss(F.cross_entropy, logits, y))
-
-
 @pytest.mark.parametrize("shape", [(8,), (8, 1), (8, 5), (8, 2, 3)], ids=["(B,)", "(B,1)", "multi-label", "matrix"])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64, torch.bool])
 @pytest.mark.parametrize("method", ["mixup", "cutmix"])

@@ -264,14 +264,12 @@ def _described(value: object) -> object:
 
 def _unreduced(criterion: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return the criterion, with `reduction="none"` passed where it is a plain function that takes it."""
-    if isinstance(criterion, torch.nn.Module) or not _takes_reduction(criterion):
+    if isinstance(criterion, torch.nn.Module):
+        return criterion
+    try:
+        takes_reduction = "reduction" in inspect.signature(criterion).parameters
+    except (TypeError, ValueError):  # some builtins have no signature
+        takes_reduction = False
+    if not takes_reduction:
         return criterion
     return lambda output, y: criterion(output, y, reduction="none")
-
-
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # a signature is not traced
-def _takes_reduction(criterion: Callable[..., Tensor]) -> bool:
-    try:
-        return "reduction" in inspect.signature(criterion).parameters
-    except (TypeError, ValueError):  # some builtins have no signature
-        return False
