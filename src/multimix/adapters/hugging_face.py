@@ -13,18 +13,10 @@ from multimix.adapters.batch import TakesMix
 
 Loss = Callable[[Tensor, Tensor, float], Tensor]
 
-
-def _cross_entropy(logits: Tensor, y: Tensor, smoothing: float) -> Tensor:
-    """Return the mean over label mass: rows of ignored labels have less, or none, and are smoothed as little."""
-    mass = y.sum(1, keepdim=True)
-    smoothed = torch.lerp(y, (mass / y.shape[1]).expand_as(y), smoothing) if smoothing else y
-    return F.cross_entropy(logits, smoothed, reduction="sum") / mass.sum().clamp_min(torch.finfo(mass.dtype).tiny)
-
-
 # By `config.problem_type`: the loss of logits and mixed targets, a mean over rows. Transformers' own choice for
 # float targets is binary cross-entropy, and its cross-entropy takes no soft labels at all.
 LOSSES: dict[str, Loss] = {
-    "single_label_classification": _cross_entropy,
+    "single_label_classification": lambda logits, y, smoothing: F.cross_entropy(logits, y, label_smoothing=smoothing),
     "multi_label_classification": lambda logits, y, smoothing: F.binary_cross_entropy_with_logits(logits, y),
     "regression": lambda logits, y, smoothing: F.mse_loss(logits, y.view_as(logits)),
 }
@@ -99,7 +91,9 @@ class MixTrainer(TakesMix, transformers.Trainer):
             loss = self.compute_loss_func(outputs, y_mix, num_items_in_batch=items)
             loss = loss if items is None else loss * self._replicas()
         else:
-            loss = LOSSES[problem](logits, y_mix.to(logits.dtype), self.args.label_smoothing_factor) * share
+            ignoring = problem == "single_label_classification" and self.mix.ignore_index is not None
+            mean = _over_mass if ignoring else LOSSES[problem]
+            loss = mean(logits, y_mix.to(logits.dtype), self.args.label_smoothing_factor) * share
         if problem == "single_label_classification":
             self._accuracies.append(mixed_accuracy(logits.detach(), y_mix))
         return (loss, outputs) if return_outputs else loss
@@ -147,3 +141,11 @@ class MixTrainer(TakesMix, transformers.Trainer):
     def _replicas(self) -> int:
         """How many processes' gradients are averaged where items were counted over all of them."""
         return self.accelerator.num_processes // self.get_tp_size() if self.args.average_tokens_across_devices else 1
+
+
+def _over_mass(logits: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    """Return cross-entropy, a mean over label mass: rows of ignored labels have less, or none, also when smoothed."""
+    mass = y.sum(1, keepdim=True)
+    smoothed = torch.lerp(y, (mass / y.shape[1]).expand_as(y), smoothing)
+    total = mass.sum(dtype=torch.promote_types(mass.dtype, torch.float32))
+    return F.cross_entropy(logits, smoothed, reduction="sum") / total.clamp_min(torch.finfo(total.dtype).tiny)

@@ -20,11 +20,7 @@ from multimix.lab.command_line.log_level import LOG_LEVEL, QUIET
 from multimix.lab.core.errors import UsageError
 
 DRY_RUN = "--dry-run"
-PLACES = (
-    "out",
-    "output",
-    "sources",
-)  # other places are expanded where they are read
+PLACES = ("out", "output", "sources")  # other places are expanded where they are read
 OPTION = re.compile(r"--\w+_options\.\w+")  # of a data set, a model or a method
 ABOUT = """\
 Mixup with K ordered interpolations per pair. To begin with:
