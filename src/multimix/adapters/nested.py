@@ -70,8 +70,9 @@ def mix_batch(mix: MultiMix, batch: Any, targets: Targets, owner: str) -> Any:
 
 def _items(batch: Any, owner: str) -> dict[Key, Any]:
     """Return the items of a batch by their names, or by their places."""
-    if not isinstance(batch, (Mapping, list, tuple)) or not batch:
-        got = type(batch).__name__ if not isinstance(batch, (Mapping, list, tuple)) else repr(batch)
+    is_container = isinstance(batch, (Mapping, list, tuple))
+    if not is_container or not batch:
+        got = repr(batch) if is_container else type(batch).__name__
         raise TypeError(
             f"{owner} mixes batches that are lists, tuples or dictionaries of inputs and targets, got batch={got}; mix "
             f"in the training step instead, with mix(x, y)"

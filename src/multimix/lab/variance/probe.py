@@ -63,7 +63,7 @@ class Probe:
         """Refuse more gradients than memory holds; the most at a time are two for each replicate.
 
         Raises:
-            UsageError: if there is no room for them.
+            UsageError: if memory cannot hold them.
         """
         try:
             self.empty(2 * replicates)
