@@ -17,9 +17,9 @@ NOT_THERE = ("rich", "jsonargparse", "lightning_fabric", "safetensors")
 
 
 def test_a_trial_measures_and_says_what_it_cannot(tmp_path, capsys):
-    assert command.main(["--tiny", "--parts", "blend,memory,compiled", "--out", str(tmp_path)]) == 0
+    assert command.main(["--tiny", "--parts", "blend,memory,replayed,compiled", "--out", str(tmp_path)]) == 0
     results = json.loads((tmp_path / "gpu.json").read_text())
-    assert set(results["parts"]) == {"blend", "memory", "compiled"}
+    assert set(results["parts"]) == {"blend", "memory", "replayed", "compiled"}
     assert all(part["tables"] and "error" not in part for part in results["parts"].values())
     assert {"card", "driver", "torch", "triton"} <= set(results["card"])
     page = (tmp_path / "gpu.md").read_text()
