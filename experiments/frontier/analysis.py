@@ -99,8 +99,14 @@ class Findings:
         runs = self.final[arm, self.choices[arm].length]
         return np.array([getattr(runs[seed], metric) for seed in self.seeds])
 
+    @cached_property
+    def clock(self) -> str:
+        """What times of training are: of the processor, or of a GPU."""
+        on_gpu = any(record.time_s is not None for runs in self.final.values() for record in runs.values())
+        return "GPU time" if on_gpu else "processor time"
+
     def time_s(self, arm: str, length: int) -> float:
-        """Return the median processor time of training at a length."""
+        """Return the median time of training at a length, by `clock`."""
         return float(np.median([self.final[arm, length][seed].cost_s for seed in self.seeds]))
 
     def frontier(self, arm: str) -> list[tuple[int, float, float]]:

@@ -19,8 +19,9 @@ HEAD = [
     "`python -m experiments.frontier.overview` printed this page from the results of each data set; what is compared "
     "and why: [the protocol](../frontier/README.md). Test errors in percent, means over methods, each arm at the rate "
     "and length chosen on validation samples. p: after Holm's correction over the "
-    f"{PLANNED} comparisons planned, those not run counted as p = 1. Time: processor seconds until the small batch "
-    "has the error that K=5 same rows reaches too, divided by those of K=5, lowest to highest of the methods.",
+    f"{PLANNED} comparisons planned, those not run counted as p = 1. Time: processor seconds, or "
+    "those of a GPU, until the small batch has the error that K=5 same rows reaches too, divided by those of K=5, "
+    "lowest to highest of the methods.",
     "",
     f"| data | methods | n | {' | '.join(COLUMNS)} | A: K=5 − K=1 | p | B: K=5 − small batch | p | time |",
     "|---|---|---:|" + "---:|" * len(COLUMNS) + "---|---:|---|---:|---|",

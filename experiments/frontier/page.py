@@ -58,6 +58,7 @@ def _head(found: Findings, picture: str) -> list[str]:
     protocol, seeds = found.protocol, len(found.seeds)
     commits = ", ".join(sorted({record.commit for record in found.records.all.values()}))
     hours = sum(record.cost_s for record in found.records.all.values()) / 3600
+    unit = "core-hours" if found.clock == "processor time" else "hours"
     few = "" if seeds >= FEWEST_SEEDS else f" Fewer than {FEWEST_SEEDS} seeds: nothing is claimed."
     return [
         f"# Study F on {protocol.data}, {protocol.labels_per_class} labels per class",
@@ -65,9 +66,9 @@ def _head(found: Findings, picture: str) -> list[str]:
         f"`python -m experiments.frontier report experiments/frontier/{protocol.name}.yaml` printed this page; what is "
         f"compared and why: [the protocol](../frontier/README.md). {protocol.model}, B = {protocol.batch_size} rows, "
         f"{protocol.tuning_seeds} tuning seeds, {seeds} of {protocol.final_seeds} final seeds finished, "
-        f"{hours:.2f} core-hours of training, commit {commits}.{few}",
+        f"{hours:.2f} {unit} of training, commit {commits}.{few}",
         "",
-        f"![Test error against processor time of training]({picture})",
+        f"![Test error against {found.clock} of training]({picture})",
         "",
     ]
 
@@ -127,7 +128,7 @@ def _compared(found: Findings, differences: dict[str, Difference]) -> list[str]:
         )
     lines += [
         "",
-        "Processor seconds of training until the frontier reaches the error that the worse of the two reaches at best:",
+        f"Seconds of {found.clock} until the frontier reaches the error that the worse of the two reaches at best:",
         "",
         "| method | error, % | small batch | K=5 same rows | small batch / K=5 |",
         "|---|---:|---:|---:|---:|",
@@ -187,7 +188,7 @@ def _draw(found: Findings, file: Path) -> None:
         for arm in found.arms_of(method):
             if arm.kind in kinds:
                 _line(axis, found, arm.name, arm.kind, kinds[arm.kind], "-")
-        axis.set(xscale="log", yscale="log", title=method, xlabel="training, s of processor time")
+        axis.set(xscale="log", yscale="log", title=method, xlabel=f"training, s of {found.clock}")
         for scale in (axis.xaxis, axis.yaxis):
             scale.set_major_locator(ticker.LogLocator(subs=(1, 2, 3, 5), numticks=12))
             scale.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
