@@ -202,11 +202,13 @@ def test_the_page_compares_what_the_protocol_names(tmp_path):
     assert f"{100 * (a - b):+.1f} [" in shown
 
 
-def of_data(name, seeds, p_a, p_b):
+def of_data(name, seeds, p_a, p_b, lengths=8):
     """What `report` writes of a data set, as far as the overview reads it."""
     change = {"mean": -0.01, "low": -0.02, "high": 0.001}
+    methods = ["mixup", "cutmix"]
+    protocol = {"name": name, "data": "digits", "labels_per_class": 5, "methods": methods, "lengths": lengths}
     return {
-        "protocol": {"name": name, "data": "digits", "labels_per_class": 5, "methods": ["mixup", "cutmix"]},
+        "protocol": protocol,
         "seeds": list(range(seeds)),
         "errors": {f"{method} {kind}": error for method in ("none", "mixup") for kind, error in ERRORS.items()}
         | {f"cutmix {kind}": error + 0.02 for kind, error in ERRORS.items()},
@@ -222,14 +224,17 @@ ERRORS = {"K=1": 0.2, "small batch": 0.1, "K=5 same rows": 0.15}
 
 
 def test_the_overview_corrects_for_all_comparisons_planned():
-    first, second, few = rows([of_data("a", 10, 0.001, 0.5), of_data("b", 5, 0.02, 0.002), of_data("c", 4, 1e-9, 1e-9)])
+    first, second, few = rows(
+        [of_data("a", 10, 0.001, 0.5), of_data("b", 5, 0.02, 0.002), of_data("c", 4, 1e-9, 1e-9, 1)]
+    )
     assert first == (
         "| [digits, 5 labels per class](frontier-a.md) | mixup, cutmix | 10 | 20.0 | 10.0 | 21.0 | 11.0 | 16.0 | "
-        f"-1.0 [-2.0, +0.1] | {14 * 0.001:.1g} | -1.0 [-2.0, +0.1] | 1 | 1.5 to 4.0 |"
+        f"-1.0 [-2.0, +0.1] | {14 * 0.001:.3g} | -1.0 [-2.0, +0.1] | 1 | 1.5 to 4.0 |"
     )
-    assert f"| {12 * 0.02:.1g} |" in second
-    assert f"| {13 * 0.002:.1g} |" in second
+    assert f"| {12 * 0.02:.3g} |" in second
+    assert f"| {13 * 0.002:.3g} |" in second
     assert few.count("no claim") == 2
+    assert few.endswith("| one length |")  # nothing says when that error was reached
 
 
 def test_a_part_of_it_is_done_anew_with_other_seeds(tmp_path):

@@ -19,8 +19,8 @@ HEAD = [
     "`python -m experiments.frontier.overview` printed this page from the results of each data set; what is compared "
     "and why: [the protocol](../frontier/README.md). Test errors in percent, means over methods, each arm at the rate "
     "and length chosen on validation samples. p: after Holm's correction over the "
-    f"{PLANNED} comparisons planned, those not run counted as p = 1. Time: processor seconds, or "
-    "those of a GPU, until the small batch has the error that K=5 same rows reaches too, divided by those of K=5, "
+    f"{PLANNED} comparisons planned, those not run counted as p = 1. Time: processor seconds "
+    "until the small batch has the error that K=5 same rows reaches too, divided by those of K=5, "
     "lowest to highest of the methods.",
     "",
     f"| data | methods | n | {' | '.join(COLUMNS)} | A: K=5 − K=1 | p | B: K=5 − small batch | p | time |",
@@ -51,9 +51,10 @@ def _row(study: Mapping[str, Any], p: Sequence[float]) -> str:
     for i, contrast in enumerate("AB"):
         each = study["differences"][f"{contrast}, pooled"]
         cells.append(f"{100 * each['mean']:+.1f} [{100 * each['low']:+.1f}, {100 * each['high']:+.1f}]")
-        cells.append(f"{p[i]:.1g}" if p else "no claim")
+        cells.append(f"{p[i]:.3g}" if p else "no claim")
     ratios = [times["small batch"] / times["K=5 same rows"] for times in study["seconds_to_equal_error"].values()]
-    cells.append(" to ".join(dict.fromkeys(f"{ratio:.1f}" for ratio in (min(ratios), max(ratios)))))
+    reached = " to ".join(dict.fromkeys(f"{ratio:.1f}" for ratio in (min(ratios), max(ratios))))
+    cells.append(reached if protocol["lengths"] > 1 else "one length")
     return f"| {' | '.join(cells)} |"
 
 

@@ -57,8 +57,12 @@ def write_page(protocol: Protocol, folder: Path) -> Path:
 def _head(found: Findings, picture: str) -> list[str]:
     protocol, seeds = found.protocol, len(found.seeds)
     commits = ", ".join(sorted({record.commit for record in found.records.all.values()}))
-    hours = sum(record.cost_s for record in found.records.all.values()) / 3600
-    unit = "core-hours" if found.clock == "processor time" else "hours"
+    records = found.records.all.values()
+    spent = {
+        "core-hours": [record.cost_s for record in records if record.time_s is None],
+        "hours on a GPU": [record.cost_s for record in records if record.time_s is not None],
+    }
+    hours = " and ".join(f"{sum(seconds) / 3600:.2f} {unit}" for unit, seconds in spent.items() if seconds)
     few = "" if seeds >= FEWEST_SEEDS else f" Fewer than {FEWEST_SEEDS} seeds: nothing is claimed."
     return [
         f"# Study F on {protocol.data}, {protocol.labels_per_class} labels per class",
@@ -66,7 +70,7 @@ def _head(found: Findings, picture: str) -> list[str]:
         f"`python -m experiments.frontier report experiments/frontier/{protocol.name}.yaml` printed this page; what is "
         f"compared and why: [the protocol](../frontier/README.md). {protocol.model}, B = {protocol.batch_size} rows, "
         f"{protocol.tuning_seeds} tuning seeds, {seeds} of {protocol.final_seeds} final seeds finished, "
-        f"{hours:.2f} {unit} of training, commit {commits}.{few}",
+        f"{hours} of training, commit {commits}.{few}",
         "",
         f"![Test error against {found.clock} of training]({picture})",
         "",
@@ -126,16 +130,17 @@ def _compared(found: Findings, differences: dict[str, Difference]) -> list[str]:
             f"| {title} | {each.name} | {each.other} | {100 * each.mean:+.1f} [{100 * each.low:+.1f}, "
             f"{100 * each.high:+.1f}] | {p} |"
         )
-    lines += [
-        "",
-        f"Seconds of {found.clock} until the frontier reaches the error that the worse of the two reaches at best:",
-        "",
-        "| method | error, % | small batch | K=5 same rows | small batch / K=5 |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for method, each in _times(found).items():
-        small, main = each[SMALL], each[MAIN]
-        lines.append(f"| {method} | {100 * each['error']:.1f} | {small:.1f} | {main:.1f} | {small / main:.1f} |")
+    if found.protocol.lengths > 1:  # of one length nothing says when its error was reached
+        lines += [
+            "",
+            f"Seconds of {found.clock} until the frontier reaches the error that the worse of the two reaches at best:",
+            "",
+            "| method | error, % | small batch | K=5 same rows | small batch / K=5 |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        for method, each in _times(found).items():
+            small, main = each[SMALL], each[MAIN]
+            lines.append(f"| {method} | {100 * each['error']:.1f} | {small:.1f} | {main:.1f} | {small / main:.1f} |")
     return lines
 
 
