@@ -55,7 +55,7 @@ def tuned(findings: Findings) -> dict[Key, Measured]:
         if arm.kind in KINDS and runs:
             rate = choose(findings.protocol, arm, runs, _rates(runs)).rate
             found |= {
-                (arm.name, run.length, run.seed): Measured(run.validation_error, run.cpu_time_s)
+                (arm.name, run.length, run.seed): Measured(run.validation_error, run.cost_s)
                 for run in runs
                 if run.rate == rate
             }
