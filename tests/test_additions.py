@@ -1,6 +1,8 @@
 """A new method, kind of mask or data set, added from outside as CONTRIBUTING says, works like those that are here."""
 
 import json
+import runpy
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -105,6 +107,17 @@ def test_a_method_from_outside_mixes_by_its_name(share, partners, monkeypatch):
     dense = MultiMix("curtain", num_mixes=4, num_classes=3, dense_targets=True)
     assert torch.equal(dense.apply(plan, x, y[:, None, None].expand(-1, 7, 5))[1], whole.flatten(0, 1))
     assert MultiMix(Choice(["curtain"])).plan(x).num_mixes == 5
+
+
+def test_the_recipe_s_program_gives_the_exit_code_on(tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[1] / "docs" / "methods.md").read_text("utf-8")
+    end = next(block for block in page.split("```python\n") if block.startswith('if __name__ == "__main__"'))
+    (tmp_path / "own.py").write_text(end.partition("```")[0])
+    monkeypatch.setattr(sys, "argv", ["own.py", "train", "--model", "nosuch", "--out", str(tmp_path / "run")])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(tmp_path / "own.py"), run_name="__main__")
+    assert end.value.code == 2
+    assert "model must be one of" in capsys.readouterr().err
 
 
 @pytest.mark.compiled

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from multimix import CutMix, FMix, GridMix, MixUp, MultiMix, ResizeMix, SaliencyMix, SmoothMix
 
@@ -19,6 +20,23 @@ def fresh_compiler():
     with torch._dynamo.config.patch(error_on_recompile=True):
         yield
     torch.compiler.reset()
+
+
+def any_keywords(output, y, **options):
+    return F.cross_entropy(output, y, label_smoothing=0.1, **options)
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [F.cross_entropy, any_keywords, torch.nn.CrossEntropyLoss(reduction="none")],
+    ids=["torch", "any", "module"],
+)
+def test_a_plan_s_loss_is_in_the_graph_whatever_the_criterion(criterion):
+    mix = MultiMix("cutmix", num_mixes=3, num_classes=10)
+    x, y = torch.rand(8, 3, 10, 12), torch.randint(10, (8,))
+    plan, logits = mix.plan(x), torch.randn(24, 10)
+    compiled = torch.compile(lambda plan, output, y: plan.loss(criterion, output, y), fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(plan, logits, y), plan.loss(criterion, logits, y))
 
 
 @pytest.mark.parametrize("with_out", [False, True])

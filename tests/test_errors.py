@@ -248,6 +248,14 @@ def mixed(x=X, y=Y, method="mixup", num_classes=4, out=None, **settings):
             lambda: mixed(X.clone().requires_grad_(), out=torch.empty(40, 3, 6, 6)),
             "out must not be used where gradients",
         ),
+        (
+            lambda: mixed(out=torch.empty(1, 3, 6, 6).expand(40, 3, 6, 6)),
+            r"out must have a place of its own for every number, got strides \(0, 36, 6, 1\)",
+        ),
+        (
+            lambda: mixed(out=torch.empty(5000).as_strided((40, 3, 6, 6), (103, 36, 6, 1))),
+            r"out must have a place of its own for every number, got strides \(103, 36, 6, 1\)",
+        ),
         (lambda: mixed(num_mixes_one_out(X), Y), "must not share memory with x"),
         (lambda: mixed(X, Y.float()), r"y must be integer class indices where num_classes is given, got y.dtype=torch"),
         (lambda: mixed(X, Y > 1), r"got y.dtype=torch.bool, y: \(8,\), num_classes=4; pass y.long\(\)"),

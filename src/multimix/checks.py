@@ -373,9 +373,25 @@ def check_out(x: Tensor, y: Tensor | None, out: Tensor, rows: int) -> None:
         )
     if not compiling and (has_tangent(x) or has_tangent(out)):
         raise ValueError("out must not be used where tangents flow from x, got dual tensors; leave out away")
+    if not compiling and _overlaps_itself(out):
+        raise ValueError(
+            f"out must have a place of its own for every number, got strides {out.stride()} for shape "
+            f"{tuple(out.shape)}; allocate it with x.new_empty"
+        )
     for name, other in (("x", x), ("y", y)):
         if other is not None and not compiling and _overlap(out, other):
             raise ValueError(f"out must not share memory with {name}, got one that does; allocate a buffer")
+
+
+def _overlaps_itself(x: Tensor) -> bool:
+    """Whether numbers of a tensor may lie in one place: a stride that does not step over what smaller ones reach."""
+    reach = 0
+    for stride, size in sorted(zip(x.stride(), x.shape, strict=True)):
+        if size > 1:
+            if stride <= reach:
+                return True
+            reach += stride * (size - 1)
+    return False
 
 
 def _overlap(a: Tensor, b: Tensor) -> bool:

@@ -151,8 +151,9 @@ class Plan:
         in the type of the criterion's losses, at least float32. At a weight of 0 or 1 the other target does not enter.
 
         Args:
-            criterion: a function that takes `reduction="none"` (such as `F.cross_entropy`), or a module built with
-                it; it must give one loss per row, or one per element with the rows first.
+            criterion: a function that takes `reduction="none"` (such as `F.cross_entropy`), also among its keyword
+                arguments, or a module built with it; it must give one loss per row, or one per element with the rows
+                first.
             output: the model's output, K * P rows, mix-major.
             y: the original targets of the whole batch, B rows.
             dense_targets: y's trailing axes are x's spatial axes and follow the pixels: each position has its own
@@ -264,12 +265,18 @@ def _described(value: object) -> object:
 
 def _unreduced(criterion: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return the criterion, with `reduction="none"` passed where it is a plain function that takes it."""
-    if isinstance(criterion, torch.nn.Module):
-        return criterion
-    try:
-        takes_reduction = "reduction" in inspect.signature(criterion).parameters
-    except (TypeError, ValueError):  # some builtins have no signature
-        takes_reduction = False
-    if not takes_reduction:
+    if isinstance(criterion, torch.nn.Module) or not _takes_reduction(criterion):
         return criterion
     return lambda output, y: criterion(output, y, reduction="none")
+
+
+def _takes_reduction(criterion: Callable[..., Tensor]) -> bool:
+    try:
+        parameters = inspect.signature(criterion).parameters.values()
+    except (TypeError, ValueError):  # some builtins have no signature
+        return False
+    return any(each.name == "reduction" or each.kind is each.VAR_KEYWORD for each in parameters)
+
+
+# As in kernels/family.py: torch.compile looks at the criterion here and now; traced, its own losses have no signature.
+_takes_reduction._dynamo_marked_constant = True  # type: ignore[attr-defined]

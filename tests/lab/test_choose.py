@@ -53,6 +53,7 @@ def test_a_length_is_the_same_rows_for_all_and_a_seed_the_same_samples():
         ({"budget": "30"}, "budget must be a time above zero, got budget='30'; try 90s, 30min or 2h"),
         ({"budget": "10%"}, "budget must be a time above zero"),
         ({"budget": "0s"}, "budget must be a time above zero"),
+        ({"methods": ("none",)}, "methods must name one that mixes, got methods=.*none"),
         ({"methods": ("mixpu",)}, "methods must be one of .*, got methods='mixpu'; did you mean"),
         ({"num_mixes": (7,), "batch_sizes": (20,)}, "num_mixes must divide one of batch_sizes, got num_mixes=7"),
         ({"epochs": 3}, "lengths are numbers of steps, got epochs=3"),

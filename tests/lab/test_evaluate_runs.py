@@ -290,7 +290,7 @@ def _other_config(**values):
         (_other_config(model="small-cnn"), "runs must fit the model, got "),
         (_write("evaluation.json", "["), "a run's evaluation.json must be readable, got"),
         (_write("data.json", "{}"), "a run's data.json must be readable, got"),
-        (_write("model.safetensors", "no weights"), "runs must be a finished run's folder or a .safetensors file, got"),
+        (_write("model.safetensors", "no weights"), "runs must be a finished run's folder, got "),
     ],
 )
 def test_a_damaged_run_is_named(harm, message, run, capsys):
@@ -328,7 +328,7 @@ def _cut_short(file):
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (_cut_short, "runs must be a finished run's folder or a .safetensors file, got"),
+        (_cut_short, "runs must be a finished run's folder, got "),
         (lambda file: shutil.copy(file.parents[2] / "points" / file.name, file), "runs must fit the model, got"),
     ],
 )

@@ -43,11 +43,12 @@ def test_known_facts():
     cutmix, puzzle, manifold = (method_facts(name) for name in ("cutmix", "puzzlemix", "manifold"))
     assert cutmix.options == {"alpha": "1.0", "boxes": '"nested"'}
     assert cutmix.paper == "Yun et al., 2019, CutMix, arXiv 1905.04899, eq. (1)-(2)."
-    assert (cutmix.inside, cutmix.saliency, cutmix.blends, cutmix.axes) == (False, False, False, AXES)
+    assert (cutmix.inside, cutmix.saliency, cutmix.blends, cutmix.axes) == (False, False, False, AXES[:3])
     assert (puzzle.inside, puzzle.saliency, puzzle.blends, puzzle.axes) == (False, True, True, AXES[:2])
     assert (cutmix.model, puzzle.model) == (False, True)
     assert puzzle.options["criterion"] == "cross_entropy"
     assert manifold.inside
+    assert manifold.axes == AXES
     assert manifold.options == {"layers": "None", "alpha": "2.0"}
 
 

@@ -179,6 +179,27 @@ def test_ctrl_c_while_packages_are_imported_is_one_line(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+INTERRUPTED_IMPORT = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy.linalg":
+            sys.meta_path.remove(self)
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Finder())
+from multimix.lab.command_line.main import main
+sys.exit(main(["evaluate", "runs/none"]))
+"""
+
+
+def test_ctrl_c_while_numpy_is_imported_is_one_line():
+    """Torch's C code imports it too, where an interrupt is lost."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "multimix: interrupted\n")
+
+
 def grandchildren(program: Program) -> list[int]:
     found = []
     for child in program.children():

@@ -59,7 +59,8 @@ class ManifoldMixup(Method):
         """
         layers = self.layers if self.layers is not None else mix_layers(model)
         if not layers:
-            hint = f", such as {children_names(model)}" if model is not None else " or model=..."
+            names = [] if model is None else children_names(model)
+            hint = " or model=..." if model is None else f", such as {names}" if names else ""
             raise ValueError(
                 f"ManifoldMixup must know which layers may be mixed, got layers=None and "
                 f"{'a model without mix_layers' if model is not None else 'no model'}; "

@@ -16,7 +16,7 @@ from torch import nn
 from multimix import MultiMix
 from multimix.methods import METHODS, Method
 
-AXES = ("series", "images", "volumes")  # one, two, three spatial axes
+AXES = ("series", "images", "volumes", "more axes")  # one, two, three, four spatial axes
 SIDE = 16  # positions per axis of the batch that is tried
 WIDEST = 120  # columns; longer lines are hard to read
 USE = "Use: MultiMix(NAME), or an object, MultiMix(CutMix(alpha=0.5)); multimix train --method NAME."
@@ -144,7 +144,7 @@ def method_table(width: int) -> Table:
 
 def needs(fact: MethodFacts) -> list[str]:
     """Return where a method mixes, what, and what it needs, in short lines."""
-    what = ", ".join(fact.axes) if fact.axes != AXES else "any number of axes"
+    what = "any number of axes" if fact.axes == AXES else ", ".join(fact.axes)
     where = "at a layer of the model" if fact.inside else "at the input"
     lines = [where, what, "floating point" if fact.blends else "any type of number"]
     if fact.saliency:

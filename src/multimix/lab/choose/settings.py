@@ -55,9 +55,15 @@ class ChooseSettings(Recipe):
         check_place("out", self.out)
         _ = self.budget_s
         check_data(self.data, self.data_options)
-        object.__setattr__(self, "methods", tuple(name for name in parse_list(self.methods) if name != "none"))
-        for name in ("methods", "num_mixes"):
-            check(len(getattr(self, name)) > 0, f"{name} must name at least one", "add one", **{name: ()})
+        given = parse_list(self.methods)
+        object.__setattr__(self, "methods", tuple(name for name in given if name != "none"))
+        check(
+            len(self.methods) > 0,
+            "methods must name one that mixes",
+            "none is always a candidate; add one",
+            methods=given,
+        )
+        check(len(self.num_mixes) > 0, "num_mixes must name at least one", "add one", num_mixes=())
         for name in ("num_mixes", "batch_sizes"):
             for value in getattr(self, name):
                 check_at_least_one(name, value)

@@ -18,6 +18,7 @@ PACKAGES = (  # of multimix[lab], as they are imported
     *("lightning_fabric", "jsonargparse", "safetensors", "sklearn", "rich", "matplotlib", "jinja2", "yaml"),
     *("PIL", "datasets", "soundfile", "filelock", "shtab"),
 )
+GO_ON = {"train", "compare", "choose"}  # commands that continue
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,12 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fail(f"the lab's packages must be installed, got: {error}; pip install 'multimix[lab]'")
         return 2
     except KeyboardInterrupt:
-        fail("interrupted; the same command does what is missing")
+        fail("interrupted" + ("; the same command does what is missing" if GO_ON & set(given) else ""))
         return 130
 
 
 def _call(given: Sequence[str]) -> int:
     """Do what the arguments ask for."""
+    # Before torch, whose C code imports it, and would go on with half of it after Ctrl-C.
+    import numpy as np  # noqa: F401
+
     from multimix.lab.command_line.commands import COMMANDS
     from multimix.lab.command_line.log_level import without_log_level
     from multimix.lab.command_line.parse import DRY_RUN, parse

@@ -162,7 +162,7 @@ class Data:
         if not 1 <= per_class <= fewest:
             raise UsageError(
                 f"labels_per_class must be at least 1 and no more than the smallest class has, {fewest}, "
-                f"got labels_per_class={per_class}; choose one of these"
+                f"got labels_per_class={per_class}; choose a number in between"
             )
         return replace(self, train=self.train.subset(shuffled[place < per_class].sort().values))
 

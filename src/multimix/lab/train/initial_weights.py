@@ -81,9 +81,9 @@ def fitting_weights(own: Mapping[str, Tensor], place: str, setting: str) -> dict
         check_regular(path)
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
+        others = "" if setting == "runs" else " or a .safetensors file"
         raise UsageError(
-            f"{setting} must be a finished run's folder or a .safetensors file, got {setting}={place!r}: "
-            f"{str(error).splitlines()[0]}; correct it"
+            f"{setting} must be a finished run's folder{others}, got {path}: {str(error).splitlines()[0]}; correct it"
         ) from error
     for name in sorted(own.keys() | weights.keys()):
         there, wanted = (tuple(some[name].shape) if name in some else None for some in (weights, own))

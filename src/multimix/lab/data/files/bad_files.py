@@ -119,7 +119,10 @@ class BadFiles:
             RunFailed: if the policy is to refuse.
         """
         if self.policy == "refuse":
-            raise RunFailed(f"every file must be usable, got {bad}; mend it, or leave it out with --on-bad-file skip")
+            raise RunFailed(
+                f"every file must be usable, got {bad}; mend it where it is and give the same command again, or leave "
+                f"it out with --on-bad-file skip, in another --out"
+            )
         if bad.name not in self._found:
             self.add(bad.name, bad.reason)
             warn(f"skipped {bad}; {len(self._found)} so far", alone=True)
