@@ -11,7 +11,7 @@ from multimix.host import has_tangent, in_transform, is_readable
 from multimix.once import warn_of_mixed
 from multimix.plan import Plan
 from multimix.scalars import as_integer
-from multimix.shapes import comparable, spatial_shape
+from multimix.shapes import comparable, overlap, overlaps_itself, spatial_shape
 
 MOST_MIXES = 2**15 - 1
 
@@ -373,31 +373,11 @@ def check_out(x: Tensor, y: Tensor | None, out: Tensor, rows: int) -> None:
         )
     if not compiling and (has_tangent(x) or has_tangent(out)):
         raise ValueError("out must not be used where tangents flow from x, got dual tensors; leave out away")
-    if not compiling and _overlaps_itself(out):
+    if not compiling and overlaps_itself(out):
         raise ValueError(
             f"out must have a place of its own for every number, got strides {out.stride()} for shape "
             f"{tuple(out.shape)}; allocate it with x.new_empty"
         )
     for name, other in (("x", x), ("y", y)):
-        if other is not None and not compiling and _overlap(out, other):
+        if other is not None and not compiling and overlap(out, other):
             raise ValueError(f"out must not share memory with {name}, got one that does; allocate a buffer")
-
-
-def _overlaps_itself(x: Tensor) -> bool:
-    """Whether numbers of a tensor may lie in one place: a stride that does not step over what smaller ones reach."""
-    reach = 0
-    for stride, size in sorted(zip(x.stride(), x.shape, strict=True)):
-        if size > 1:
-            if stride <= reach:
-                return True
-            reach += stride * (size - 1)
-    return False
-
-
-def _overlap(a: Tensor, b: Tensor) -> bool:
-    """Whether the memory of two tensors overlaps: that of all their storages, which arrays of NumPy may share."""
-    first, second = (
-        (storage.data_ptr(), storage.data_ptr() + storage.nbytes())
-        for storage in (a.untyped_storage(), b.untyped_storage())
-    )
-    return a.device == b.device and 0 < first[0] < second[1] and 0 < second[0] < first[1]

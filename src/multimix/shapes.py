@@ -1,4 +1,4 @@
-"""How a batch is laid out: its spatial axes, its memory format, and which types of numbers can be worked with."""
+"""How a batch is laid out: its spatial axes, its memory, and which types of numbers can be worked with."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -83,3 +83,23 @@ def comparable(y: Tensor) -> Tensor:
 def widest(device: torch.device) -> torch.dtype:
     """Return the floating-point type with the most digits that a device has: Apple's GPUs have no float64."""
     return torch.float32 if device.type == "mps" else torch.float64
+
+
+def overlaps_itself(x: Tensor) -> bool:
+    """Whether numbers of a tensor may lie in one place: a stride that does not step over what smaller ones reach."""
+    reach = 0
+    for stride, size in sorted(zip(x.stride(), x.shape, strict=True)):
+        if size > 1:
+            if stride <= reach:
+                return True
+            reach += stride * (size - 1)
+    return False
+
+
+def overlap(a: Tensor, b: Tensor) -> bool:
+    """Whether the memory of two tensors overlaps: that of all their storages, which arrays of NumPy may share."""
+    first, second = (
+        (storage.data_ptr(), storage.data_ptr() + storage.nbytes())
+        for storage in (a.untyped_storage(), b.untyped_storage())
+    )
+    return a.device == b.device and 0 < first[0] < second[1] and 0 < second[0] < first[1]
