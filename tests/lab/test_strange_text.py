@@ -5,6 +5,8 @@ import io
 import json
 import os
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 from reported import made_up, settings
@@ -162,3 +164,10 @@ def test_a_file_of_settings_may_use_an_anchor(tmp_path):
     (tmp_path / "s.yaml").write_text("variants:\n  a: &a {sampling: iid}\n  b: {<<: *a, share: batch}\n")
     _, found = parse(["compare", "--config", str(tmp_path / "s.yaml"), "--out", "o"])
     assert found.variants == {"a": {"sampling": "iid"}, "b": {"sampling": "iid", "share": "batch"}}
+
+
+def test_a_line_is_one_write_so_that_lines_of_others_come_before_or_after_it(monkeypatch):
+    writes = []
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=writes.append, flush=lambda: None))
+    warn("one line")
+    assert [text for text in writes if text] == ["multimix: one line\n"]

@@ -19,7 +19,8 @@ def warn(line: str, alone: bool = False, level: int = logging.WARNING) -> None:
         level: How grave it is; what is below the level of the logger `multimix` is not said.
     """
     if (is_first() or alone) and logger.isEnabledFor(level):
-        print(f"multimix: {printable(line)}", file=sys.stderr)
+        # The newline with it, in one write: others, also Python's own processes, may write at the same time.
+        print(f"multimix: {printable(line)}\n", end="", file=sys.stderr)
 
 
 fail = partial(warn, level=logging.ERROR)
